@@ -1,0 +1,1 @@
+typedef int rh_analysis_placeholder;

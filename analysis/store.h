@@ -1,0 +1,109 @@
+/* The store: one SQLite file per run while it goes, one file for all when it is merged.
+ *
+ * The schema stands in one place, analysis/schema.c; units are part of the column names. A file is WAL, STRICT, with
+ * foreign keys, `application_id` and `user_version`; a file of another application or version is refused by name and
+ * never written to. One writer per file; readers are always welcome.
+ */
+#ifndef RH_STORE_H
+#define RH_STORE_H
+
+#include <stdbool.h>
+
+#include "record.h"
+#include "text.h"
+
+typedef struct rh_store rh_store;
+
+typedef enum rh_store_mode {
+  RH_STORE_READ,  /* an existing file, never written to */
+  RH_STORE_WRITE, /* an existing file of ours, or a new one */
+  RH_STORE_NEW    /* a new file; an existing one of ours is replaced */
+} rh_store_mode;
+
+/* returns     RH_EIO: missing, not readable, not writable, full; RH_EFORMAT: no database, another application's,
+ *             another version (both versions named). Nothing is changed in a file that is refused. */
+RH_CHECKED rh_status rh_store_open(const char *path, rh_store_mode mode, rh_store **store);
+rh_status rh_store_close(rh_store *store); /* commits; NULL is fine */
+
+/* Everything that a run knows of itself before its first round. Strings are borrowed for the call. */
+typedef struct rh_run_header {
+  const char *id; /* 16 hexadecimal digits: hash of configuration, input files and durations used */
+  const char *study, *question;
+  const char *configuration; /* canonical "section.key=value" lines */
+  const char *platform;      /* file name without directory and ".xml" */
+  const char *platform_file; /* as given */
+  uint64_t platform_hash;    /* of the file's bytes */
+  const char *network_model; /* "CM02" */
+  const char *protocol;      /* "rendezvous" */
+  double precision_s;        /* SimGrid's surf/precision */
+  int32_t workers;
+  const char *method, *compressor, *model, *dataset, *partition, *graph; /* graph: "" if none */
+  double lambda2;                                                        /* of the graph's mixing matrix; NaN if none */
+  int64_t parameters, batch, seed, rounds_planned;
+  const char *backend, *kernel; /* "cpu", "OpenBLAS 0.3.21 SkylakeX" */
+  int32_t threads;
+  const char *time_source;  /* "measured" | "flops" */
+  const char *profile_json; /* rh_profile_write of the durations used; "" for flops */
+  uint64_t profile_hash;
+  double target_accuracy; /* 0..1; NaN if none */
+  const char *versions;   /* "rehearse 0.1.0, SimGrid 3.32, OpenBLAS ..., SQLite ..., GSL ..." */
+  const char *command;    /* reproduces the run */
+} rh_run_header;
+
+/* Writes study, profile and the run's row with status "running", and commits. */
+RH_CHECKED rh_status rh_store_begin_run(rh_store *store, const rh_run_header *header);
+/* A recorder that writes rows of the run begun in this store; valid until rh_store_close. */
+rh_recorder rh_store_recorder(rh_store *store);
+/* Writes the end and commits. */
+RH_CHECKED rh_status rh_store_end_run(rh_store *store, const rh_run_end *end);
+
+/* Copies every run of the file `from` that `into` does not hold as done; a run that is there with another status is
+ * replaced. Idempotent. Runs still "running" in `from` (their process died) are taken as "interrupted".
+ * merged/skipped count runs, may be NULL. */
+RH_CHECKED rh_status rh_store_merge(rh_store *into, const char *from, int *merged, int *skipped);
+
+/* Status of a run by id: "done", "failed", "interrupted", "running", or "" if it is not there. buffer [16]. */
+RH_CHECKED rh_status rh_store_run_status(rh_store *store, const char *id, char *buffer, size_t size);
+
+/* Records a run that ended before its process could (crash, bad input found late). */
+RH_CHECKED rh_status rh_store_fail_run(rh_store *store, const rh_run_header *header, const char *reason);
+
+/* The study's stored durations as one profile JSON, "" if there are none; and their addition to the study. */
+RH_CHECKED rh_status rh_store_profile(rh_store *store, const char *study, rh_text *profile_json);
+RH_CHECKED rh_status rh_store_save_profile(rh_store *store, const char *study, const char *question,
+                                           const char *profile_json);
+
+/* One line of `list`. Strings are owned by the list. NaN where nothing was recorded. */
+typedef struct rh_run_summary {
+  char *id, *study, *platform, *network_model, *method, *compressor, *model, *dataset, *graph, *status, *reason;
+  char *configuration; /* canonical lines */
+  int32_t workers;
+  int64_t seed, rounds, parameters;
+  double accuracy; /* of the last evaluation */
+  double target_accuracy, time_to_target_s, bytes_to_target;
+  double simulated_s, wall_s;
+  int64_t wire_bytes;       /* of all ranks, whole run */
+  double closed_form_ratio; /* simulated / closed form, summed over the run's collectives */
+  char *busiest_link;       /* by load */
+  double busiest_load;
+  int64_t peak_memory_bytes;
+} rh_run_summary;
+
+typedef struct rh_run_list {
+  rh_run_summary *list; /* owned */
+  int32_t count, size;
+} rh_run_list;
+
+/* All runs, or those of one study (NULL: all), or those whose id starts with `id` (NULL: all), oldest first. */
+RH_CHECKED rh_status rh_store_list(rh_store *store, const char *study, const char *id, rh_run_list *list);
+void rh_run_list_clear(rh_run_list *list);
+
+/* The closing table of some runs, as text; and `list` as a JSON array of objects. */
+void rh_table_write(const rh_run_list *runs, rh_text *out);
+void rh_list_write_json(const rh_run_list *runs, rh_text *out);
+/* A line for every key that differs between the runs' configurations but changed no result at all. */
+void rh_table_write_unchanged(const rh_run_list *runs, rh_text *out);
+/* `show RUN`: configuration, versions, timing breakdown, top links, closed-form ratios, warnings; text or JSON. */
+RH_CHECKED rh_status rh_show_write(rh_store *store, const char *id, bool json, rh_text *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* Processes: the program re-executes itself, since SimGrid's engine, OpenMP and CUDA survive no fork. */
+#ifndef RH_PROCESS_H
+#define RH_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "status.h"
+#include "text.h"
+
+/* The path of this program's executable. */
+RH_CHECKED rh_status rh_process_self(char **path);
+
+typedef struct rh_process {
+  pid_t pid;
+  int out, err; /* read ends of the child's stdout and stderr, non-blocking, close-on-exec; -1 when closed */
+} rh_process;
+
+/* Starts `rehearse argv[1..]` (argv[0] is replaced by the executable; NULL-terminated) with posix_spawn. stdin is
+ * /dev/null. The child is in its own process group so that Ctrl-C reaches the parent alone, which passes it on. */
+RH_CHECKED rh_status rh_process_start(const char *const *argv, rh_process *process);
+
+/* Runs to the end and collects both streams. exit_code: the status, or 128 + the signal. timeout_s 0: none. */
+RH_CHECKED rh_status rh_process_run(const char *const *argv, double timeout_s, rh_text *out, rh_text *err,
+                                    int *exit_code);
+#endif

@@ -1,0 +1,96 @@
+/* A resolved run: every option of a study file, typed, checked, and complete with its defaults. */
+#ifndef RH_RUN_H
+#define RH_RUN_H
+
+#include "charge.h"
+#include "store.h"
+#include "world.h"
+
+enum rh_time_source { RH_TIME_MEASURED, RH_TIME_FLOPS };
+
+/* Options of the fixed sections; option rows in resolve.c. Text is borrowed from `settings`. */
+typedef struct rh_platform_options {
+  const char *file;
+  int64_t workers;
+  const char *hostfile, *deployment;
+} rh_platform_options;
+
+typedef struct rh_network_options {
+  const char *model; /* "" : the platform file's */
+  int protocol;      /* enum rh_protocol */
+} rh_network_options;
+
+typedef struct rh_graph_options {
+  bool directed;
+  int weights; /* enum rh_weights */
+} rh_graph_options;
+
+typedef struct rh_train_options {
+  int64_t rounds, batch;
+  double lr, momentum, decay;
+  rh_steps lr_steps;         /* "30:0.1 60:0.1": from that round on, multiplied */
+  int64_t evaluate_every;    /* rounds */
+  int64_t evaluate_replicas; /* sample size for min/median/max */
+  int64_t evaluate_samples;  /* test samples; 0: all */
+} rh_train_options;
+
+typedef struct rh_time_options {
+  int source;        /* enum rh_time_source */
+  double efficiency; /* of source flops: share of a host's speed that training reaches, 0..1 */
+} rh_time_options;
+
+typedef struct rh_run_options {
+  int backend; /* auto | cpu | ref */
+  int64_t threads;
+  double memory; /* bytes; 0: half of the machine's */
+  int64_t seed;
+} rh_run_options;
+
+typedef struct rh_stop_options {
+  double accuracy; /* 0: none */
+} rh_stop_options;
+
+typedef struct rh_run {
+  char id[17];            /* set by the parent when input files and durations are known; "" before */
+  char *study, *question; /* owned */
+  char *directory;        /* of the study file, for relative paths; owned */
+  rh_settings settings;   /* owned */
+  rh_platform_options platform;
+  char *platform_path, *hostfile_path, *deployment_path; /* found files; owned; NULL if not given */
+  rh_network_options network;
+  const rh_graph_kind *graph_kind; /* NULL if the method needs none */
+  void *graph_kind_options;        /* owned, as the other void * */
+  rh_graph_options graph;
+  const rh_dataset_kind *dataset_kind;
+  void *dataset_options;
+  rh_partition_def partition;
+  const rh_model_kind *model_kind;
+  void *model_options;
+  const rh_method *method;
+  void *method_options;
+  rh_train_options train;
+  const rh_compressor *compressor;
+  void *compressor_options;
+  rh_time_options time;
+  rh_run_options run;
+  rh_stop_options stop;
+} rh_run;
+
+/* Resolves settings into a run: every section checked against its rows, components looked up by name with the nearest
+ * name in the message, files found (beside the study, then as given, then in the installed share directory).
+ * The settings are copied. On failure `run` is empty. */
+RH_CHECKED rh_status rh_run_resolve(const rh_settings *settings, const char *study, const char *question,
+                                    const char *directory, rh_run *run);
+void rh_run_clear(rh_run *run);
+
+/* Canonical "section.key=value" lines of the whole run: reads back (after resolving) to the same lines. */
+void rh_run_write(const rh_run *run, rh_text *out);
+
+/* Option rows of a fixed section ("platform", "network", "graph", "train", "time", "run", "stop"), for help. */
+const rh_option *rh_run_section(const char *section, size_t *count);
+
+/* Finds a file: beside `directory`, as given, in share/`kind` of the installation or of the source tree.
+ * RH_EIO names all places that were tried. Owned by the caller. */
+RH_CHECKED rh_status rh_find_file(const char *name, const char *directory, const char *kind, char **path);
+
+#endif

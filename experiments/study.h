@@ -1,0 +1,22 @@
+/* A study: a YAML file that describes one or many runs. */
+#ifndef RH_STUDY_H
+#define RH_STUDY_H
+
+#include "option.h"
+
+typedef struct rh_study {
+  char *name, *question;  /* owned; name defaults to the file's base name */
+  char *file, *directory; /* owned */
+  rh_settings *runs;      /* [count] settings of each run, `vary` expanded in the order of the keys, last fastest */
+  size_t count;
+} rh_study;
+
+/* Reads a study with libfyaml and expands `vary`. `sets` are "section.key=value" texts of --set, applied to all runs (a
+ * varied key that is set is no longer varied).
+ *
+ * returns     RH_EIO, RH_EFORMAT (malformed YAML) or RH_EINVAL with file:line:column, the line and a caret
+ */
+RH_CHECKED rh_status rh_study_read(const char *path, const char *const *sets, size_t set_count, rh_study *study);
+void rh_study_clear(rh_study *study);
+
+#endif

@@ -1,0 +1,65 @@
+/* What a method sees: the only place where values and time meet.
+ *
+ * Symbols     N workers, x_i parameters, g_i gradients, W mixing matrix
+ * A round of a method does the real mathematics for all replicas through `replicas`, then appends what the ranks do to
+ * `schedule`, charging the seconds that `charge` holds and the bytes that compressors produced.
+ */
+#ifndef RH_WORLD_H
+#define RH_WORLD_H
+
+#include "charge.h"
+#include "compressor.h"
+#include "graph.h"
+#include "replicas.h"
+#include "schedule.h"
+
+/* Seconds of the steps of one run on the reference device, resolved from the profile before the first round. */
+typedef struct rh_step_seconds {
+  double forward_s;                 /* all layers and the loss, one batch */
+  double backward_s[RH_LAYERS_MAX]; /* one layer each, one batch; the last layer runs first */
+  double backward_total_s;
+  double update_s;           /* one SGD step on one replica */
+  double encode_s, decode_s; /* one message of the whole model */
+  double mix_s;              /* adding one weighted model to another: one term of a mixing row */
+} rh_step_seconds;
+
+typedef struct rh_world {
+  int32_t workers; /* N */
+  uint64_t seed;
+  const rh_model *model; /* borrowed, as all that follows */
+  rh_replicas *replicas;
+  rh_schedule *schedule;
+  const rh_graph *graph; /* NULL when the method needs none */
+  const rh_collective_kind *allreduce, *allgather, *exchange;
+  const rh_compressor *compressor;
+  const void *compressor_options;
+  rh_layout layout; /* the model's segments */
+  rh_step_seconds seconds;
+  const void *method_options;
+  /* outputs of a round */
+  double train_loss; /* mean over workers of the round's batch losses */
+} rh_world;
+
+typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_EACH } rh_copies;
+
+typedef struct rh_method {
+  const char *name, *summary, *source;
+  const rh_option *options; /* keys of section `train`, beside the common ones */
+  size_t option_count, options_size;
+  bool needs_graph;
+  rh_copies copies;
+  /* Refuses combinations that the mathematics forbids; NULL: none. */
+  RH_CHECKED rh_status (*check)(const rh_world *world);
+  /* Allocates the method's own state; memory_bytes adds what it takes to the prediction. NULL: stateless. */
+  RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
+  void (*free_state)(void *state);
+  int64_t (*state_bytes)(const rh_model *model, int32_t workers, const rh_compressor *compressor);
+  /* One round: t is 0-based, lr the learning rate of this round. */
+  RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);
+} rh_method;
+
+extern const rh_method rh_method_allreduce, rh_method_dpsgd;
+extern const rh_method *const rh_methods[]; /* NULL-terminated */
+const rh_method *rh_method_find(const char *name);
+
+#endif

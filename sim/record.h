@@ -1,0 +1,80 @@
+/* The recorder: what a run reports while it goes. Implemented by analysis/store.c; a test may implement it in memory.
+ *
+ * Rows are final when they are handed over. Every function may fail (a full disk); the run then ends, rows that were
+ * committed stay.
+ */
+#ifndef RH_RECORD_H
+#define RH_RECORD_H
+
+#include <stdint.h>
+
+#include "status.h"
+
+typedef struct rh_round_row {
+  int64_t round;         /* 1-based: after how many rounds */
+  double finish_s;       /* simulated, when the last rank was done */
+  double first_finish_s; /* when the first rank was done */
+  double train_loss;     /* mean over workers of their batch losses; NaN is a value */
+  double learning_rate;
+  int64_t messages;   /* of all ranks */
+  int64_t wire_bytes; /* of all ranks, pads included */
+} rh_round_row;
+
+typedef struct rh_evaluation_row {
+  int64_t round;
+  double simulated_s;                                 /* the round's finish_s */
+  double train_loss;                                  /* of the mean model on a part of the train data */
+  double test_loss, test_accuracy;                    /* of the mean model, accuracy 0..1 */
+  int32_t sample_count;                               /* replicas in the next three; 1 when all are equal */
+  double accuracy_min, accuracy_median, accuracy_max; /* over a sample of replicas */
+  double consensus_distance;
+} rh_evaluation_row;
+
+typedef struct rh_collective_row {
+  int64_t round;
+  const char *kind; /* "allreduce-ring" */
+  int32_t group_size;
+  int64_t payload_bytes;
+  int64_t messages, wire_bytes;
+  double start_s, finish_s;
+  double closed_form_s;
+} rh_collective_row;
+
+typedef struct rh_link_row {
+  const char *name;
+  double bandwidth_Bps, latency_s;
+  int64_t bytes;
+  double busy_s;
+  double load; /* bytes / (bandwidth x simulated time), 0..1 on a wired link */
+} rh_link_row;
+
+typedef struct rh_rank_row {
+  int32_t rank;
+  const char *host;
+  double speed_flops; /* flop/s */
+  double compute_s, communication_s, both_s, waiting_s;
+  int64_t sent_bytes, received_bytes, sent_messages, samples;
+} rh_rank_row;
+
+/* What is known at the end of a run. */
+typedef struct rh_run_end {
+  const char *status; /* "done" | "failed" | "interrupted" */
+  const char *reason; /* "target reached", "all rounds done", the error, ... */
+  double simulated_s, wall_s;
+  int64_t rounds;
+  int64_t peak_memory_bytes;
+  uint64_t parameters_hash; /* 0 if unknown */
+} rh_run_end;
+
+typedef struct rh_recorder {
+  void *context;
+  rh_status (*round)(void *context, const rh_round_row *row);
+  rh_status (*evaluation)(void *context, const rh_evaluation_row *row);
+  rh_status (*collective)(void *context, const rh_collective_row *row);
+  rh_status (*link)(void *context, const rh_link_row *row);
+  rh_status (*rank)(void *context, const rh_rank_row *row);
+  rh_status (*warning)(void *context, const char *text);
+  rh_status (*flush)(void *context); /* commits if a second has passed since the last commit */
+} rh_recorder;
+
+#endif

@@ -1,0 +1,44 @@
+/* Charged seconds: how long a step takes on the reference device, by name. A missing entry is an error, never zero.
+ *
+ * An entry's name says everything that its duration depends on, for example
+ * "cpu/OpenBLAS-SkylakeX/cnn 28x28x1/batch 32/forward". The profile is measured once per study by
+ * experiments/measure.c, stored with it, and read here.
+ */
+#ifndef RH_CHARGE_H
+#define RH_CHARGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "status.h"
+#include "text.h"
+
+typedef struct rh_duration {
+  char *name;           /* owned */
+  int32_t samples;      /* timed repetitions */
+  double median_s;      /* what is charged */
+  double low_s, high_s; /* 5 % and 95 % quantiles */
+} rh_duration;
+
+typedef struct rh_profile {
+  char *device;      /* "AMD EPYC, 1 thread, OpenBLAS 0.3.21 SkylakeX"; owned */
+  rh_duration *list; /* owned; sorted by name */
+  int32_t count, size;
+} rh_profile;
+
+/* Adds or replaces an entry; the name is copied. */
+void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, double median_s, double low_s,
+                    double high_s);
+const rh_duration *rh_profile_find(const rh_profile *profile, const char *name); /* NULL if absent */
+void rh_profile_clear(rh_profile *profile);
+/* Hash of device, names and medians of the entries in `names` (NULL-terminated; NULL: all), in sorted order. */
+uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);
+
+/* The median of one entry; RH_EINVAL "no timing for '...': measure it with `rehearse calibrate STUDY`". */
+RH_CHECKED rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds);
+
+/* One JSON object: {"device": ..., "durations": [{"name":..., "samples":..., "median_s":..., "low_s":...,
+ * "high_s":...}]}; read back by rh_profile_read (experiments/profile_file.c, where libfyaml is known). */
+void rh_profile_write(const rh_profile *profile, rh_text *out);
+
+#endif

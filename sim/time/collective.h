@@ -1,0 +1,63 @@
+/* What a collective is: a generator of steps. The kinds live in sim/collective, one file each.
+ *
+ * Symbols     N ranks in the group, p position in it (0..N-1), k step, S bytes of the whole operation,
+ *             a latency and B bandwidth of the slowest route used
+ * A rank's part is a sequence of steps; all transfers of a step are started together and waited for together.
+ */
+#ifndef RH_COLLECTIVE_H
+#define RH_COLLECTIVE_H
+
+#include <stdint.h>
+
+#include "status.h"
+
+/* Who exchanges with whom, by rank: worker i sends to out[out_offset[i] ..] and receives from in[in_offset[i] ..]. */
+typedef struct rh_neighbours {
+  int32_t workers;
+  const int32_t *out_offset; /* [workers + 1] */
+  const int32_t *out;
+  const int32_t *in_offset; /* [workers + 1] */
+  const int32_t *in;
+} rh_neighbours;
+
+typedef struct rh_collective_kind rh_collective_kind;
+
+/* One use of a collective. Copied by the schedule; what it points to must live until its last rank is done. */
+typedef struct rh_collective {
+  const rh_collective_kind *kind;
+  int32_t size;                    /* N */
+  const int32_t *group;            /* [N] ranks by position; NULL: rank = position */
+  int64_t bytes;                   /* S: of the reduced vector; of one rank's message for gathers and exchanges */
+  int64_t element_bytes;           /* chunks are cut at multiples of it; 4 for f32, 1 for encoded messages */
+  const int64_t *bytes_of;         /* [N] message length by position when they differ; NULL: all `bytes`. Copied. */
+  const rh_neighbours *neighbours; /* of a neighbour exchange; else NULL */
+} rh_collective;
+
+/* One step of one position: what it sends and what it receives. Peers are positions. Arrays are borrowed from the
+ * collective or from `one`. */
+typedef struct rh_step {
+  int32_t send_count, receive_count;
+  const int32_t *send_to, *receive_from;
+  int64_t send_bytes; /* to each of send_to */
+  int32_t one[2];     /* storage for kinds with one peer */
+} rh_step;
+
+struct rh_collective_kind {
+  const char *name;      /* "allreduce-ring" */
+  const char *operation; /* "all-reduce" */
+  const char *summary, *formula, *source;
+  int64_t (*steps)(const rh_collective *c);
+  void (*step)(const rh_collective *c, int32_t position, int64_t k, rh_step *step);
+  /* messages and bytes of all ranks together, pads included */
+  int64_t (*messages)(const rh_collective *c);
+  int64_t (*wire_bytes)(const rh_collective *c);
+  /* seconds without contention when every rank is there: latency_s and bandwidth_Bps of the slowest route used */
+  double (*closed_form_s)(const rh_collective *c, double latency_s, double bandwidth_Bps);
+};
+
+static inline int32_t rh_collective_rank(const rh_collective *c, int32_t position)
+{
+  return c->group ? c->group[position] : position;
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* The platform: SimGrid's engine with one XML file, its hosts as ranks, routes as lists of links.
+ *
+ * SimGrid's engine is global and aborts on bad input, so one process loads one platform, and a first process of its own
+ * (experiments/probe.c) tries the file before any run does. Functions here call SimGrid; values come out in SI units.
+ */
+#ifndef RH_PLATFORM_H
+#define RH_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "status.h"
+#include "text.h"
+
+typedef enum rh_protocol {
+  RH_PROTOCOL_RENDEZVOUS, /* a transfer starts when sender and receiver are both there (MPI above its threshold) */
+  RH_PROTOCOL_EAGER       /* a transfer starts at once; the receiver picks it up later */
+} rh_protocol;
+
+typedef struct rh_platform_def {
+  const char *file;       /* platform XML; borrowed */
+  const char *model;      /* "CM02", "LV08", ...: overrides the file's network model; NULL or "": the file's */
+  const char *hostfile;   /* one host name per line, rank order; # comments; NULL or "" */
+  const char *deployment; /* SimGrid deployment XML, actors in rank order; NULL or "" */
+  int32_t workers;        /* ranks wanted; 0: all hosts (for `rehearse platform`) */
+} rh_platform_def;
+
+typedef struct rh_platform rh_platform;
+
+/* Starts the engine, loads and seals the platform, picks ranks, sets Wi-Fi rates (a host's property `wifi_level`, else
+ * level 0) and `precision`. Once per process; there is no way to unload a platform.
+ *
+ * returns     RH_EINVAL for more workers than hosts, an unknown host, a platform without a network model;
+ *             RH_EUNSUPPORTED for what SimGrid offers and we do not. What SimGrid itself refuses ends the process:
+ *             that is why files are probed first.
+ */
+RH_CHECKED rh_status rh_platform_load(const rh_platform_def *def, rh_platform **platform);
+
+const char *rh_platform_file(const rh_platform *platform);
+const char *rh_platform_model(const rh_platform *platform); /* "CM02" */
+const char *rh_platform_version(void);                      /* "SimGrid 3.32" */
+double rh_platform_precision(const rh_platform *platform);  /* s; completions closer than this merge */
+int32_t rh_platform_workers(const rh_platform *platform);
+const char *rh_platform_host(const rh_platform *platform, int32_t rank);
+double rh_platform_speed(const rh_platform *platform, int32_t rank); /* flop/s of one core */
+double rh_platform_fastest(const rh_platform *platform);             /* flop/s of the fastest host of the platform */
+int32_t rh_platform_host_count(const rh_platform *platform);         /* all hosts, ranks or not */
+
+int32_t rh_platform_link_count(const rh_platform *platform);
+const char *rh_platform_link_name(const rh_platform *platform, int32_t link);
+double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link); /* byte/s; Wi-Fi: of level 0 */
+double rh_platform_link_latency(const rh_platform *platform, int32_t link);   /* s */
+bool rh_platform_link_wifi(const rh_platform *platform, int32_t link);
+
+/* A route, cached; borrowed from the platform. Nominal numbers: the network model's factors are not in them. */
+typedef struct rh_route {
+  int32_t link_count;
+  const int32_t *links; /* indices for rh_platform_link_* */
+  double latency_s;     /* sum over links */
+  double bandwidth_Bps; /* least of the links */
+} rh_route;
+
+/* The route between two ranks. A pair without a route aborts inside SimGrid for some zone kinds, so runs ask only for
+ * pairs that the probe has seen. RH_EINVAL for an empty route between different hosts. */
+RH_CHECKED rh_status rh_platform_route(rh_platform *platform, int32_t from, int32_t to, const rh_route **route);
+
+/* Everything `rehearse platform` says of a loaded platform, as text or JSON: file, model and why, hosts, speeds, links,
+ * zones, diameter over (sampled) routes. */
+RH_CHECKED rh_status rh_platform_describe(rh_platform *platform, bool json, rh_text *out);
+
+#endif

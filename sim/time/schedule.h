@@ -1,0 +1,113 @@
+/* The schedule: what ranks do, in which order, executed by SimGrid.
+ *
+ * Each rank has two lanes, compute and communication; a lane does its operations in the order in which they were
+ * appended, and an operation may also wait for one of the same rank's other lane (`after`). There is no barrier: a rank
+ * runs ahead as far as its own operations and messages let it. Operations are appended by a producer, one round after
+ * the other, at most `lead` rounds ahead of the slowest rank; they are dropped when they are done.
+ *
+ * Everything here knows seconds and bytes only; no value of a model ever comes by.
+ */
+#ifndef RH_SCHEDULE_H
+#define RH_SCHEDULE_H
+
+#include <signal.h>
+
+#include "collective.h"
+#include "platform.h"
+
+typedef struct rh_schedule rh_schedule;
+
+/* An operation of one rank, to be waited for by a later one; RH_AT_ONCE: nothing to wait for. Tokens of a collective
+ * are per rank: `rh_schedule_last` gives them. */
+typedef int64_t rh_token;
+#define RH_AT_ONCE ((rh_token)0)
+
+typedef enum rh_lane { RH_LANE_COMPUTE, RH_LANE_COMMUNICATION } rh_lane;
+
+/* One executed operation, or one transfer of it, for tests, Gantt charts and traces. */
+typedef struct rh_event {
+  int32_t rank;
+  rh_lane lane;
+  const char *label; /* "gradient", "allreduce-ring"; borrowed */
+  int64_t round;
+  int32_t peer;  /* receiving side of a transfer: the sender's rank; else -1 */
+  int64_t bytes; /* of the transfer; 0 for compute */
+  double start_s, finish_s;
+} rh_event;
+
+/* A collective after its last rank was done. */
+typedef struct rh_collective_time {
+  const rh_collective *collective; /* borrowed for the call */
+  int64_t round;
+  double start_s;               /* when its last rank entered */
+  double finish_s;              /* when its last rank was done */
+  double closed_form_s;         /* over the slowest route it used */
+  int64_t messages, wire_bytes; /* counted, not computed */
+} rh_collective_time;
+
+typedef struct rh_round_time {
+  int64_t round;
+  double first_finish_s;        /* when the first rank finished its operations of the round */
+  double finish_s;              /* when the last one did: final */
+  int64_t messages, wire_bytes; /* sent in operations of this round, all ranks */
+} rh_round_time;
+
+/* Seconds of one rank from 0 to its last operation's end. compute + communication - both + waiting = elapsed. */
+typedef struct rh_rank_time {
+  double compute_s;       /* compute lane busy */
+  double communication_s; /* at least one of its transfers (either direction) under way */
+  double both_s;          /* both of the above at the same time */
+  double waiting_s;       /* neither */
+  int64_t sent_bytes, received_bytes, sent_messages;
+} rh_rank_time;
+
+typedef struct rh_link_time {
+  int64_t bytes; /* sum over transfers whose route holds the link */
+  double busy_s; /* union of their intervals */
+} rh_link_time;
+
+typedef struct rh_schedule_def {
+  rh_platform *platform; /* borrowed */
+  rh_protocol protocol;
+  int32_t lead;                      /* rounds; at least 1 */
+  const volatile sig_atomic_t *stop; /* non-zero ends the execution soon, with RH_EINTERRUPTED; NULL: never */
+  void *context;                     /* handed to the callbacks */
+  /* Appends the operations of one round; *more = false when this was the last (or there is none). Runs at simulated
+   * time, on a big stack, while no rank does. A failure ends the execution with that status. */
+  rh_status (*produce)(void *context, int64_t round, bool *more);
+  rh_status (*round_done)(void *context, const rh_round_time *time);           /* in round order; may be NULL */
+  rh_status (*collective_done)(void *context, const rh_collective_time *time); /* may be NULL */
+  void (*event)(void *context, const rh_event *event);                         /* may be NULL */
+} rh_schedule_def;
+
+RH_CHECKED rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule);
+void rh_schedule_free(rh_schedule *schedule);
+
+/* Appends computing of `seconds` on the fastest host of the platform (scaled by the rank's speed), after the previous
+ * operation of the compute lane and `after`. seconds >= 0 and finite. label is borrowed. */
+rh_token rh_schedule_compute(rh_schedule *schedule, int32_t rank, double seconds, const char *label, rh_token after);
+
+/* Appends one message: a send on `from`'s and a receive on `to`'s communication lane. bytes >= 0. */
+void rh_schedule_send(rh_schedule *schedule, int32_t from, int32_t to, int64_t bytes, const char *label,
+                      rh_token after_from, rh_token after_to);
+
+/* Appends a collective to the communication lane of all ranks of its group. after[position]: what each waits for, or
+ * NULL: nothing. The label is the kind's name. */
+void rh_schedule_collective(rh_schedule *schedule, const rh_collective *collective, const rh_token *after);
+
+/* The last operation appended to a rank's lane, for `after`. */
+rh_token rh_schedule_last(const rh_schedule *schedule, int32_t rank, rh_lane lane);
+
+/* Executes everything that `produce` appends, to the end.
+ *
+ * returns     RH_EINVAL for a deadlock: the message names who waits for whom, in which operation and round;
+ *             RH_EINTERRUPTED when `stop` was raised; what the callbacks returned
+ */
+RH_CHECKED rh_status rh_schedule_run(rh_schedule *schedule);
+
+/* After (or during) the run: */
+double rh_schedule_elapsed_s(const rh_schedule *schedule);
+rh_rank_time rh_schedule_rank_time(const rh_schedule *schedule, int32_t rank);
+rh_link_time rh_schedule_link_time(const rh_schedule *schedule, int32_t link);
+
+#endif

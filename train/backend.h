@@ -1,0 +1,111 @@
+/* The operation table: what a device must be able to do so that replicas can be trained on it.
+ *
+ * Every operation works on `count` replicas at once; the tensors of replica r start `stride` elements after those of
+ * replica r-1. On the CPU a tile is one replica per thread, so that a whole step of it stays in cache; on a GPU a tile
+ * is a whole chunk. A backend never knows simulated time.
+ *
+ * Symbols     R count of replicas in the call, B batch, C channels, H x W height and width, K kernel side,
+ *             I inputs and O outputs of a dense layer
+ * Layout      images NCHW, row-major matrices; all values f32, labels i32
+ * bits        for a fixed backend and build, results depend on the arguments alone: not on R, not on threads
+ */
+#ifndef RH_BACKEND_H
+#define RH_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+/* A tensor of R replicas: replica r's values start at data + r * stride. Borrowed. stride 0: all share the values. */
+typedef struct rh_tensor {
+  float *data;
+  int64_t stride; /* elements */
+} rh_tensor;
+
+typedef struct rh_dense {
+  int64_t batch, inputs, outputs;
+} rh_dense;
+
+/* Valid convolution with square kernels and stride 1: out side = in side - kernel + 1. */
+typedef struct rh_conv {
+  int64_t batch, in_channels, height, width, out_channels, kernel;
+} rh_conv;
+
+/* Non-overlapping max pooling over side x side squares; rows and columns that do not fill a square are dropped. */
+typedef struct rh_pool {
+  int64_t batch, channels, height, width, side;
+} rh_pool;
+
+typedef struct rh_backend {
+  const char *name;    /* "ref", "cpu", "cuda" */
+  const char *summary; /* one line for `rehearse doctor` */
+
+  /* The library kernel that produces the bits ("OpenBLAS 0.3.21 Haswell"); valid for the program's life. */
+  const char *(*kernel)(void);
+
+  /* Largest number of replicas that one call of an operation should be given: 1 on the CPU. */
+  int64_t tile;
+
+  /* Zeroed memory of the device, 64-byte aligned; NULL when exhausted. */
+  void *(*alloc)(size_t bytes);
+  void (*release)(void *memory);
+
+  /* Runs body(context, item, thread) for item in [0, items), each item on one thread of `threads`, any order.
+   * body returns false to ask for an early end (an interrupt). Nested use is a contract violation. */
+  void (*parallel)(int64_t items, int threads, bool (*body)(void *context, int64_t item, int thread), void *context);
+
+  /* y = x w^T + b.       x [R][B][I], w [R][O][I], b [R][O], y [R][B][O] out */
+  void (*dense_forward)(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y);
+  /* dw = dy^T x, db = column sums of dy, dx = dy w (skipped when dx.data is NULL). All overwritten. */
+  void (*dense_backward)(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
+                         rh_tensor db, rh_tensor dx);
+
+  /* Scratch that a convolution needs per replica of a call, in elements; the caller provides it, aligned to 64 bytes.
+   */
+  int64_t (*conv_scratch)(const rh_conv *c);
+  /* x [R][B][C][H][W], w [R][O][C][K][K], b [R][O], y [R][B][O][H-K+1][W-K+1] out */
+  void (*conv_forward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
+                       rh_tensor scratch);
+  /* dw, db, dx as in dense_backward; dx skipped when its data is NULL. */
+  void (*conv_backward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
+                        rh_tensor db, rh_tensor dx, rh_tensor scratch);
+
+  /* y = max(x, 0), n elements a replica; y may be x. */
+  void (*relu_forward)(int64_t n, int64_t count, rh_tensor x, rh_tensor y);
+  /* dx = dy where y > 0, else 0; dx may be dy. */
+  void (*relu_backward)(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx);
+
+  /* y [R][B][C][H/side][W/side]; ties go to the first in row-major order. */
+  void (*pool_forward)(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
+  /* dx [R][B][C][H][W] overwritten: dy at the place of each maximum (recomputed from x), 0 elsewhere. */
+  void (*pool_backward)(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);
+
+  /* Mean softmax cross-entropy over the batch and its gradient.
+   * logits [R][B][classes], labels [R][B] (replica r at labels + r * label_stride), dlogits like logits or NULL data,
+   * loss[r] f64 out (mean over B), correct[r] out (first largest logit equals the label) */
+  void (*softmax_cross_entropy)(int64_t batch, int64_t classes, int64_t count, rh_tensor logits, const int32_t *labels,
+                                int64_t label_stride, rh_tensor dlogits, double *loss, int64_t *correct);
+
+  /* u = momentum u + (g + decay x); x -= lr u. n elements a replica. Source: Sutskever et al. 2013 in PyTorch's form.
+   */
+  void (*sgd_step)(int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g, double lr, double momentum,
+                   double decay);
+
+  /* y = a x + y, n elements a replica */
+  void (*add_scaled)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
+  /* y = a x, n elements a replica; y may be x */
+  void (*scale)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
+
+  /* One row of a mixing: y[n] = sum_k weights[k] * rows[k][n], k ascending, terms > 0; y is none of the rows. */
+  void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
+} rh_backend;
+
+extern const rh_backend rh_backend_ref; /* naive loops: the oracle */
+extern const rh_backend rh_backend_cpu; /* OpenBLAS with one thread a replica, OpenMP over replicas */
+
+/* The backend of that name, or NULL. */
+const rh_backend *rh_backend_find(const char *name);
+
+#endif

@@ -1,0 +1,123 @@
+/* Models: a chain of layers over one flat parameter vector.
+ *
+ * Symbols     P parameters (without padding), B batch
+ * Parameters of a replica are one contiguous f32 vector; each weight or bias is a view at an offset in it. A row of an
+ * arena has `stride` elements: P rounded up to 16, the pad is always zero.
+ */
+#ifndef RH_MODEL_H
+#define RH_MODEL_H
+
+#include "backend.h"
+#include "option.h"
+#include "rng.h"
+
+typedef struct rh_shape {
+  int64_t channels, height, width; /* a flat vector of n is n x 1 x 1 */
+} rh_shape;
+int64_t rh_shape_count(rh_shape shape);
+
+typedef struct rh_layer_kind rh_layer_kind;
+
+/* A view of the parameter vector, for compressors ("per layer") and factorisations (matrix view). */
+typedef struct rh_segment {
+  char name[32];         /* "conv1.weight" */
+  int64_t offset;        /* elements from the start of the vector */
+  int64_t count;         /* elements */
+  int64_t rows, columns; /* matrix view: (out, in * kernel * kernel); biases are count x 1 */
+} rh_segment;
+
+typedef struct rh_layer {
+  const rh_layer_kind *kind;
+  char name[24];
+  rh_shape in, out;
+  int64_t kernel;        /* side of a convolution or a pooling square, else 0 */
+  int64_t weight_offset; /* in the parameter vector; -1 without weights */
+  int64_t weight_count;
+  int64_t bias_offset; /* -1 without bias */
+  int64_t bias_count;
+} rh_layer;
+
+enum { RH_LAYERS_MAX = 16, RH_SEGMENTS_MAX = 32 };
+
+typedef struct rh_model {
+  const char *name;
+  rh_shape input;
+  int64_t classes;
+  int64_t parameters; /* P */
+  int64_t stride;     /* P rounded up to 16 */
+  int layer_count;
+  rh_layer layers[RH_LAYERS_MAX]; /* without the loss */
+  int segment_count;
+  rh_segment segments[RH_SEGMENTS_MAX];
+} rh_model;
+
+/* How a layer is planned and computed. One file each: layer_dense.c, layer_conv.c, layer_relu.c, layer_pool.c. */
+struct rh_layer_kind {
+  const char *name;
+  /* f32 elements of scratch per replica of a tile, for a batch; NULL: none */
+  int64_t (*scratch)(const rh_layer *layer, const rh_backend *backend, int64_t batch);
+  /* floating point operations of the forward pass of one sample */
+  double (*forward_flop)(const rh_layer *layer);
+  /* floating point operations of the backward pass of one sample; with_input: dx is computed, too */
+  double (*backward_flop)(const rh_layer *layer, bool with_input);
+  /* x [count][B][in] -> y [count][B][out]; params: the replicas' parameter vectors */
+  void (*forward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
+                  rh_tensor x, rh_tensor y, rh_tensor scratch);
+  /* dy -> dx (skipped when dx.data is NULL) and the layer's part of grads, overwritten */
+  void (*backward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
+                   rh_tensor x, rh_tensor y, rh_tensor dy, rh_tensor grads, rh_tensor dx, rh_tensor scratch);
+};
+
+extern const rh_layer_kind rh_layer_dense, rh_layer_conv, rh_layer_relu, rh_layer_pool;
+
+/* Appending layers, for model files; each returns RH_EINVAL when the input is too small or the model too large. */
+RH_CHECKED rh_status rh_model_begin(rh_model *model, const char *name, rh_shape input, int64_t classes);
+RH_CHECKED rh_status rh_model_add_dense(rh_model *model, const char *name, int64_t outputs);
+RH_CHECKED rh_status rh_model_add_conv(rh_model *model, const char *name, int64_t out_channels, int64_t kernel);
+RH_CHECKED rh_status rh_model_add_relu(rh_model *model);
+RH_CHECKED rh_status rh_model_add_pool(rh_model *model, int64_t side);
+RH_CHECKED rh_status rh_model_end(rh_model *model); /* checks that the last layer has `classes` outputs */
+
+/* A kind of model: one file each (model_logreg.c, model_mlp.c, model_cnn.c). */
+typedef struct rh_model_kind {
+  const char *name, *summary, *source;
+  const rh_option *options; /* keys of section `model`, beside `name` */
+  size_t option_count, options_size;
+  RH_CHECKED rh_status (*build)(const void *options, rh_shape input, int64_t classes, rh_model *model);
+} rh_model_kind;
+
+extern const rh_model_kind *const rh_model_kinds[];   /* NULL-terminated */
+const rh_model_kind *rh_model_find(const char *name); /* NULL if unknown */
+
+/* Initial parameters, the same for every replica: He normal weights (He et al. 2015), zero biases; pad zeroed. */
+void rh_model_init_parameters(const rh_model *model, uint64_t seed, float *row);
+
+double rh_model_forward_flop(const rh_model *model);  /* of one sample, loss included */
+double rh_model_backward_flop(const rh_model *model); /* of one sample */
+
+/* Workspace of one tile: activations, their gradients, scratch. */
+typedef struct rh_workspace rh_workspace;
+RH_CHECKED rh_status rh_workspace_new(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile,
+                                      rh_workspace **workspace);
+void rh_workspace_free(rh_workspace *workspace);
+int64_t rh_workspace_bytes(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile);
+float *rh_workspace_input(rh_workspace *workspace);    /* [tile][B][input], to be filled by the caller */
+int32_t *rh_workspace_labels(rh_workspace *workspace); /* [tile][B] */
+
+/* Forward, loss and backward of `count` <= tile replicas on the batches in the workspace.
+ *
+ * params      [count][P] view; grads [count][P] view, out, overwritten without its pad
+ * loss        [count] mean over the batch, out; correct [count] out
+ */
+void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
+                       double *loss, int64_t *correct);
+/* Forward and loss only. The first `samples` <= B of the batch count; the rest of the input is ignored. */
+void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor params, int64_t samples, double *loss,
+                       int64_t *correct);
+
+/* Single passes, for timing them: forward runs all layers and the loss; backward one layer of the last forward. */
+void rh_model_forward(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params);
+void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int layer, int64_t count, rh_tensor params,
+                             rh_tensor grads);
+
+#endif

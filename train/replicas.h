@@ -1,0 +1,86 @@
+/* Replicas: N workers' models in flat arenas, stepped in chunks.
+ *
+ * Symbols     N workers, P parameters, B batch, x_i parameters and u_i momentum of worker i, g_i its gradient
+ * Equal replicas are stored once: `copies` is 1 (all workers hold the same x and u) or N. What differs per rank
+ * (gradients in flight) lives in a chunk buffer of `chunk` rows, sized so that everything fits `memory_bytes`.
+ * bits        the same for any number of threads and any chunk size: each replica is computed by one thread with fixed
+ *             call shapes, and sums over workers follow a binary tree whose shape depends on N alone
+ */
+#ifndef RH_REPLICAS_H
+#define RH_REPLICAS_H
+
+#include <signal.h>
+
+#include "dataset.h"
+
+typedef struct rh_replicas_def {
+  const rh_backend *backend;     /* borrowed */
+  const rh_model *model;         /* borrowed */
+  const rh_dataset *dataset;     /* borrowed */
+  const rh_partition *partition; /* borrowed */
+  int32_t workers;               /* N */
+  int32_t copies;                /* 1 or N */
+  int64_t batch;                 /* B, per worker */
+  uint64_t seed;
+  int threads;
+  int64_t memory_bytes;              /* of arenas, chunk buffer and workspaces; 0: no limit */
+  double momentum, decay;            /* of SGD */
+  const volatile sig_atomic_t *stop; /* borrowed; non-zero ends a long loop early; NULL: never */
+} rh_replicas_def;
+
+typedef struct rh_replicas rh_replicas;
+
+/* All replicas start from the same parameters.
+ * returns     RH_ENOMEM, with what is needed and what would fit, if one chunk row does not fit `memory_bytes` */
+RH_CHECKED rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas);
+void rh_replicas_free(rh_replicas *replicas);
+
+const rh_replicas_def *rh_replicas_get_def(const rh_replicas *replicas);
+int64_t rh_replicas_chunk(const rh_replicas *replicas); /* rows that rh_replicas_gradients takes at once */
+int64_t rh_replicas_bytes(const rh_replicas *replicas); /* allocated */
+
+/* Bytes that a set of replicas would take with the smallest and with the largest useful chunk. */
+void rh_replicas_predict(const rh_replicas_def *def, int64_t *least_bytes, int64_t *most_bytes);
+
+float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker); /* x_i [P, padded]; shared when copies == 1 */
+float *rh_replicas_momentum(rh_replicas *replicas, int32_t worker);   /* u_i likewise */
+
+/* Gradients of workers first .. first + count - 1 on their batches of step t, at their current parameters.
+ *
+ * t           0-based; worker i's batch t is B samples of its shard: a new seeded order every epoch, wrapped at its end
+ * grads       out, borrowed until the next call: [count][stride] rows
+ * loss        [count] out, may be NULL
+ * returns     RH_EINTERRUPTED if `stop` was raised
+ */
+RH_CHECKED rh_status rh_replicas_gradients(rh_replicas *replicas, int64_t t, int32_t first, int32_t count,
+                                           float **grads, double *loss);
+
+/* SGD with momentum and decay on the copies of workers first .. first + count - 1 (copies == N), or on the one copy
+ * (copies == 1, first 0, count 1). grads [count][stride]. */
+void rh_replicas_sgd(rh_replicas *replicas, int32_t first, int32_t count, const float *grads, double lr);
+
+/* Streaming sum of N rows in rank order as a balanced binary tree: same bits for any chunking. */
+typedef struct rh_tree_sum rh_tree_sum;
+RH_CHECKED rh_status rh_tree_sum_new(const rh_backend *backend, int64_t stride, rh_tree_sum **sum);
+void rh_tree_sum_free(rh_tree_sum *sum);
+void rh_tree_sum_begin(rh_tree_sum *sum);
+void rh_tree_sum_add(rh_tree_sum *sum, const float *row);          /* [stride] */
+void rh_tree_sum_end(rh_tree_sum *sum, double factor, float *out); /* out [stride] = factor * total */
+
+/* Parameters of the mean model, tree sum / N, into out [stride]. */
+RH_CHECKED rh_status rh_replicas_mean(rh_replicas *replicas, float *out);
+/* sqrt(1/N sum_i |x_i - mean|^2) over P; 0 when copies == 1. Source: Kong et al., ICML 2021 (consensus control). */
+double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean);
+
+/* Loss (mean) and accuracy of one parameter row on the first `limit` samples (0: all) of a part of the data.
+ * RH_EINTERRUPTED as above. */
+typedef struct rh_score {
+  double loss, accuracy; /* accuracy 0..1 */
+} rh_score;
+RH_CHECKED rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, const rh_samples *samples,
+                                       int64_t limit, rh_score *score);
+
+/* Hash of all copies' parameters and momenta: equal hashes mean equal training states. */
+uint64_t rh_replicas_hash(rh_replicas *replicas);
+
+#endif
