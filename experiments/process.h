@@ -10,6 +10,8 @@
 
 /* The path of this program's executable. */
 RH_CHECKED rh_status rh_process_self(char **path);
+/* For test programs, which are not `rehearse`: the executable to start instead. Borrowed; NULL: this program again. */
+void rh_process_set_self(const char *path);
 
 typedef struct rh_process {
   pid_t pid;
@@ -20,7 +22,17 @@ typedef struct rh_process {
  * /dev/null. The child is in its own process group so that Ctrl-C reaches the parent alone, which passes it on. */
 RH_CHECKED rh_status rh_process_start(const char *const *argv, rh_process *process);
 
-/* Runs to the end and collects both streams. exit_code: the status, or 128 + the signal. timeout_s 0: none. */
+/* Appends what can be read from one of the child's streams now; closes it at its end (*fd = -1). */
+void rh_process_drain(int *fd, rh_text *text);
+
+/* Waits for the child's end and closes its streams. Returns its status, or 128 + the signal that ended it. */
+int rh_process_wait(rh_process *process);
+
+/* Sends a signal to the child and its descendants. */
+void rh_process_signal(const rh_process *process, int signal);
+
+/* Runs to the end and collects both streams. exit_code: the status, or 128 + the signal. timeout_s 0: none; a child
+ * that takes longer is killed, and the call returns RH_EIO. */
 RH_CHECKED rh_status rh_process_run(const char *const *argv, double timeout_s, rh_text *out, rh_text *err,
                                     int *exit_code);
 #endif

@@ -1,0 +1,70 @@
+/* The program: finds the subcommand and hands over to it. */
+#include <argp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "text.h"
+
+typedef struct command {
+  const char *name;
+  const char *usage; /* NULL: not for users */
+  const char *summary;
+  int (*run)(int argc, char **argv);
+} command;
+
+/* The one list of subcommands. */
+static const command commands[] = {
+    {NULL, NULL, NULL, NULL},
+};
+
+static void print_help(void)
+{
+  printf("Usage: rehearse COMMAND [ARGUMENTS]\n"
+         "Rehearse a distributed training run: real gradients, simulated network.\n\n");
+  for (const command *c = commands; c->name; c++)
+    if (c->usage) printf("  %-36s %s\n", c->usage, c->summary);
+  printf("\n'rehearse COMMAND --help' describes a command. Exit status: 0 done, 1 a run failed, 2 bad usage or input,\n"
+         "3 interrupted.\n");
+}
+
+static const char *command_name(const void *context, size_t i)
+{
+  (void)context;
+  size_t shown = 0;
+  for (const command *c = commands; c->name; c++)
+    if (c->usage && shown++ == i) return c->name;
+  return NULL;
+}
+
+int main(int argc, char **argv)
+{
+  argp_err_exit_status = 2;
+  if (argc < 2) {
+    fprintf(stderr, "rehearse: no command given; 'rehearse --help' lists them\n");
+    return 2;
+  }
+  const char *name = argv[1];
+  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    print_help();
+    return 0;
+  }
+  if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+    printf("rehearse %s\n", RH_VERSION);
+    return 0;
+  }
+  for (const command *c = commands; c->name; c++)
+    if (strcmp(name, c->name) == 0) {
+      char title[64]; /* what usage texts and messages of the subcommand begin with */
+      snprintf(title, sizeof title, "rehearse %s", c->name);
+      argv[1] = title;
+      return c->run(argc - 1, argv + 1);
+    }
+  const char *nearest = rh_text_nearest(name, command_name, NULL);
+  if (nearest)
+    fprintf(stderr, "rehearse: no command '%s'; did you mean '%s'?\n", name, nearest);
+  else
+    fprintf(stderr, "rehearse: no command '%s'; 'rehearse --help' lists them\n", name);
+  return 2;
+}
