@@ -1,0 +1,112 @@
+#include "charge.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+
+/* First entry whose name is not before `name`. */
+static int32_t lower_bound(const rh_profile *profile, const char *name)
+{
+  int32_t low = 0, high = profile->count;
+  while (low < high) {
+    int32_t middle = low + (high - low) / 2;
+    if (strcmp(profile->list[middle].name, name) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+const rh_duration *rh_profile_find(const rh_profile *profile, const char *name)
+{
+  int32_t at = lower_bound(profile, name);
+  return at < profile->count && strcmp(profile->list[at].name, name) == 0 ? &profile->list[at] : NULL;
+}
+
+static void make_room(rh_profile *profile, int32_t at)
+{
+  if (profile->count == profile->size) {
+    profile->size = profile->size ? 2 * profile->size : 16;
+    rh_duration *list = realloc(profile->list, (size_t)profile->size * sizeof *list);
+    RH_ASSERT(list && "memory is exhausted");
+    profile->list = list;
+  }
+  memmove(&profile->list[at + 1], &profile->list[at], (size_t)(profile->count - at) * sizeof *profile->list);
+  profile->count++;
+}
+
+void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, double median_s, double low_s,
+                    double high_s)
+{
+  int32_t at = lower_bound(profile, name);
+  if (at < profile->count && strcmp(profile->list[at].name, name) == 0) {
+    free(profile->list[at].name);
+  } else {
+    make_room(profile, at);
+  }
+  profile->list[at] = (rh_duration){rh_text_duplicate(name), samples, median_s, low_s, high_s};
+}
+
+void rh_profile_clear(rh_profile *profile)
+{
+  for (int32_t i = 0; i < profile->count; i++)
+    free(profile->list[i].name);
+  free(profile->list);
+  free(profile->device);
+  *profile = (rh_profile){0};
+}
+
+static bool selected(const char *name, const char *const *names)
+{
+  if (!names) return true;
+  for (; *names; names++)
+    if (strcmp(*names, name) == 0) return true;
+  return false;
+}
+
+uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names)
+{
+  uint64_t hash = rh_hash_text(profile->device ? profile->device : "", 0);
+  for (int32_t i = 0; i < profile->count; i++) {
+    const rh_duration *d = &profile->list[i];
+    if (!selected(d->name, names)) continue;
+    hash = rh_hash_text(d->name, hash);
+    hash = rh_hash_bytes(&d->median_s, sizeof d->median_s, hash);
+  }
+  return hash;
+}
+
+rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds)
+{
+  const rh_duration *found = rh_profile_find(profile, name);
+  if (!found) return rh_error(RH_EINVAL, "no timing for '%s': measure it with `rehearse calibrate STUDY`", name);
+  if (!isfinite(found->median_s) || found->median_s <= 0)
+    return rh_error(RH_EINVAL, "the timing of '%s' is %g s: measure it again with `rehearse calibrate STUDY`", name,
+                    found->median_s);
+  *seconds = found->median_s;
+  return RH_OK;
+}
+
+void rh_profile_write(const rh_profile *profile, rh_text *out)
+{
+  rh_text_append(out, "{\"device\": ");
+  rh_text_append_json(out, profile->device ? profile->device : "");
+  rh_text_append(out, ",\n \"durations\": [");
+  for (int32_t i = 0; i < profile->count; i++) {
+    const rh_duration *d = &profile->list[i];
+    rh_text_append(out, "%s\n  {\"name\": ", i ? "," : "");
+    rh_text_append_json(out, d->name);
+    rh_text_append(out, ", \"samples\": %" PRId32 ", \"median_s\": ", d->samples);
+    rh_text_append_json_number(out, d->median_s);
+    rh_text_append(out, ", \"low_s\": ");
+    rh_text_append_json_number(out, d->low_s);
+    rh_text_append(out, ", \"high_s\": ");
+    rh_text_append_json_number(out, d->high_s);
+    rh_text_append(out, "}");
+  }
+  rh_text_append(out, "]}\n");
+}
