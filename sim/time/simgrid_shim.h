@@ -1,0 +1,49 @@
+/* What SimGrid offers in C++ only, as plain C functions. No exception leaves them: where SimGrid throws, they return
+ * false or -1 and write its words into `why` (terminated, cut to `size`). SimGrid's own aborts stay aborts.
+ *
+ * The differences between SimGrid 3.32 and 4.x live here, too.
+ */
+#ifndef RH_SIMGRID_SHIM_H
+#define RH_SIMGRID_SHIM_H
+
+#include <simgrid/forward.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The settings' names, which 4.x changed. */
+const char *rh_shim_precision_key(void); /* "surf/precision" */
+void rh_shim_version(char *text, size_t size);
+
+/* Loads the platform file and seals it, so that routes are right. Once per process, after simgrid_init. */
+bool rh_shim_load(const char *file, char *why, size_t size);
+
+/* A setting after the platform is loaded. Is it still at its default, so neither file nor caller set it? */
+bool rh_shim_setting_default(const char *key);
+void rh_shim_setting_text(const char *key, char *value, size_t size);
+double rh_shim_setting_number(const char *key);
+
+/* The links from one host to another: their number, or -1. *links is malloc'ed, the caller frees it (NULL if none).
+ * *latency_s is the sum over the links, Vivaldi's distances included. */
+int rh_shim_route(sg_host_t from, sg_host_t to, sg_link_t **links, double *latency_s, char *why, size_t size);
+
+bool rh_shim_link_wifi(sg_link_t link);
+bool rh_shim_link_fatpipe(sg_link_t link);
+/* Sets the rate of one station; level is an index into the link's list of rates. */
+bool rh_shim_wifi_rate(sg_link_t link, sg_host_t station, int level, char *why, size_t size);
+/* byte/s of a station whose rate was set; SimGrid's public functions say 1 for every Wi-Fi link. */
+double rh_shim_wifi_bandwidth(sg_link_t link, sg_host_t station);
+/* Calls `visit` with every Wi-Fi link and each station of its zone. */
+void rh_shim_wifi_stations(void (*visit)(void *context, sg_link_t link, sg_host_t station), void *context);
+
+/* Calls `visit` with every zone: name and kind ("Full", "FatTree", "Wifi"). Borrowed for the call. */
+void rh_shim_zones(void (*visit)(void *context, const char *name, const char *kind), void *context);
+const char *rh_shim_host_zone(sg_host_t host);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
