@@ -8,12 +8,17 @@
 #include <typeinfo>
 #include <vector>
 
+#include <simgrid/engine.h>
+#include <simgrid/Exception.hpp>
 #include <simgrid/kernel/routing/NetZoneImpl.hpp>
 #include <simgrid/s4u.hpp>
 #include <simgrid/version.h>
 #include <xbt/config.hpp>
+#include <xbt/log.h>
 
 namespace sg = simgrid::s4u;
+
+XBT_LOG_EXTERNAL_CATEGORY(ker_engine);
 
 // SimGrid keeps this class in a private header and no public function tells a station's rate. Only the exported
 // member function that is called here is declared; StandardLinkImpl is its first base, at the same address.
@@ -57,6 +62,25 @@ const char *rh_shim_precision_key(void)
 void rh_shim_version(char *text, size_t size)
 {
   std::snprintf(text, size, "SimGrid %d.%d", SIMGRID_VERSION_MAJOR, SIMGRID_VERSION_MINOR);
+}
+
+void rh_shim_start(void)
+{
+#if !defined(NDEBUG) || defined(RH_SANITIZED)
+  static char guard[] = "--cfg=contexts/guard-size:1"; // without it an overflow corrupts the heap silently
+#else
+  static char guard[] = "--cfg=contexts/guard-size:0"; // the kernel's map count would not hold thousands of guards
+#endif
+#ifdef RH_SANITIZED
+  static char factory[] = "--cfg=contexts/factory:thread";
+#else
+  static char factory[] = "--cfg=contexts/factory:raw";
+#endif
+  static char program[] = "rehearse", stack[] = "--cfg=contexts/stack-size:64",
+              quiet[] = "--log=xbt_cfg.thresh:warning";
+  static char *arguments[] = {program, quiet, stack, guard, factory, nullptr};
+  int count = 5;
+  simgrid_init(&count, arguments);
 }
 
 bool rh_shim_load(const char *file, char *why, size_t size)
@@ -170,4 +194,36 @@ void rh_shim_zones(void (*visit)(void *context, const char *name, const char *ki
 const char *rh_shim_host_zone(sg_host_t host)
 {
   return host->get_englobing_zone()->get_cname();
+}
+
+bool rh_shim_run(bool *deadlock, char *why, size_t size)
+{
+  static bool stuck; // the callback outlives this call
+  stuck = false;
+  sg::Engine::on_deadlock_cb([] { stuck = true; });
+  const auto threshold = static_cast<e_xbt_log_priority_t>(_XBT_LOGV(ker_engine).threshold);
+  xbt_log_threshold_set(&_XBT_LOGV(ker_engine), xbt_log_priority_infinite);
+  const bool ran = guarded(why, size, [] { simgrid_run(); });
+  xbt_log_threshold_set(&_XBT_LOGV(ker_engine), threshold);
+  *deadlock = stuck;
+  return ran;
+}
+
+bool rh_shim_comm_wait(sg_comm_t comm, double *start_s, double *finish_s, char *why, size_t size)
+{
+  const sg::CommPtr owned(comm, false); // takes over the reference that the C API handed out
+  try {
+    owned->wait();
+  } catch (const simgrid::Exception &e) { // no catch (...): SimGrid ends actors with an exception of its own
+    copy_text(e.what(), why, size);
+    return false;
+  }
+  *start_s = owned->get_start_time();
+  *finish_s = owned->get_finish_time();
+  return true;
+}
+
+void rh_shim_mailbox_receiver(sg_mailbox_t mailbox, sg_actor_t receiver)
+{
+  mailbox->set_receiver(sg::ActorPtr(receiver));
 }

@@ -18,7 +18,12 @@ extern "C" {
 const char *rh_shim_precision_key(void); /* "surf/precision" */
 void rh_shim_version(char *text, size_t size);
 
-/* Loads the platform file and seals it, so that routes are right. Once per process, after simgrid_init. */
+/* Starts the engine, in place of simgrid_init: actor stacks of 64 KiB (guard pages below them in debug builds; threads
+ * under a sanitizer, which does not know SimGrid's own contexts) and no "configuration change" lines. Once per process.
+ */
+void rh_shim_start(void);
+
+/* Loads the platform file and seals it, so that routes are right. Once per process, after rh_shim_start. */
 bool rh_shim_load(const char *file, char *why, size_t size);
 
 /* A setting after the platform is loaded. Is it still at its default, so neither file nor caller set it? */
@@ -42,6 +47,19 @@ void rh_shim_wifi_stations(void (*visit)(void *context, sg_link_t link, sg_host_
 /* Calls `visit` with every zone: name and kind ("Full", "FatTree", "Wifi"). Borrowed for the call. */
 void rh_shim_zones(void (*visit)(void *context, const char *name, const char *kind), void *context);
 const char *rh_shim_host_zone(sg_host_t host);
+
+/* Runs the simulation to its end. *deadlock: actors were left that nothing could wake any more; SimGrid has ended them,
+ * and its dump of them was kept off the terminal. */
+bool rh_shim_run(bool *deadlock, char *why, size_t size);
+
+/* Waits for one side of a transfer and releases it. In an actor only: the exception with which SimGrid ends an actor
+ * passes through.
+ * start_s     when data began to flow: both sides were there, or, with a declared receiver, the sender alone
+ * finish_s    when the last byte was there, which may be before the wait began */
+bool rh_shim_comm_wait(sg_comm_t comm, double *start_s, double *finish_s, char *why, size_t size);
+
+/* Declares who receives from a mailbox: what is put there starts to flow at once. */
+void rh_shim_mailbox_receiver(sg_mailbox_t mailbox, sg_actor_t receiver);
 
 #ifdef __cplusplus
 }
