@@ -1,0 +1,39 @@
+/* Ring: worker i hears of i - 1 and, undirected, of i + 1 (modulo N).
+ *
+ * Formula     eigenvalues of the circulant W: undirected (1 + 2 cos t_k) / 3, directed (1 + e^(i t_k)) / 2,
+ *             t_k = 2 pi k / N
+ */
+#include <math.h>
+
+#include "graph.h"
+
+static rh_status edges(const void *options, int32_t workers, bool directed,
+                       void (*edge)(void *context, int32_t from, int32_t to), void *context)
+{
+  (void)options;
+  for (int32_t i = 0; i < workers; i++) {
+    int32_t next = (i + 1) % workers;
+    edge(context, i, next);
+    if (!directed) edge(context, next, i);
+  }
+  return RH_OK;
+}
+
+static double lambda2(const void *options, int32_t workers, bool directed)
+{
+  (void)options;
+  if (directed) return cos(M_PI / workers);
+  if (workers == 2) return 0; /* one neighbour: both weights are 1/2 */
+  double largest = 0;
+  for (int32_t k = 1; k < workers; k++)
+    largest = fmax(largest, fabs(1 + 2 * cos(2 * M_PI * k / workers)) / 3);
+  return largest;
+}
+
+const rh_graph_kind rh_graph_ring = {
+    .name = "ring",
+    .summary = "each worker hears of its predecessor and, undirected, of its successor",
+    .source = "eigenvalues of circulant matrices: Gray, Toeplitz and circulant matrices, 2006",
+    .edges = edges,
+    .lambda2 = lambda2,
+};
