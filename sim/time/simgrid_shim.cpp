@@ -71,15 +71,15 @@ void rh_shim_start(void)
 #else
   static char guard[] = "--cfg=contexts/guard-size:0"; // the kernel's map count would not hold thousands of guards
 #endif
-#ifdef RH_SANITIZED
-  static char factory[] = "--cfg=contexts/factory:thread";
-#else
-  static char factory[] = "--cfg=contexts/factory:raw";
-#endif
   static char program[] = "rehearse", stack[] = "--cfg=contexts/stack-size:64",
               quiet[] = "--log=xbt_cfg.thresh:warning";
+#ifdef RH_SANITIZED
+  static char factory[] = "--cfg=contexts/factory:thread";
   static char *arguments[] = {program, quiet, stack, guard, factory, nullptr};
-  int count = 5;
+#else
+  static char *arguments[] = {program, quiet, stack, guard, nullptr};
+#endif
+  int count = static_cast<int>(sizeof arguments / sizeof arguments[0]) - 1;
   simgrid_init(&count, arguments);
 }
 
