@@ -1,0 +1,12 @@
+#include <string.h>
+
+#include "world.h"
+
+const rh_method *const rh_methods[] = {&rh_method_allreduce, &rh_method_dpsgd, NULL};
+
+const rh_method *rh_method_find(const char *name)
+{
+  for (size_t i = 0; rh_methods[i]; i++)
+    if (strcmp(rh_methods[i]->name, name) == 0) return rh_methods[i];
+  return NULL;
+}
