@@ -1,0 +1,159 @@
+#include "registry.h"
+
+#include <string.h>
+
+#include "collectives.h"
+#include "compressor.h"
+#include "dataset.h"
+#include "graph.h"
+#include "world.h"
+
+/* The common fields have the same names in every descriptor. */
+#define RH_COMPONENT(d)                                                                                                \
+  ((rh_component){(d)->name, (d)->summary, (d)->source, (d)->options, (d)->option_count, (d)->options_size, (d)})
+
+static bool get_method(size_t i, rh_component *component)
+{
+  if (rh_methods[i]) *component = RH_COMPONENT(rh_methods[i]);
+  return rh_methods[i] != NULL;
+}
+
+static bool get_model(size_t i, rh_component *component)
+{
+  if (rh_model_kinds[i]) *component = RH_COMPONENT(rh_model_kinds[i]);
+  return rh_model_kinds[i] != NULL;
+}
+
+static bool get_compressor(size_t i, rh_component *component)
+{
+  if (rh_compressors[i]) *component = RH_COMPONENT(rh_compressors[i]);
+  return rh_compressors[i] != NULL;
+}
+
+static bool get_dataset(size_t i, rh_component *component)
+{
+  if (rh_dataset_kinds[i]) *component = RH_COMPONENT(rh_dataset_kinds[i]);
+  return rh_dataset_kinds[i] != NULL;
+}
+
+static bool get_graph(size_t i, rh_component *component)
+{
+  if (rh_graph_kinds[i]) *component = RH_COMPONENT(rh_graph_kinds[i]);
+  return rh_graph_kinds[i] != NULL;
+}
+
+static bool get_collective(size_t i, rh_component *component)
+{
+  const rh_collective_kind *kind = rh_collective_kinds[i];
+  if (kind)
+    *component =
+        (rh_component){.name = kind->name, .summary = kind->summary, .source = kind->source, .descriptor = kind};
+  return kind != NULL;
+}
+
+static void append_text(const char *label, const char *value, bool json, rh_text *out)
+{
+  if (!json) {
+    rh_text_append(out, "%-12s %s\n", label, value);
+    return;
+  }
+  rh_text_append(out, ", \"%s\": ", label);
+  rh_text_append_json(out, value);
+}
+
+static void append_switch(const char *label, bool value, bool json, rh_text *out)
+{
+  if (json)
+    rh_text_append(out, ", \"%s\": %s", label, value ? "true" : "false");
+  else
+    rh_text_append(out, "%-12s %s\n", label, value ? "yes" : "no");
+}
+
+static void method_details(const rh_component *component, bool json, rh_text *out)
+{
+  const rh_method *method = component->descriptor;
+  append_switch("graph", method->needs_graph, json, out);
+  append_text("copies", method->copies == RH_COPIES_ONE ? "one for all workers" : "one per worker", json, out);
+}
+
+static void compressor_details(const rh_component *component, bool json, rh_text *out)
+{
+  const rh_compressor *compressor = component->descriptor;
+  append_text("wire", compressor->wire, json, out);
+  append_switch("lossless", compressor->lossless, json, out);
+  append_switch("unbiased", compressor->unbiased, json, out);
+  append_switch("summable", compressor->all_reducible, json, out);
+}
+
+static void collective_details(const rh_component *component, bool json, rh_text *out)
+{
+  const rh_collective_kind *kind = component->descriptor;
+  append_text("operation", kind->operation, json, out);
+  append_text("closed_form", kind->formula, json, out);
+}
+
+const rh_registry rh_registry_methods = {.plural = "methods",
+                                         .singular = "method",
+                                         .key = "train.method",
+                                         .section = "train",
+                                         .fallback = "allreduce",
+                                         .get = get_method,
+                                         .details = method_details};
+const rh_registry rh_registry_models = {.plural = "models",
+                                        .singular = "model",
+                                        .key = "model.name",
+                                        .section = "model",
+                                        .fallback = "cnn",
+                                        .get = get_model};
+const rh_registry rh_registry_compressors = {.plural = "compressors",
+                                             .singular = "compressor",
+                                             .key = "compress.name",
+                                             .section = "compress",
+                                             .fallback = "none",
+                                             .get = get_compressor,
+                                             .details = compressor_details};
+const rh_registry rh_registry_datasets = {.plural = "datasets",
+                                          .singular = "data set",
+                                          .key = "data.name",
+                                          .section = "data",
+                                          .fallback = "glyphs",
+                                          .get = get_dataset};
+const rh_registry rh_registry_graphs = {.plural = "graphs",
+                                        .singular = "graph",
+                                        .key = "graph.name",
+                                        .section = "graph",
+                                        .fallback = "ring",
+                                        .get = get_graph};
+const rh_registry rh_registry_collectives = {
+    .plural = "collectives", .singular = "collective", .get = get_collective, .details = collective_details};
+
+const rh_registry *const rh_registries[] = {&rh_registry_methods,
+                                            &rh_registry_models,
+                                            &rh_registry_compressors,
+                                            &rh_registry_datasets,
+                                            &rh_registry_graphs,
+                                            &rh_registry_collectives,
+                                            NULL};
+
+bool rh_registry_find(const rh_registry *registry, const char *name, rh_component *component)
+{
+  for (size_t i = 0; registry->get(i, component); i++)
+    if (strcmp(component->name, name) == 0) return true;
+  return false;
+}
+
+const char *rh_registry_name(const void *context, size_t i)
+{
+  const rh_registry *registry = context;
+  rh_component component;
+  return registry->get(i, &component) ? component.name : NULL;
+}
+
+bool rh_registry_has_option(const rh_registry *registry, const char *name)
+{
+  rh_component component;
+  for (size_t i = 0; registry->get(i, &component); i++)
+    for (size_t k = 0; k < component.option_count; k++)
+      if (strcmp(component.options[k].name, name) == 0) return true;
+  return false;
+}

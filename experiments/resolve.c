@@ -1,0 +1,248 @@
+/* From settings to a typed run. A section is read from its common rows and, where the study chooses a component (a
+ * method, a model, ...), from that component's rows. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry.h"
+#include "run.h"
+
+enum { GROUPS_MAX = 64 };
+
+/* Reads a fixed section into `target`. */
+static rh_status read_fixed(const char *section, const rh_settings *settings, void *target)
+{
+  size_t count;
+  const rh_option *rows = rh_run_section(section, &count);
+  return rh_option_read(rows, count, section, settings, target);
+}
+
+/* Refuses keys that nothing knows. Keys of another component of the section than the chosen one are let through, since
+ * a study that varies the component gives the keys of all of them; rh_run_find_unused finds those that no run reads. */
+static rh_status check_section(const char *section, const rh_registry *registry, const rh_option *extra,
+                               size_t extra_count, const rh_settings *settings)
+{
+  rh_option_group groups[GROUPS_MAX];
+  rh_option choice = {0};
+  rh_component component;
+  size_t count = 0;
+  groups[count].rows = rh_run_section(section, &groups[count].count);
+  if (groups[count].rows) count++;
+  if (extra) groups[count++] = (rh_option_group){extra, extra_count};
+  if (registry) {
+    choice.name = strchr(registry->key, '.') + 1;
+    groups[count++] = (rh_option_group){&choice, 1};
+    for (size_t i = 0; registry->get(i, &component); i++) {
+      RH_ASSERT(count < GROUPS_MAX);
+      if (component.option_count) groups[count++] = (rh_option_group){component.options, component.option_count};
+    }
+  }
+  return rh_option_check_known(groups, count, section, settings);
+}
+
+static rh_status unknown_component(const rh_registry *registry, const rh_setting *setting)
+{
+  const char *near = rh_text_nearest(setting->value, rh_registry_name, registry);
+  if (near)
+    return rh_settings_error(RH_EINVAL, setting, "no %s '%s'; did you mean '%s'?", registry->singular, setting->value,
+                             near);
+  rh_text names = {0};
+  for (size_t i = 0; rh_registry_name(registry, i); i++)
+    rh_text_append(&names, " %s", rh_registry_name(registry, i));
+  rh_status status = rh_settings_error(RH_EINVAL, setting, "no %s '%s'; one of:%s", registry->singular, setting->value,
+                                       rh_text_get(&names));
+  rh_text_clear(&names);
+  return status;
+}
+
+/* Looks up the component that the study chooses and reads its options into memory of their own. */
+static rh_status read_component(const rh_registry *registry, const rh_settings *settings, const void **descriptor,
+                                void **options)
+{
+  rh_component component;
+  const rh_setting *setting = rh_settings_find(settings, registry->key);
+  if (!rh_registry_find(registry, setting ? setting->value : registry->fallback, &component)) {
+    RH_ASSERT(setting && "the registry's default exists");
+    return unknown_component(registry, setting);
+  }
+  *descriptor = component.descriptor;
+  *options = calloc(1, component.options_size ? component.options_size : 1);
+  RH_ASSERT(*options && "memory is exhausted");
+  return rh_option_read(component.options, component.option_count, registry->section, settings, *options);
+}
+
+/* Finds the file that a key names; "" finds nothing. */
+static rh_status find_for(const rh_run *run, const char *key, const char *name, char **path)
+{
+  if (!name[0]) return RH_OK;
+  rh_status status = rh_find_file(name, run->directory, "platforms", path);
+  const rh_setting *setting = rh_settings_find(&run->settings, key);
+  return status == RH_OK ? RH_OK : rh_settings_error(status, setting, "%s", rh_error_message());
+}
+
+static rh_status read_platform(rh_run *run)
+{
+  rh_status status = RH_OK;
+  const rh_settings *settings = &run->settings;
+  RH_TRY(check_section("platform", NULL, NULL, 0, settings));
+  RH_TRY(check_section("network", NULL, NULL, 0, settings));
+  RH_TRY(read_fixed("platform", settings, &run->platform));
+  RH_TRY(read_fixed("network", settings, &run->network));
+  if (!run->platform.file[0])
+    return rh_settings_error(RH_EINVAL, rh_settings_find(settings, "platform.file"), "the file's name is empty");
+  if (run->platform.hostfile[0] && run->platform.deployment[0])
+    return rh_settings_error(RH_EINVAL, rh_settings_find(settings, "platform.deployment"),
+                             "ranks come from a hostfile or from a deployment, not from both");
+  RH_TRY(find_for(run, "platform.file", run->platform.file, &run->platform_path));
+  RH_TRY(find_for(run, "platform.hostfile", run->platform.hostfile, &run->hostfile_path));
+  RH_TRY(find_for(run, "platform.deployment", run->platform.deployment, &run->deployment_path));
+done:
+  return status;
+}
+
+static rh_status read_graph(rh_run *run)
+{
+  rh_status status = RH_OK;
+  const void *kind = NULL;
+  RH_TRY(check_section("graph", &rh_registry_graphs, NULL, 0, &run->settings));
+  RH_TRY(read_fixed("graph", &run->settings, &run->graph));
+  RH_TRY(read_component(&rh_registry_graphs, &run->settings, &kind, &run->graph_kind_options));
+  if (run->graph.directed && !rh_settings_find(&run->settings, "graph.weights"))
+    run->graph.weights = RH_WEIGHTS_UNIFORM; /* metropolis weights are of undirected graphs */
+  run->graph_kind = run->method->needs_graph ? kind : NULL;
+done:
+  return status;
+}
+
+static rh_status read_training(rh_run *run)
+{
+  rh_status status = RH_OK;
+  const rh_settings *settings = &run->settings;
+  const void *found = NULL;
+
+  RH_TRY(check_section("data", &rh_registry_datasets, rh_partition_options, rh_partition_option_count, settings));
+  RH_TRY(rh_option_read(rh_partition_options, rh_partition_option_count, "data", settings, &run->partition));
+  RH_TRY(read_component(&rh_registry_datasets, settings, &found, &run->dataset_options));
+  run->dataset_kind = found;
+
+  RH_TRY(check_section("model", &rh_registry_models, NULL, 0, settings));
+  RH_TRY(read_component(&rh_registry_models, settings, &found, &run->model_options));
+  run->model_kind = found;
+
+  RH_TRY(check_section("train", &rh_registry_methods, NULL, 0, settings));
+  RH_TRY(read_fixed("train", settings, &run->train));
+  RH_TRY(read_component(&rh_registry_methods, settings, &found, &run->method_options));
+  run->method = found;
+
+  RH_TRY(check_section("compress", &rh_registry_compressors, NULL, 0, settings));
+  RH_TRY(read_component(&rh_registry_compressors, settings, &found, &run->compressor_options));
+  run->compressor = found;
+done:
+  return status;
+}
+
+static rh_status read_rest(rh_run *run)
+{
+  static const char *const names[] = {"time", "run", "stop"};
+  void *const targets[] = {&run->time, &run->run, &run->stop};
+  for (size_t i = 0; i < RH_COUNT(names); i++) {
+    rh_status status = check_section(names[i], NULL, NULL, 0, &run->settings);
+    if (status == RH_OK) status = read_fixed(names[i], &run->settings, targets[i]);
+    if (status != RH_OK) return status;
+  }
+  return RH_OK;
+}
+
+rh_status rh_run_resolve(const rh_settings *settings, const char *study, const char *question, const char *directory,
+                         rh_run *run)
+{
+  rh_status status = RH_OK;
+  *run = (rh_run){.study = rh_text_duplicate(study),
+                  .question = rh_text_duplicate(question ? question : ""),
+                  .directory = rh_text_duplicate(directory ? directory : "")};
+  rh_settings_copy(&run->settings, settings);
+  RH_TRY(read_platform(run));
+  RH_TRY(read_training(run));
+  RH_TRY(read_graph(run));
+  RH_TRY(read_rest(run));
+done:
+  if (status != RH_OK) rh_run_clear(run);
+  return status;
+}
+
+void rh_run_clear(rh_run *run)
+{
+  free(run->study);
+  free(run->question);
+  free(run->directory);
+  rh_settings_clear(&run->settings);
+  free(run->platform_path);
+  free(run->hostfile_path);
+  free(run->deployment_path);
+  free(run->graph_kind_options);
+  free(run->dataset_options);
+  free(run->model_options);
+  free(run->method_options);
+  free(run->compressor_options);
+  *run = (rh_run){0};
+}
+
+static void write_fixed(const char *section, const void *target, rh_text *out)
+{
+  size_t count;
+  const rh_option *rows = rh_run_section(section, &count);
+  rh_option_write(rows, count, section, target, out);
+}
+
+static void write_component(const rh_registry *registry, const char *name, const void *options, rh_text *out)
+{
+  rh_component component;
+  RH_ASSERT(rh_registry_find(registry, name, &component));
+  rh_text_append(out, "%s=%s\n", registry->key, name);
+  rh_option_write(component.options, component.option_count, registry->section, options, out);
+}
+
+void rh_run_write(const rh_run *run, rh_text *out)
+{
+  write_fixed("platform", &run->platform, out);
+  write_fixed("network", &run->network, out);
+  if (run->graph_kind) {
+    write_component(&rh_registry_graphs, run->graph_kind->name, run->graph_kind_options, out);
+    write_fixed("graph", &run->graph, out);
+  }
+  write_component(&rh_registry_datasets, run->dataset_kind->name, run->dataset_options, out);
+  rh_option_write(rh_partition_options, rh_partition_option_count, "data", &run->partition, out);
+  write_component(&rh_registry_models, run->model_kind->name, run->model_options, out);
+  write_component(&rh_registry_methods, run->method->name, run->method_options, out);
+  write_fixed("train", &run->train, out);
+  write_component(&rh_registry_compressors, run->compressor->name, run->compressor_options, out);
+  write_fixed("time", &run->time, out);
+  write_fixed("run", &run->run, out);
+  write_fixed("stop", &run->stop, out);
+}
+
+/* Whether "key=" begins a line of the canonical text. */
+static bool has_line(const char *lines, const char *key)
+{
+  size_t length = strlen(key);
+  for (const char *line = lines; line; line = strchr(line, '\n')) {
+    if (*line == '\n') line++;
+    if (strncmp(line, key, length) == 0 && line[length] == '=') return true;
+  }
+  return false;
+}
+
+const rh_setting *rh_run_find_unused(const rh_run *runs, size_t count, size_t *from)
+{
+  for (; count > 0 && *from < runs[0].settings.count; (*from)++) {
+    const rh_setting *setting = &runs[0].settings.list[*from];
+    bool used = false;
+    for (size_t i = 0; i < count && !used; i++) {
+      rh_text lines = {0};
+      rh_run_write(&runs[i], &lines);
+      used = has_line(rh_text_get(&lines), setting->key);
+      rh_text_clear(&lines);
+    }
+    if (!used) return &runs[0].settings.list[(*from)++];
+  }
+  return NULL;
+}

@@ -1,0 +1,107 @@
+/* The option rows of the fixed sections: names, defaults, ranges and help in one place. */
+#include <math.h>
+#include <string.h>
+
+#include "run.h"
+
+#define ROW(type, field) .name = #field, .offset = offsetof(type, field)
+
+/* Largest number of workers: SimGrid loads 65,536 hosts in under a second; beyond a million nothing was tried. */
+#define WORKERS_MAX 1e6
+/* Whole numbers up to here are exact in a double, in which ranges are compared. */
+#define WHOLE_MAX 9007199254740992.0
+
+static const rh_option platform_rows[] = {
+    {ROW(rh_platform_options, file), .kind = RH_OPTION_TEXT,
+     .help = "SimGrid platform XML, found beside the study, as given, or in the installed platforms"},
+    {ROW(rh_platform_options, workers), .kind = RH_OPTION_INTEGER, .min = 1, .max = WORKERS_MAX,
+     .help = "number of workers N, one per host; ranks follow the natural order of the host names"},
+    {ROW(rh_platform_options, hostfile), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "file with one host name per line in rank order, instead of the natural order"},
+    {ROW(rh_platform_options, deployment), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "SimGrid deployment XML whose actors' hosts are the ranks in order"},
+};
+
+static const rh_option network_rows[] = {
+    {ROW(rh_network_options, model), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "SimGrid network model (CM02, LV08, ...) instead of the one in the platform file"},
+    {ROW(rh_network_options, protocol), .kind = RH_OPTION_CHOICE, .fallback = "rendezvous",
+     .choices = "rendezvous eager",
+     .help = "whether a transfer starts when both sides are there (MPI above its threshold) or at once"},
+};
+
+static const rh_option graph_rows[] = {
+    {ROW(rh_graph_options, directed), .kind = RH_OPTION_SWITCH, .fallback = "off",
+     .help = "whether messages go one way along each edge"},
+    {ROW(rh_graph_options, weights), .kind = RH_OPTION_CHOICE, .fallback = "metropolis",
+     .choices = "uniform metropolis",
+     .help = "mixing weights; a directed graph, which has no metropolis weights, takes uniform unless told"},
+};
+
+static const rh_option train_rows[] = {
+    {ROW(rh_train_options, rounds), .kind = RH_OPTION_INTEGER, .fallback = "100", .min = 1, .max = WHOLE_MAX,
+     .help = "rounds to train, fewer if a stop condition holds before"},
+    {ROW(rh_train_options, batch), .kind = RH_OPTION_INTEGER, .fallback = "32", .min = 1, .max = 1e6,
+     .help = "samples per worker and round"},
+    {ROW(rh_train_options, lr), .kind = RH_OPTION_REAL, .fallback = "0.05", .min = 0, .max = INFINITY,
+     .help = "learning rate"},
+    {ROW(rh_train_options, momentum), .kind = RH_OPTION_REAL, .fallback = "0.9", .min = 0, .max = 1,
+     .help = "momentum of SGD"},
+    {ROW(rh_train_options, decay), .kind = RH_OPTION_REAL, .fallback = "0", .min = 0, .max = INFINITY,
+     .help = "weight decay, added to the gradient"},
+    {ROW(rh_train_options, lr_steps), .kind = RH_OPTION_STEPS, .fallback = "",
+     .help = "from a round on the learning rate is multiplied, such as \"100:0.1 150:0.01\""},
+    {ROW(rh_train_options, evaluate_every), .kind = RH_OPTION_INTEGER, .fallback = "10", .min = 1, .max = WHOLE_MAX,
+     .help = "rounds between evaluations of the mean model; the last round is always evaluated"},
+    {ROW(rh_train_options, evaluate_replicas), .kind = RH_OPTION_INTEGER, .fallback = "8", .min = 1, .max = WORKERS_MAX,
+     .help = "replicas sampled for the least, median and largest accuracy"},
+    {ROW(rh_train_options, evaluate_samples), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = WHOLE_MAX,
+     .help = "test samples per evaluation; 0: all of them"},
+};
+
+static const rh_option time_rows[] = {
+    {ROW(rh_time_options, source), .kind = RH_OPTION_CHOICE, .fallback = "measured", .choices = "measured flops",
+     .help = "where charged seconds come from: steps timed on this machine once per study, or a cost model"},
+    {ROW(rh_time_options, efficiency), .kind = RH_OPTION_REAL, .fallback = "0.3", .min = 0.001, .max = 1,
+     .help = "of source flops: the share of a host's speed that training reaches"},
+};
+
+static const rh_option run_rows[] = {
+    {ROW(rh_run_options, backend), .kind = RH_OPTION_CHOICE, .fallback = "auto", .choices = "auto cpu ref",
+     .help = "what computes: auto is cpu (OpenBLAS); ref is the slow oracle"},
+    {ROW(rh_run_options, threads), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 4096,
+     .help = "threads; 0: all cores, shared between jobs. Results do not depend on it"},
+    {ROW(rh_run_options, memory), .kind = RH_OPTION_REAL, .unit = RH_UNIT_BYTE, .fallback = "0B", .min = 0,
+     .max = INFINITY, .help = "limit for replicas; 0B: half of the machine's. Results do not depend on it"},
+    {ROW(rh_run_options, seed), .kind = RH_OPTION_INTEGER, .fallback = "1", .min = 0, .max = WHOLE_MAX,
+     .help = "seed of everything that is drawn"},
+};
+
+static const rh_option stop_rows[] = {
+    {ROW(rh_stop_options, accuracy), .kind = RH_OPTION_REAL, .fallback = "0", .min = 0, .max = 1,
+     .help = "ends a run when the mean model reaches this test accuracy; 0: never"},
+};
+
+const rh_option *rh_run_section(const char *section, size_t *count)
+{
+  static const struct {
+    const char *name;
+    const rh_option *rows;
+    size_t count;
+  } sections[] = {
+      {"platform", platform_rows, RH_COUNT(platform_rows)},
+      {"network", network_rows, RH_COUNT(network_rows)},
+      {"graph", graph_rows, RH_COUNT(graph_rows)},
+      {"train", train_rows, RH_COUNT(train_rows)},
+      {"time", time_rows, RH_COUNT(time_rows)},
+      {"run", run_rows, RH_COUNT(run_rows)},
+      {"stop", stop_rows, RH_COUNT(stop_rows)},
+  };
+  for (size_t i = 0; i < RH_COUNT(sections); i++)
+    if (strcmp(sections[i].name, section) == 0) {
+      *count = sections[i].count;
+      return sections[i].rows;
+    }
+  *count = 0;
+  return NULL;
+}

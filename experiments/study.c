@@ -1,0 +1,365 @@
+/* From a study's YAML to the settings of its runs.
+ *
+ * A file is a mapping of sections; a section is a mapping of keys to values. `vary` maps "section.key" to a list; the
+ * runs are the product of the lists in the order of the keys, the last one fastest.
+ */
+#include "study.h"
+
+#include <libfyaml.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "yaml.h"
+
+enum { RUNS_MAX = 10000 };
+
+static const char *const sections[] = {"platform", "network",  "graph", "data", "model",
+                                       "train",    "compress", "time",  "run",  "stop"};
+
+/* What may stand at the top of a file: first the sections, then these. */
+static const char *const others[] = {"name", "question", "vary"};
+
+/* A varied key with its values, in the order of writing. */
+typedef struct varied {
+  char *key;          /* "section.key"; owned */
+  rh_settings values; /* the key of each entry is its value, so that duplicates can be found */
+} varied;
+
+typedef struct reader {
+  rh_yaml yaml;
+  rh_settings base; /* what all runs share */
+  varied *varied;
+  size_t varied_count;
+  rh_study *study; /* borrowed */
+} reader;
+
+static const char *section_name(const void *context, size_t i)
+{
+  (void)context;
+  return i < RH_COUNT(sections) ? sections[i] : NULL;
+}
+
+static const char *top_name(const void *context, size_t i)
+{
+  size_t count = RH_COUNT(sections);
+  return i < count ? section_name(context, i) : i < count + RH_COUNT(others) ? others[i - count] : NULL;
+}
+
+/* Whether `key` is "section.name" with a section that exists. */
+static bool is_section_key(const char *key)
+{
+  const char *dot = strchr(key, '.');
+  if (!dot || dot == key || !dot[1]) return false;
+  for (size_t i = 0; i < RH_COUNT(sections); i++)
+    if (strlen(sections[i]) == (size_t)(dot - key) && strncmp(sections[i], key, (size_t)(dot - key)) == 0) return true;
+  return false;
+}
+
+/* Why `key` is no "section.name", with the nearest section. */
+static void explain_key(const char *key, rh_text *out)
+{
+  const char *dot = strchr(key, '.');
+  if (!dot || dot == key || !dot[1]) {
+    rh_text_append(out, "'%s' is not a key such as train.lr", key);
+    return;
+  }
+  char section[64];
+  snprintf(section, sizeof section, "%.*s", (int)(dot - key), key);
+  const char *near = rh_text_nearest(section, section_name, NULL);
+  rh_text_append(out, "'%s': no section '%s'%s%s%s", key, section, near ? "; did you mean '" : "", near ? near : "",
+                 near ? "'?" : "");
+}
+
+static void set_at(const reader *r, rh_settings *settings, const char *key, const char *value, rh_place place)
+{
+  rh_text where = {0}, excerpt = {0};
+  rh_yaml_append_where(&r->yaml, place, &where);
+  rh_yaml_append_excerpt(&r->yaml, place, &excerpt);
+  rh_settings_set(settings, key, value, rh_text_get(&where), rh_text_get(&excerpt));
+  rh_text_clear(&where);
+  rh_text_clear(&excerpt);
+}
+
+/* A scalar that has a value of its own. */
+static rh_status read_scalar(const reader *r, struct fy_node *node, rh_place key_place, const char *what, char **value)
+{
+  rh_place place = rh_yaml_place(node, key_place);
+  if (!node || fy_node_is_null(node)) return rh_yaml_error(&r->yaml, RH_EINVAL, key_place, "%s has no value", what);
+  if (fy_node_is_alias(node))
+    return rh_yaml_error(&r->yaml, RH_EUNSUPPORTED, place, "%s: aliases are not read; write the value out", what);
+  if (!fy_node_is_scalar(node))
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: expects one value, not a %s", what,
+                         fy_node_is_mapping(node) ? "mapping" : "list");
+  *value = rh_yaml_scalar(node);
+  return RH_OK;
+}
+
+/* [100:0.1, 150:0.1] is the same as "100:0.1 150:0.1"; any other list belongs under `vary`. */
+static rh_status read_pairs(const reader *r, struct fy_node *list, rh_place place, const char *key, char **value)
+{
+  rh_text text = {0};
+  void *iterator = NULL;
+  for (struct fy_node *item; (item = fy_node_sequence_iterate(list, &iterator));) {
+    char *word = NULL;
+    rh_status status = read_scalar(r, item, place, key, &word);
+    if (status == RH_OK && !strchr(word, ':'))
+      status = rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(item, place),
+                             "%s: expects one value; a list of values to try belongs under vary", key);
+    if (status != RH_OK) {
+      free(word);
+      rh_text_clear(&text);
+      return status;
+    }
+    rh_text_append(&text, "%s%s", text.length ? " " : "", word);
+    free(word);
+  }
+  *value = rh_text_duplicate(rh_text_get(&text));
+  rh_text_clear(&text);
+  return RH_OK;
+}
+
+static rh_status read_section(reader *r, const char *section, struct fy_node *node, rh_place section_place)
+{
+  if (!fy_node_is_mapping(node))
+    return rh_yaml_error(&r->yaml, RH_EINVAL, section_place, "%s: expects keys with values, such as {key: value}",
+                         section);
+  void *iterator = NULL;
+  for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &iterator));) {
+    char *name = NULL, *value = NULL;
+    rh_text key = {0};
+    struct fy_node *item = fy_node_pair_value(pair);
+    rh_place key_place = rh_yaml_place(fy_node_pair_key(pair), section_place);
+    rh_status status = read_scalar(r, fy_node_pair_key(pair), section_place, section, &name);
+    if (status == RH_OK) {
+      rh_text_append(&key, "%s.%s", section, name);
+      status = item && fy_node_is_sequence(item) ? read_pairs(r, item, key_place, key.data, &value)
+                                                 : read_scalar(r, item, key_place, key.data, &value);
+    }
+    if (status == RH_OK) set_at(r, &r->base, key.data, value, rh_yaml_place(item, key_place));
+    free(name);
+    free(value);
+    rh_text_clear(&key);
+    if (status != RH_OK) return status;
+  }
+  return RH_OK;
+}
+
+/* "a..b" in whole numbers, nothing before or behind. */
+static bool is_range(const char *text, long long *first, long long *last)
+{
+  int used = 0;
+  return sscanf(text, "%lld..%lld%n", first, last, &used) == 2 && !text[used];
+}
+
+static rh_status add_value(reader *r, varied *v, const char *value, rh_place place)
+{
+  if (rh_settings_find(&v->values, value))
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: '%s' is there twice", v->key, value);
+  if (v->values.count >= RUNS_MAX)
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: more than %d values", v->key, RUNS_MAX);
+  set_at(r, &v->values, value, value, place);
+  return RH_OK;
+}
+
+static rh_status add_range(reader *r, varied *v, const char *text, long long first, long long last, rh_place place)
+{
+  if (first > last) return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: the range %s is empty", v->key, text);
+  for (long long i = first; i <= last; i++) {
+    char value[32];
+    snprintf(value, sizeof value, "%lld", i);
+    rh_status status = add_value(r, v, value, place);
+    if (status != RH_OK) return status;
+  }
+  return RH_OK;
+}
+
+static rh_status read_values(reader *r, varied *v, struct fy_node *list, rh_place place)
+{
+  if (!list || !fy_node_is_sequence(list) || fy_node_is_alias(list))
+    return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(list, place),
+                         "vary: %s: expects a list such as [1, 2] or [1..3]", v->key);
+  void *iterator = NULL;
+  for (struct fy_node *item; (item = fy_node_sequence_iterate(list, &iterator));) {
+    char *value = NULL;
+    long long first, last;
+    rh_status status = read_scalar(r, item, place, v->key, &value);
+    rh_place at = rh_yaml_place(item, place);
+    if (status == RH_OK)
+      status = fy_node_get_style(item) == FYNS_PLAIN && is_range(value, &first, &last)
+                   ? add_range(r, v, value, first, last, at)
+                   : add_value(r, v, value, at);
+    free(value);
+    if (status != RH_OK) return status;
+  }
+  if (v->values.count == 0) return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: the list is empty", v->key);
+  return RH_OK;
+}
+
+static rh_status read_vary(reader *r, struct fy_node *node, rh_place vary_place)
+{
+  if (!fy_node_is_mapping(node))
+    return rh_yaml_error(&r->yaml, RH_EINVAL, vary_place, "vary: expects keys with lists, such as run.seed: [1..3]");
+  r->varied = calloc((size_t)fy_node_mapping_item_count(node) + 1, sizeof *r->varied);
+  RH_ASSERT(r->varied && "memory is exhausted");
+  void *iterator = NULL;
+  for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &iterator));) {
+    varied *v = &r->varied[r->varied_count];
+    rh_place place = rh_yaml_place(fy_node_pair_key(pair), vary_place);
+    rh_status status = read_scalar(r, fy_node_pair_key(pair), vary_place, "vary", &v->key);
+    if (status != RH_OK) return status;
+    r->varied_count++;
+    if (!is_section_key(v->key)) {
+      rh_text reason = {0};
+      explain_key(v->key, &reason);
+      status = rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s", reason.data);
+      rh_text_clear(&reason);
+    } else {
+      status = read_values(r, v, fy_node_pair_value(pair), place);
+    }
+    if (status != RH_OK) return status;
+  }
+  return RH_OK;
+}
+
+static rh_status read_top(reader *r, const char *name, struct fy_node *value, rh_place place)
+{
+  if (strcmp(name, "name") == 0 || strcmp(name, "question") == 0) {
+    char **field = strcmp(name, "name") == 0 ? &r->study->name : &r->study->question;
+    rh_status status = read_scalar(r, value, place, name, field);
+    if (status == RH_OK && !**field) status = rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s is empty", name);
+    return status;
+  }
+  if (strcmp(name, "vary") == 0) return read_vary(r, value, place);
+  for (size_t i = 0; i < RH_COUNT(sections); i++)
+    if (strcmp(name, sections[i]) == 0) return read_section(r, name, value, place);
+  const char *near = rh_text_nearest(name, top_name, NULL);
+  return near ? rh_yaml_error(&r->yaml, RH_EINVAL, place, "no section '%s'; did you mean '%s'?", name, near)
+              : rh_yaml_error(&r->yaml, RH_EINVAL, place,
+                              "no section '%s'; a study has name, question, vary and the sections platform, network, "
+                              "graph, data, model, train, compress, time, run, stop",
+                              name);
+}
+
+static rh_status read_document(reader *r)
+{
+  if (!fy_node_is_mapping(r->yaml.root))
+    return rh_yaml_error(&r->yaml, RH_EFORMAT, rh_yaml_place(r->yaml.root, (rh_place){0, 0}),
+                         "not a study: expects sections such as 'platform: {file: ..., workers: ...}'");
+  void *iterator = NULL;
+  for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(r->yaml.root, &iterator));) {
+    char *name = NULL;
+    rh_place place = rh_yaml_place(fy_node_pair_key(pair), (rh_place){0, 0});
+    rh_status status = read_scalar(r, fy_node_pair_key(pair), place, "a section's name", &name);
+    if (status == RH_OK) status = read_top(r, name, fy_node_pair_value(pair), place);
+    free(name);
+    if (status != RH_OK) return status;
+  }
+  return RH_OK;
+}
+
+static void drop_varied(reader *r, size_t i)
+{
+  free(r->varied[i].key);
+  rh_settings_clear(&r->varied[i].values);
+  r->varied_count--;
+  memmove(&r->varied[i], &r->varied[i + 1], (r->varied_count - i) * sizeof *r->varied);
+}
+
+/* --set: replaces what the file says, a list under `vary` included. */
+static rh_status apply_set(reader *r, const char *set)
+{
+  rh_status status = RH_OK;
+  rh_text where = {0}, reason = {0};
+  const char *equals = strchr(set, '=');
+  rh_text_append(&where, "--set %s", set);
+  char *key = rh_text_duplicate(set);
+  key[equals ? (size_t)(equals - set) : strlen(set)] = '\0';
+  if (!equals) {
+    status = rh_error(RH_EINVAL, "%s: expects section.key=value", where.data);
+  } else if (!is_section_key(key)) {
+    explain_key(key, &reason);
+    status = rh_error(RH_EINVAL, "%s: %s", where.data, reason.data);
+  } else {
+    rh_settings_set(&r->base, key, equals + 1, where.data, NULL);
+    for (size_t i = 0; i < r->varied_count; i++)
+      if (strcmp(r->varied[i].key, key) == 0) drop_varied(r, i--);
+  }
+  free(key);
+  rh_text_clear(&where);
+  rh_text_clear(&reason);
+  return status;
+}
+
+static rh_status expand(reader *r)
+{
+  size_t count = 1;
+  for (size_t i = 0; i < r->varied_count; i++) {
+    count *= r->varied[i].values.count; /* at most RUNS_MAX squared: no overflow */
+    if (count > RUNS_MAX)
+      return rh_error(RH_EINVAL, "%s: vary: more than %d runs; split the study", r->yaml.file, RUNS_MAX);
+  }
+  r->study->runs = calloc(count, sizeof *r->study->runs);
+  RH_ASSERT(r->study->runs && "memory is exhausted");
+  r->study->count = count;
+  for (size_t run = 0; run < count; run++) {
+    rh_settings_copy(&r->study->runs[run], &r->base);
+    size_t rest = run;
+    for (size_t i = r->varied_count; i-- > 0; rest /= r->varied[i].values.count) {
+      const rh_setting *s = &r->varied[i].values.list[rest % r->varied[i].values.count];
+      rh_settings_set(&r->study->runs[run], r->varied[i].key, s->value, s->where, s->excerpt);
+    }
+  }
+  return RH_OK;
+}
+
+/* "studies/edge-vs-hpc.yaml" -> "edge-vs-hpc" */
+static char *base_name(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  char *name = rh_text_duplicate(slash ? slash + 1 : path);
+  char *dot = strrchr(name, '.');
+  if (dot && dot != name) *dot = '\0';
+  return name;
+}
+
+rh_status rh_study_read(const char *path, const char *const *sets, size_t set_count, rh_study *study)
+{
+  rh_status status = RH_OK;
+  reader r = {.study = study};
+  struct stat info;
+  *study = (rh_study){0};
+  if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    return rh_error(RH_EUNSUPPORTED, "%s: is a directory; give one study file of it", path);
+
+  RH_TRY(rh_yaml_read(path, &r.yaml));
+  RH_TRY(read_document(&r));
+  for (size_t i = 0; i < set_count; i++)
+    RH_TRY(apply_set(&r, sets[i]));
+  RH_TRY(expand(&r));
+  if (!study->name) study->name = base_name(path);
+  if (!study->question) study->question = rh_text_duplicate("");
+  study->file = rh_text_duplicate(path);
+  study->directory = rh_text_directory(path);
+done:
+  while (r.varied_count > 0)
+    drop_varied(&r, r.varied_count - 1);
+  free(r.varied);
+  rh_settings_clear(&r.base);
+  rh_yaml_clear(&r.yaml);
+  if (status != RH_OK) rh_study_clear(study);
+  return status;
+}
+
+void rh_study_clear(rh_study *study)
+{
+  for (size_t i = 0; i < study->count; i++)
+    rh_settings_clear(&study->runs[i]);
+  free(study->runs);
+  free(study->name);
+  free(study->question);
+  free(study->file);
+  free(study->directory);
+  *study = (rh_study){0};
+}

@@ -1,0 +1,133 @@
+#include "yaml.h"
+
+#include <libfyaml.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* libfyaml would print its diagnostics; they are collected instead and become our one message. */
+static void print_nothing(struct fy_diag *diag, void *user, const char *text, size_t length)
+{
+  (void)diag, (void)user, (void)text, (void)length;
+}
+
+static rh_status parse(rh_yaml *yaml)
+{
+  struct fy_diag_cfg quiet;
+  fy_diag_cfg_default(&quiet);
+  quiet.fp = NULL;
+  quiet.output_fn = print_nothing;
+  yaml->diag = fy_diag_create(&quiet);
+  RH_ASSERT(yaml->diag && "memory is exhausted");
+  fy_diag_set_collect_errors(yaml->diag, true);
+  struct fy_parse_cfg settings = {
+      .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE, .diag = yaml->diag};
+  yaml->parser = fy_parser_create(&settings);
+  RH_ASSERT(yaml->parser && "memory is exhausted");
+
+  struct fy_document *second = NULL;
+  if (fy_parser_set_string(yaml->parser, rh_text_get(&yaml->text), yaml->text.length) == 0) {
+    yaml->document = fy_parse_load_document(yaml->parser);
+    if (yaml->document) second = fy_parse_load_document(yaml->parser);
+  }
+  void *iterator = NULL;
+  const struct fy_diag_error *first = fy_diag_errors_iterate(yaml->diag, &iterator);
+  if (second) fy_parse_document_destroy(yaml->parser, second);
+  if (first)
+    return rh_yaml_error(yaml, RH_EFORMAT, (rh_place){first->line - 1, first->column - 1}, "malformed YAML: %s",
+                         first->msg);
+  if (second) return rh_error(RH_EFORMAT, "%s: holds more than one YAML document", yaml->file);
+  yaml->root = yaml->document ? fy_document_root(yaml->document) : NULL;
+  if (!yaml->root) return rh_error(RH_EFORMAT, "%s: is empty or no YAML text", yaml->file);
+  return RH_OK;
+}
+
+rh_status rh_yaml_read(const char *path, rh_yaml *yaml)
+{
+  *yaml = (rh_yaml){.file = rh_text_duplicate(path)};
+  rh_status status = rh_text_read_file(&yaml->text, path);
+  if (status == RH_OK) status = parse(yaml);
+  if (status != RH_OK) rh_yaml_clear(yaml);
+  return status;
+}
+
+void rh_yaml_clear(rh_yaml *yaml)
+{
+  if (yaml->document) fy_parse_document_destroy(yaml->parser, yaml->document);
+  if (yaml->parser) fy_parser_destroy(yaml->parser);
+  if (yaml->diag) fy_diag_destroy(yaml->diag);
+  rh_text_clear(&yaml->text);
+  free(yaml->file);
+  *yaml = (rh_yaml){0};
+}
+
+static struct fy_node *first_child(struct fy_node *node)
+{
+  if (fy_node_is_sequence(node)) return fy_node_sequence_get_by_index(node, 0);
+  struct fy_node_pair *pair = fy_node_mapping_get_by_index(node, 0);
+  return pair ? fy_node_pair_key(pair) : NULL;
+}
+
+rh_place rh_yaml_place(struct fy_node *node, rh_place otherwise)
+{
+  while (node && !fy_node_is_scalar(node))
+    node = first_child(node);
+  struct fy_token *token = node ? fy_node_get_scalar_token(node) : NULL;
+  const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
+  if (!mark) return otherwise;
+  enum fy_node_style style = fy_node_get_style(node);
+  int quote = style == FYNS_SINGLE_QUOTED || style == FYNS_DOUBLE_QUOTED; /* the mark is behind it */
+  return (rh_place){mark->line, mark->column - quote};
+}
+
+void rh_yaml_append_where(const rh_yaml *yaml, rh_place place, rh_text *out)
+{
+  rh_text_append(out, "%s:%d:%d", yaml->file, place.line + 1, place.column + 1);
+}
+
+void rh_yaml_append_excerpt(const rh_yaml *yaml, rh_place place, rh_text *out)
+{
+  const char *line = rh_text_get(&yaml->text);
+  for (int i = 0; i < place.line; i++) {
+    line = strchr(line, '\n');
+    if (!line) return; /* the end of the file has no line to show */
+    line++;
+  }
+  size_t length = strcspn(line, "\r\n");
+  if (length == 0) return;
+  rh_text_append(out, "    %.*s\n    ", (int)length, line);
+  int column = 0;
+  for (size_t i = 0; i < length && column < place.column; i++) {
+    if (((unsigned char)line[i] & 0xC0) == 0x80) continue; /* the rest of a UTF-8 character */
+    rh_text_append(out, "%c", line[i] == '\t' ? '\t' : ' ');
+    column++;
+  }
+  rh_text_append(out, "^\n");
+}
+
+rh_status rh_yaml_error(const rh_yaml *yaml, rh_status code, rh_place place, const char *format, ...)
+{
+  char message[1024];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  rh_text text = {0};
+  rh_yaml_append_where(yaml, place, &text);
+  rh_text_append(&text, ": %s\n", message);
+  rh_yaml_append_excerpt(yaml, place, &text);
+  text.data[text.length - 1] = '\0'; /* a message ends without a line feed */
+  rh_status status = rh_error(code, "%s", text.data);
+  rh_text_clear(&text);
+  return status;
+}
+
+char *rh_yaml_scalar(struct fy_node *node)
+{
+  size_t length = 0;
+  const char *value = fy_node_get_scalar(node, &length);
+  rh_text text = {0};
+  rh_text_append(&text, "%.*s", (int)length, value ? value : "");
+  return text.data;
+}
