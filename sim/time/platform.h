@@ -30,9 +30,11 @@ typedef struct rh_platform rh_platform;
 /* Starts the engine, loads and seals the platform, picks ranks, sets Wi-Fi rates (a host's property `wifi_level`, else
  * level 0) and `precision`. Once per process; there is no way to unload a platform.
  *
+ * workers 0 takes all hosts, and accepts a platform without a network model: for descriptions, not for runs.
+ *
  * returns     RH_EINVAL for more workers than hosts, an unknown host, a platform without a network model;
- *             RH_EUNSUPPORTED for what SimGrid offers and we do not. What SimGrid itself refuses ends the process:
- *             that is why files are probed first.
+ *             RH_EFORMAT for what SimGrid throws while reading the file; RH_EUNSUPPORTED for what it offers and we do
+ * not. What SimGrid itself refuses ends the process: that is why files are probed first.
  */
 RH_CHECKED rh_status rh_platform_load(const rh_platform_def *def, rh_platform **platform);
 
@@ -42,9 +44,10 @@ const char *rh_platform_version(void);                      /* "SimGrid 3.32" */
 double rh_platform_precision(const rh_platform *platform);  /* s; completions closer than this merge */
 int32_t rh_platform_workers(const rh_platform *platform);
 const char *rh_platform_host(const rh_platform *platform, int32_t rank);
-double rh_platform_speed(const rh_platform *platform, int32_t rank); /* flop/s of one core */
-double rh_platform_fastest(const rh_platform *platform);             /* flop/s of the fastest host of the platform */
-int32_t rh_platform_host_count(const rh_platform *platform);         /* all hosts, ranks or not */
+const char *rh_platform_zone(const rh_platform *platform, int32_t rank); /* the zone that holds the host */
+double rh_platform_speed(const rh_platform *platform, int32_t rank);     /* flop/s of one core */
+double rh_platform_fastest(const rh_platform *platform);     /* flop/s of the fastest host of the platform */
+int32_t rh_platform_host_count(const rh_platform *platform); /* all hosts, ranks or not */
 
 int32_t rh_platform_link_count(const rh_platform *platform);
 const char *rh_platform_link_name(const rh_platform *platform, int32_t link);
@@ -52,7 +55,8 @@ double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link); /*
 double rh_platform_link_latency(const rh_platform *platform, int32_t link);   /* s */
 bool rh_platform_link_wifi(const rh_platform *platform, int32_t link);
 
-/* A route, cached; borrowed from the platform. Nominal numbers: the network model's factors are not in them. */
+/* A route, cached; borrowed from the platform. Nominal numbers: the network model's factors are not in them. A link may
+ * stand in it twice (between two Wi-Fi stations every byte crosses the air twice) and then gives half its bandwidth. */
 typedef struct rh_route {
   int32_t link_count;
   const int32_t *links; /* indices for rh_platform_link_* */
@@ -64,8 +68,13 @@ typedef struct rh_route {
  * pairs that the probe has seen. RH_EINVAL for an empty route between different hosts. */
 RH_CHECKED rh_status rh_platform_route(rh_platform *platform, int32_t from, int32_t to, const rh_route **route);
 
-/* Everything `rehearse platform` says of a loaded platform, as text or JSON: file, model and why, hosts, speeds, links,
- * zones, diameter over (sampled) routes. */
-RH_CHECKED rh_status rh_platform_describe(rh_platform *platform, bool json, rh_text *out);
+/* Everything `rehearse platform` says of a loaded platform, as text or JSON: file, model and who set it, hosts, speeds,
+ * zones, links, and the routes between ranks (all pairs up to 64 ranks, else a sample), with the pairs that have none.
+ *
+ * no_routes   NULL, or why routes are not looked at: printed in their place (SimGrid may abort on a pair without one)
+ * trying      told of every pair before its route is asked for, so that an abort can be blamed; NULL: nobody
+ */
+RH_CHECKED rh_status rh_platform_describe(rh_platform *platform, bool json, const char *no_routes,
+                                          void (*trying)(int32_t from, int32_t to), rh_text *out);
 
 #endif

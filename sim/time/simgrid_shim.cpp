@@ -71,16 +71,21 @@ void rh_shim_start(void)
 #else
   static char guard[] = "--cfg=contexts/guard-size:0"; // the kernel's map count would not hold thousands of guards
 #endif
-  static char program[] = "rehearse", stack[] = "--cfg=contexts/stack-size:64",
-              quiet[] = "--log=xbt_cfg.thresh:warning";
+  static char program[] = "rehearse", stack[] = "--cfg=contexts/stack-size:64", quiet[] = "--log=root.thresh:critical",
+              units[] = "--log=parse.thresh:warning";
 #ifdef RH_SANITIZED
   static char factory[] = "--cfg=contexts/factory:thread";
-  static char *arguments[] = {program, quiet, stack, guard, factory, nullptr};
+  static char *arguments[] = {program, quiet, units, stack, guard, factory, nullptr};
 #else
-  static char *arguments[] = {program, quiet, stack, guard, nullptr};
+  static char *arguments[] = {program, quiet, units, stack, guard, nullptr};
 #endif
   int count = static_cast<int>(sizeof arguments / sizeof arguments[0]) - 1;
   simgrid_init(&count, arguments);
+}
+
+void rh_shim_set(const char *key, const char *value)
+{
+  simgrid::config::set_as_string(key, value);
 }
 
 bool rh_shim_load(const char *file, char *why, size_t size)
@@ -104,6 +109,11 @@ void rh_shim_setting_text(const char *key, char *value, size_t size)
 double rh_shim_setting_number(const char *key)
 {
   return simgrid::config::get_value<double>(key);
+}
+
+bool rh_shim_setting_switch(const char *key)
+{
+  return simgrid::config::get_value<bool>(key);
 }
 
 int rh_shim_route(sg_host_t from, sg_host_t to, sg_link_t **links, double *latency_s, char *why, size_t size)

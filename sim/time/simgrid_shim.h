@@ -19,9 +19,13 @@ const char *rh_shim_precision_key(void); /* "surf/precision" */
 void rh_shim_version(char *text, size_t size);
 
 /* Starts the engine, in place of simgrid_init: actor stacks of 64 KiB (guard pages below them in debug builds; threads
- * under a sanitizer, which does not know SimGrid's own contexts) and no "configuration change" lines. Once per process.
+ * under a sanitizer, which does not know SimGrid's own contexts). Of SimGrid's log only the last words before an abort
+ * and complaints about missing units are let through. Once per process.
  */
 void rh_shim_start(void);
+
+/* Changes a setting, before the platform is loaded: wins over the file's <config>. */
+void rh_shim_set(const char *key, const char *value);
 
 /* Loads the platform file and seals it, so that routes are right. Once per process, after rh_shim_start. */
 bool rh_shim_load(const char *file, char *why, size_t size);
@@ -30,6 +34,7 @@ bool rh_shim_load(const char *file, char *why, size_t size);
 bool rh_shim_setting_default(const char *key);
 void rh_shim_setting_text(const char *key, char *value, size_t size);
 double rh_shim_setting_number(const char *key);
+bool rh_shim_setting_switch(const char *key);
 
 /* The links from one host to another: their number, or -1. *links is malloc'ed, the caller frees it (NULL if none).
  * *latency_s is the sum over the links, Vivaldi's distances included. */

@@ -1,0 +1,48 @@
+/* The platform's inside, for platform*.c alone. */
+#ifndef RH_PLATFORM_PRIVATE_H
+#define RH_PLATFORM_PRIVATE_H
+
+#include <simgrid/host.h>
+#include <simgrid/link.h>
+
+#include "platform.h"
+
+typedef struct platform_link {
+  sg_link_t link;
+  double bandwidth_Bps; /* Wi-Fi: of level 0 */
+  double latency_s;
+  int32_t stations; /* of a Wi-Fi link */
+  bool wifi;
+} platform_link;
+
+typedef struct route_entry {
+  uint64_t pair; /* from << 32 | to */
+  rh_route *route;
+} route_entry;
+
+struct rh_platform {
+  char *file;
+  char model[32];
+  bool model_by_caller, model_by_file;
+  double precision_s;
+  double fastest_flops;
+
+  int32_t host_count;
+  sg_host_t *hosts; /* [host_count], natural order of names */
+  int32_t workers;
+  sg_host_t *ranks; /* [workers] */
+
+  int32_t link_count;
+  platform_link *links; /* [link_count], natural order of names */
+
+  route_entry *routes; /* open addressing; route NULL: free */
+  size_t route_count, route_size;
+};
+
+/* Fills platform->ranks and workers from the host file, the deployment or the natural order (platform_ranks.c). */
+RH_CHECKED rh_status platform_choose_ranks(rh_platform *platform, const rh_platform_def *def);
+
+/* The index of one of SimGrid's links in platform->links. */
+int32_t platform_link_index(sg_link_t link);
+
+#endif
