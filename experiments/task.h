@@ -3,9 +3,10 @@
  *     @id 0123456789abcdef
  *     @study edge-vs-hpc
  *     @question ...
- *     @directory /home/me/studies/
+ *     @directory studies/
  *     @store out.db.runs/0123456789abcdef.db
  *     @profile out.db.runs/profile.json
+ *     @command rehearse run edge-vs-hpc.yaml
  *     train.lr=0.05
  *     ...
  *
@@ -18,19 +19,14 @@
 #include "run.h"
 
 typedef struct rh_task {
-  rh_run run;            /* owned */
-  char *store, *profile; /* paths; owned; NULL if not given */
+  rh_run run;                      /* owned */
+  char *store, *profile, *command; /* paths and the command that reproduces the run; owned; NULL if not given */
 } rh_task;
 
-RH_CHECKED rh_status rh_task_write(const rh_run *run, const char *store, const char *profile, const char *path);
+/* store, profile and command may be NULL. RH_EIO if the file cannot be written. */
+RH_CHECKED rh_status rh_task_write(const rh_run *run, const char *store, const char *profile, const char *command,
+                                   const char *path);
 RH_CHECKED rh_status rh_task_read(const char *path, rh_task *task);
 void rh_task_clear(rh_task *task);
-
-/* Reads a profile's JSON (or YAML) into `profile`, which is empty before. RH_EFORMAT with the place. */
-RH_CHECKED rh_status rh_profile_read(const char *text, const char *where, rh_profile *profile);
-
-/* Names of the durations that a run charges, each `names` entry owned; none for time.source flops.
- * kernel is the backend's, part of the names. */
-RH_CHECKED rh_status rh_measure_names(const rh_run *run, const rh_model *model, rh_text *names);
 
 #endif

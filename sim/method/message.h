@@ -18,7 +18,8 @@ RH_CHECKED rh_status rh_message_init(rh_message *message, const rh_world *world)
 void rh_message_clear(rh_message *message);
 
 /* Sends worker i's x [P] of round t through the compressor: keeps the length, returns what the others get in `decoded`
- * [stride], its pad zeroed. thread: of those of the replicas; safe for different threads and workers at once. */
+ * [stride], its pad zeroed; decoded may be x. thread: of those of the replicas; safe for different threads and workers
+ * at once. */
 void rh_message_send(rh_message *message, int thread, int32_t worker, int64_t t, const float *x, float *decoded);
 
 #endif

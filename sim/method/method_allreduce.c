@@ -17,7 +17,6 @@
 typedef struct state {
   rh_tree_sum *sum;
   rh_message message;
-  float *decoded;  /* [stride] */
   float *gradient; /* [stride] the mean */
   double *loss;    /* [N] */
   rh_token *after; /* [N] */
@@ -29,7 +28,6 @@ static void free_state(void *opaque)
   if (!s) return;
   rh_tree_sum_free(s->sum);
   rh_message_clear(&s->message);
-  free(s->decoded);
   free(s->gradient);
   free(s->loss);
   free(s->after);
@@ -44,11 +42,10 @@ static rh_status new_state(rh_world *w, void **out)
   if (!s) return rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
   RH_TRY(rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->sum));
   RH_TRY(rh_message_init(&s->message, w));
-  s->decoded = calloc(row, sizeof *s->decoded);
   s->gradient = calloc(row, sizeof *s->gradient);
   s->loss = calloc(workers, sizeof *s->loss);
   s->after = calloc(workers, sizeof *s->after);
-  if (!s->decoded || !s->gradient || !s->loss || !s->after)
+  if (!s->gradient || !s->loss || !s->after)
     status = rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
 done:
   if (status != RH_OK) free_state(s);
@@ -59,25 +56,40 @@ done:
 static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor)
 {
   (void)compressor;
-  /* decoded row, mean, about 2 log2 N rows of the tree sum; loss, token and length of each worker */
+  /* the mean, about 2 log2 N rows of the tree sum; loss, token and length of each worker */
   return 40 * model->stride * (int64_t)sizeof(float) + 24 * (int64_t)workers;
+}
+
+/* One worker's gradient becomes what the others get of it. */
+typedef struct sending {
+  state *s;
+  int64_t t, stride;
+  int32_t first;
+  float *g; /* [count][stride] */
+} sending;
+
+static bool send_one(void *context, int64_t i, int thread)
+{
+  sending *job = context;
+  float *g_i = job->g + i * job->stride;
+  rh_message_send(&job->s->message, thread, job->first + (int32_t)i, job->t, g_i, g_i);
+  return true;
 }
 
 /* The real mathematics: s->gradient = mean over workers of what arrives. */
 static rh_status mean_gradient(rh_world *w, state *s, int64_t t)
 {
   rh_status status = RH_OK;
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
   int64_t chunk = rh_replicas_chunk(w->replicas);
   rh_tree_sum_begin(s->sum);
   for (int32_t first = 0; first < w->workers; first += (int32_t)chunk) {
     int32_t count = w->workers - first < chunk ? w->workers - first : (int32_t)chunk;
-    float *g;
-    RH_TRY(rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first));
-    for (int32_t i = 0; i < count; i++) {
-      float *g_i = g + i * w->model->stride;
-      rh_message_send(&s->message, 0, first + i, t, g_i, s->decoded);
-      rh_tree_sum_add(s->sum, s->decoded);
-    }
+    sending job = {.s = s, .t = t, .stride = w->model->stride, .first = first};
+    RH_TRY(rh_replicas_gradients(w->replicas, t, first, count, &job.g, s->loss + first));
+    def->backend->parallel(count, def->threads, send_one, &job);
+    for (int32_t i = 0; i < count; i++)
+      rh_tree_sum_add(s->sum, job.g + i * job.stride);
   }
   rh_tree_sum_end(s->sum, 1.0 / w->workers, s->gradient);
 done:

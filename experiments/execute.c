@@ -1,0 +1,385 @@
+/* One run: the producer of rounds on one side, the recorder of final times on the other.
+ *
+ * SimGrid asks for rounds a little ahead of simulated time (sim/time/schedule.h); values are computed then, and wait in
+ * `pending` until the round's time is final, when their rows are written.
+ */
+#include "execute.h"
+
+#include <gsl/gsl_sort.h>
+#include <gsl/gsl_statistics_double.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "collectives.h"
+#include "execute_header.h"
+#include "measure.h"
+
+enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
+static const int64_t replica_samples = 1000; /* test samples for one of the sampled replicas */
+static const int64_t train_samples = 2000;   /* train samples behind the evaluated train loss */
+
+/* Values of a round whose time is not final yet. */
+typedef struct pending_round {
+  rh_round_row row;
+  bool evaluated;
+  rh_evaluation_row evaluation;
+} pending_round;
+
+typedef struct execution {
+  const rh_task *task;
+  const rh_run *run;
+  const volatile sig_atomic_t *stop;
+  rh_setup setup;
+  rh_partition partition;
+  rh_graph graph;
+  rh_platform *platform;
+  rh_replicas *replicas;
+  rh_profile profile;
+  rh_world world;
+  void *method_state;
+  rh_store *store;
+  rh_recorder recorder;
+  float *mean; /* [stride] */
+  pending_round pending[LEAD + 2];
+  int64_t produced, finished; /* rounds */
+  double accuracy;            /* of the last evaluation written; NaN before */
+  double progress_s;          /* wall clock of the last progress line */
+  double start_wall_s;
+  const char *reason;
+} execution;
+
+static double wall_s(void)
+{
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double learning_rate(const rh_train_options *o, int64_t t)
+{
+  double lr = o->lr;
+  for (int i = 0; i < o->lr_steps.count; i++)
+    if (t >= o->lr_steps.step[i].from) lr *= o->lr_steps.step[i].factor;
+  return lr;
+}
+
+/* Accuracies of a seeded sample of replicas, the same in every round of a run. */
+static rh_status score_sample(execution *e, rh_evaluation_row *row)
+{
+  rh_status status = RH_OK;
+  int32_t workers = e->world.workers;
+  int32_t count = (int32_t)fmin((double)e->run->train.evaluate_replicas, workers);
+  int32_t *order = calloc((size_t)workers, sizeof *order);
+  double *accuracy = calloc((size_t)count, sizeof *accuracy);
+  RH_ASSERT(order && accuracy && "memory is exhausted");
+  for (int32_t i = 0; i < workers; i++)
+    order[i] = i;
+  rh_rng rng = rh_rng_stream(e->world.seed, RH_PURPOSE_SAMPLE, 0, 0);
+  rh_rng_shuffle(&rng, order, workers);
+  for (int32_t k = 0; k < count; k++) {
+    rh_score score;
+    const float *x = rh_replicas_parameters(e->replicas, order[k]);
+    RH_TRY(rh_replicas_score(e->replicas, x, &e->setup.dataset.test, replica_samples, &score));
+    accuracy[k] = score.accuracy;
+  }
+  gsl_sort(accuracy, 1, (size_t)count);
+  row->sample_count = count;
+  row->accuracy_min = accuracy[0];
+  row->accuracy_median = gsl_stats_median_from_sorted_data(accuracy, 1, (size_t)count);
+  row->accuracy_max = accuracy[count - 1];
+done:
+  free(order);
+  free(accuracy);
+  return status;
+}
+
+static rh_status evaluate(execution *e, rh_evaluation_row *row)
+{
+  rh_status status = RH_OK;
+  rh_score test, train;
+  const rh_dataset *data = &e->setup.dataset;
+  RH_TRY(rh_replicas_mean(e->replicas, e->mean));
+  RH_TRY(rh_replicas_score(e->replicas, e->mean, &data->test, e->run->train.evaluate_samples, &test));
+  RH_TRY(rh_replicas_score(e->replicas, e->mean, &data->train, train_samples, &train));
+  *row = (rh_evaluation_row){.test_loss = test.loss,
+                             .test_accuracy = test.accuracy,
+                             .train_loss = train.loss,
+                             .sample_count = 1,
+                             .accuracy_min = test.accuracy,
+                             .accuracy_median = test.accuracy,
+                             .accuracy_max = test.accuracy,
+                             .consensus_distance = rh_replicas_consensus_distance(e->replicas, e->mean)};
+  if (e->run->method->copies == RH_COPIES_EACH) RH_TRY(score_sample(e, row));
+done:
+  return status;
+}
+
+/* Producer: the values of one round, and what the ranks do for them. */
+static rh_status produce(void *context, int64_t t, bool *more)
+{
+  execution *e = context;
+  rh_status status = RH_OK;
+  const rh_train_options *o = &e->run->train;
+  pending_round *p = &e->pending[t % (LEAD + 2)];
+  RH_ASSERT(t == e->produced && t < e->finished + LEAD + 2);
+  double lr = learning_rate(o, t);
+  RH_TRY(e->run->method->round(&e->world, e->method_state, t, lr));
+  e->produced = t + 1;
+  *p = (pending_round){.row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = lr}};
+  *more = t + 1 < o->rounds;
+  if (!isfinite(e->world.train_loss)) {
+    e->reason = "diverged: the training loss is no longer finite";
+    *more = false;
+  }
+  p->evaluated = !*more || (t + 1) % o->evaluate_every == 0;
+  if (p->evaluated) {
+    RH_TRY(evaluate(e, &p->evaluation));
+    p->evaluation.round = t + 1;
+    if (e->run->stop.accuracy > 0 && p->evaluation.test_accuracy >= e->run->stop.accuracy) {
+      e->reason = "target reached";
+      *more = false;
+    }
+  }
+done:
+  return status;
+}
+
+static void print_progress(execution *e, double simulated_s)
+{
+  double now = wall_s();
+  if (now - e->progress_s < 0.2 && e->finished < e->produced) return;
+  e->progress_s = now;
+  printf("progress %" PRId64 " %" PRId64 " %.6g %.9g\n", e->finished, e->run->train.rounds, e->accuracy, simulated_s);
+  fflush(stdout);
+}
+
+/* Recorder: a round's time is final. */
+static rh_status round_done(void *context, const rh_round_time *time)
+{
+  execution *e = context;
+  rh_status status = RH_OK;
+  pending_round *p = &e->pending[time->round % (LEAD + 2)];
+  RH_ASSERT(p->row.round == time->round + 1);
+  p->row.finish_s = time->finish_s;
+  p->row.first_finish_s = time->first_finish_s;
+  p->row.messages = time->messages;
+  p->row.wire_bytes = time->wire_bytes;
+  RH_TRY(e->recorder.round(e->recorder.context, &p->row));
+  if (p->evaluated) {
+    p->evaluation.simulated_s = time->finish_s;
+    RH_TRY(e->recorder.evaluation(e->recorder.context, &p->evaluation));
+    e->accuracy = p->evaluation.test_accuracy;
+  }
+  RH_TRY(e->recorder.flush(e->recorder.context));
+  e->finished = time->round + 1;
+  print_progress(e, time->finish_s);
+done:
+  return status;
+}
+
+static rh_status collective_done(void *context, const rh_collective_time *time)
+{
+  execution *e = context;
+  rh_collective_row row = {.round = time->round + 1,
+                           .kind = time->collective->kind->name,
+                           .group_size = time->collective->size,
+                           .payload_bytes = time->collective->bytes,
+                           .messages = time->messages,
+                           .wire_bytes = time->wire_bytes,
+                           .start_s = time->start_s,
+                           .finish_s = time->finish_s,
+                           .closed_form_s = time->closed_form_s};
+  return e->recorder.collective(e->recorder.context, &row);
+}
+
+static rh_status record_links(execution *e, double elapsed_s)
+{
+  rh_status status = RH_OK;
+  for (int32_t l = 0; l < rh_platform_link_count(e->platform); l++) {
+    rh_link_time time = rh_schedule_link_time(e->world.schedule, l);
+    if (time.bytes == 0 && time.busy_s == 0) continue; /* links that nothing crossed are not listed */
+    rh_link_row row = {.name = rh_platform_link_name(e->platform, l),
+                       .bandwidth_Bps = rh_platform_link_bandwidth(e->platform, l),
+                       .latency_s = rh_platform_link_latency(e->platform, l),
+                       .bytes = time.bytes,
+                       .busy_s = time.busy_s};
+    row.load = elapsed_s > 0 ? (double)time.bytes / (row.bandwidth_Bps * elapsed_s) : 0;
+    RH_TRY(e->recorder.link(e->recorder.context, &row));
+  }
+done:
+  return status;
+}
+
+static rh_status record_ranks(execution *e)
+{
+  rh_status status = RH_OK;
+  for (int32_t i = 0; i < e->world.workers; i++) {
+    rh_rank_time time = rh_schedule_rank_time(e->world.schedule, i);
+    rh_rank_row row = {.rank = i,
+                       .host = rh_platform_host(e->platform, i),
+                       .speed_flops = rh_platform_speed(e->platform, i),
+                       .compute_s = time.compute_s,
+                       .communication_s = time.communication_s,
+                       .both_s = time.both_s,
+                       .waiting_s = time.waiting_s,
+                       .sent_bytes = time.sent_bytes,
+                       .received_bytes = time.received_bytes,
+                       .sent_messages = time.sent_messages,
+                       .samples = e->partition.offset[i + 1] - e->partition.offset[i]};
+    RH_TRY(e->recorder.rank(e->recorder.context, &row));
+  }
+done:
+  return status;
+}
+
+/* Values: everything that does not know SimGrid. */
+static rh_status prepare_values(execution *e)
+{
+  rh_status status = RH_OK;
+  const rh_run *run = e->run;
+  RH_TRY(rh_setup_init(run, &e->setup));
+  RH_TRY(rh_partition_new(&run->partition, &e->setup.dataset, (int32_t)run->platform.workers, (uint64_t)run->run.seed,
+                          &e->partition));
+  if (run->method->needs_graph)
+    RH_TRY(rh_graph_new(run->graph_kind, run->graph_kind_options, (int32_t)run->platform.workers, run->graph.directed,
+                        run->graph.weights, &e->graph));
+  rh_replicas_def def = rh_setup_replicas(&e->setup, run);
+  def.partition = &e->partition;
+  def.stop = e->stop;
+  RH_TRY(rh_replicas_new(&def, &e->replicas));
+  e->mean = calloc((size_t)e->setup.model.stride, sizeof *e->mean);
+  if (!e->mean) status = rh_error(RH_ENOMEM, "no memory for the mean model");
+done:
+  return status;
+}
+
+static rh_status read_profile(execution *e)
+{
+  if (e->run->time.source == RH_TIME_FLOPS) return RH_OK;
+  if (!e->task->profile) return rh_error(RH_EINVAL, "the task names no profile, and time.source is measured");
+  rh_text text = {0};
+  rh_status status = rh_text_read_file(&text, e->task->profile);
+  if (status == RH_OK) status = rh_profile_read(rh_text_get(&text), e->task->profile, &e->profile);
+  rh_text_clear(&text);
+  return status;
+}
+
+/* Time: platform, schedule, and the world in which the method sees both. */
+static rh_status prepare_time(execution *e)
+{
+  rh_status status = RH_OK;
+  const rh_run *run = e->run;
+  RH_TRY(read_profile(e));
+  rh_platform_def platform = {.file = run->platform_path,
+                              .model = run->network.model,
+                              .hostfile = run->hostfile_path,
+                              .deployment = run->deployment_path,
+                              .workers = (int32_t)run->platform.workers};
+  RH_TRY(rh_platform_load(&platform, &e->platform));
+  rh_schedule_def schedule = {.platform = e->platform,
+                              .protocol = (rh_protocol)run->network.protocol,
+                              .lead = LEAD,
+                              .stop = e->stop,
+                              .context = e,
+                              .produce = produce,
+                              .round_done = round_done,
+                              .collective_done = collective_done};
+  rh_schedule *s;
+  RH_TRY(rh_schedule_new(&schedule, &s));
+  e->world = (rh_world){.workers = (int32_t)run->platform.workers,
+                        .seed = (uint64_t)run->run.seed,
+                        .model = &e->setup.model,
+                        .replicas = e->replicas,
+                        .schedule = s,
+                        .graph = run->method->needs_graph ? &e->graph : NULL,
+                        .allreduce = &rh_allreduce_ring,
+                        .allgather = &rh_allgather_ring,
+                        .exchange = &rh_neighbour_exchange,
+                        .compressor = run->compressor,
+                        .compressor_options = run->compressor_options,
+                        .layout = e->setup.layout,
+                        .method_options = run->method_options};
+  RH_TRY(rh_measure_seconds(run, &e->setup, &e->profile, rh_platform_fastest(e->platform), &e->world.seconds));
+  if (run->method->check) RH_TRY(run->method->check(&e->world));
+  RH_TRY(run->method->new_state(&e->world, &e->method_state));
+done:
+  return status;
+}
+
+static rh_status record_start(execution *e)
+{
+  rh_status status = RH_OK;
+  rh_text warnings = {0};
+  RH_TRY(rh_store_open(e->task->store, RH_STORE_NEW, &e->store));
+  RH_TRY(rh_execute_begin(e->store, e->task, &e->setup, e->run->method->needs_graph ? &e->graph : NULL, e->platform,
+                          &e->profile, &warnings));
+  e->recorder = rh_store_recorder(e->store);
+  if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
+done:
+  rh_text_clear(&warnings);
+  return status;
+}
+
+/* The end: what is known goes into the store whatever happened before. */
+static rh_status record_end(execution *e, rh_status outcome)
+{
+  rh_status status = RH_OK;
+  char reason[4096];
+  double elapsed_s = rh_schedule_elapsed_s(e->world.schedule);
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  snprintf(reason, sizeof reason, "%s", outcome == RH_OK ? e->reason : rh_error_message());
+  rh_run_end end = {.status = outcome == RH_OK             ? "done"
+                              : outcome == RH_EINTERRUPTED ? "interrupted"
+                                                           : "failed",
+                    .reason = reason,
+                    .simulated_s = elapsed_s,
+                    .wall_s = wall_s() - e->start_wall_s,
+                    .rounds = e->finished,
+                    .peak_memory_bytes = usage.ru_maxrss * 1024,
+                    .parameters_hash = rh_replicas_hash(e->replicas)};
+  RH_TRY(record_links(e, elapsed_s));
+  RH_TRY(record_ranks(e));
+  RH_TRY(rh_store_end_run(e->store, &end));
+done:
+  return status;
+}
+
+static void execution_clear(execution *e)
+{
+  if (e->method_state) e->run->method->free_state(e->method_state);
+  rh_store_close(e->store);
+  rh_schedule_free(e->world.schedule);
+  rh_replicas_free(e->replicas);
+  rh_partition_clear(&e->partition);
+  rh_graph_clear(&e->graph);
+  rh_profile_clear(&e->profile);
+  rh_setup_clear(&e->setup);
+  free(e->mean);
+}
+
+rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
+{
+  rh_status status = RH_OK;
+  execution e = {.task = task,
+                 .run = &task->run,
+                 .stop = stop,
+                 .accuracy = NAN,
+                 .start_wall_s = wall_s(),
+                 .reason = "all rounds done"};
+  if (!task->store) return rh_error(RH_EINVAL, "the task names no store");
+  RH_TRY(prepare_values(&e));
+  RH_TRY(prepare_time(&e));
+  RH_TRY(record_start(&e));
+  status = rh_schedule_run(e.world.schedule);
+  rh_status recorded = record_end(&e, status);
+  if (status == RH_OK) status = recorded;
+done:
+  execution_clear(&e);
+  return status;
+}

@@ -1,0 +1,109 @@
+#include "execute_header.h"
+
+#include <gsl/gsl_version.h>
+#include <libfyaml.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+
+char *rh_execute_versions(void)
+{
+  rh_text text = {0};
+  rh_text_append(&text, "rehearse %s, %s, %s, SQLite %s, GSL %s, libfyaml %s", RH_VERSION, rh_platform_version(),
+                 rh_backend_cpu.kernel(), sqlite3_libversion(), gsl_version, fy_library_version());
+  return text.data;
+}
+
+/* "platforms/edge-wifi-16.xml" -> "edge-wifi-16" */
+static char *platform_name(const char *path)
+{
+  const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+  char *name = rh_text_duplicate(base);
+  size_t length = strlen(name);
+  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) name[length - 4] = '\0';
+  return name;
+}
+
+/* The durations that the run uses, and their hash. */
+static void used_durations(const rh_run *run, const rh_setup *setup, const rh_profile *profile, rh_text *json,
+                           uint64_t *hash)
+{
+  rh_names names;
+  rh_measure_names(run, setup, &names);
+  rh_profile used = {.device = profile->device};
+  for (int i = 0; i < names.count; i++) {
+    const rh_duration *d = rh_profile_find(profile, names.list[i]);
+    if (d) rh_profile_set(&used, d->name, d->samples, d->median_s, d->low_s, d->high_s);
+  }
+  *hash = names.count ? rh_profile_hash(&used, NULL) : 0;
+  if (names.count) rh_profile_write(&used, json);
+  used.device = NULL; /* borrowed */
+  rh_profile_clear(&used);
+  rh_names_clear(&names);
+}
+
+/* |lambda_2| of the graph; NaN, with a warning, where it cannot be had. */
+static double graph_lambda2(const rh_graph *graph, rh_text *warnings)
+{
+  double lambda2;
+  if (!graph) return NAN;
+  if (rh_graph_lambda2(graph, &lambda2) == RH_OK) return lambda2;
+  rh_text_append(warnings, "%s", rh_error_message());
+  return NAN;
+}
+
+rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup *setup, const rh_graph *graph,
+                           const rh_platform *platform, const rh_profile *profile, rh_text *warnings)
+{
+  rh_status status = RH_OK;
+  const rh_run *run = &task->run;
+  rh_text configuration = {0}, profile_json = {0};
+  uint64_t platform_hash = 0, profile_hash = 0;
+  char *name = platform_name(run->platform_path), *versions = rh_execute_versions();
+  rh_run_write(run, &configuration);
+  used_durations(run, setup, profile, &profile_json, &profile_hash);
+  RH_TRY(rh_hash_file(run->platform_path, &platform_hash));
+  rh_run_header header = {
+      .id = run->id,
+      .study = run->study,
+      .question = run->question,
+      .configuration = rh_text_get(&configuration),
+      .platform = name,
+      .platform_file = run->platform.file,
+      .platform_hash = platform_hash,
+      .network_model = rh_platform_model(platform),
+      .protocol = run->network.protocol == RH_PROTOCOL_EAGER ? "eager" : "rendezvous",
+      .precision_s = rh_platform_precision(platform),
+      .workers = (int32_t)run->platform.workers,
+      .method = run->method->name,
+      .compressor = run->compressor->name,
+      .model = setup->model.name,
+      .dataset = setup->dataset.name,
+      .partition = run->partition.kind == RH_PARTITION_SKEW ? "skew" : "iid",
+      .graph = graph ? graph->name : "",
+      .lambda2 = graph_lambda2(graph, warnings),
+      .parameters = setup->model.parameters,
+      .batch = run->train.batch,
+      .seed = run->run.seed,
+      .rounds_planned = run->train.rounds,
+      .backend = setup->backend->name,
+      .kernel = setup->backend->kernel(),
+      .threads = setup->threads,
+      .time_source = run->time.source == RH_TIME_FLOPS ? "flops" : "measured",
+      .profile_json = rh_text_get(&profile_json),
+      .profile_hash = profile_hash,
+      .target_accuracy = run->stop.accuracy > 0 ? run->stop.accuracy : NAN,
+      .versions = versions,
+      .command = task->command ? task->command : "",
+  };
+  RH_TRY(rh_store_begin_run(store, &header));
+done:
+  free(name);
+  free(versions);
+  rh_text_clear(&configuration);
+  rh_text_clear(&profile_json);
+  return status;
+}

@@ -1,0 +1,127 @@
+#include "task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One "@name value" line; newlines, which no value needs, become blanks. */
+static void append_header(rh_text *out, const char *name, const char *value)
+{
+  if (!value) return;
+  rh_text_append(out, "@%s ", name);
+  for (; *value; value++)
+    rh_text_append_bytes(out, *value == '\n' ? " " : value, 1);
+  rh_text_append(out, "\n");
+}
+
+rh_status rh_task_write(const rh_run *run, const char *store, const char *profile, const char *command,
+                        const char *path)
+{
+  rh_status status = RH_OK;
+  rh_text text = {0};
+  append_header(&text, "id", run->id);
+  append_header(&text, "study", run->study);
+  append_header(&text, "question", run->question);
+  append_header(&text, "directory", run->directory);
+  append_header(&text, "store", store);
+  append_header(&text, "profile", profile);
+  append_header(&text, "command", command);
+  rh_run_write(run, &text);
+  FILE *file = fopen(path, "w");
+  bool ok = file && fwrite(rh_text_get(&text), 1, text.length, file) == text.length;
+  if (file && fclose(file) != 0) ok = false;
+  if (!ok) status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+  rh_text_clear(&text);
+  return status;
+}
+
+typedef struct header {
+  char *id, *study, *question, *directory, *store, *profile, *command;
+} header;
+
+static char **header_field(header *h, const char *name)
+{
+  struct {
+    const char *name;
+    char **field;
+  } fields[] = {
+      {"id", &h->id},       {"study", &h->study},     {"question", &h->question}, {"directory", &h->directory},
+      {"store", &h->store}, {"profile", &h->profile}, {"command", &h->command}};
+  for (size_t i = 0; i < RH_COUNT(fields); i++)
+    if (strcmp(fields[i].name, name) == 0) return fields[i].field;
+  return NULL;
+}
+
+static void header_clear(header *h)
+{
+  char *all[] = {h->id, h->study, h->question, h->directory, h->store, h->profile, h->command};
+  for (size_t i = 0; i < RH_COUNT(all); i++)
+    free(all[i]);
+}
+
+/* Splits a line at its first separator; false if it has none. */
+static bool split(char *line, char separator, char **value)
+{
+  char *at = strchr(line, separator);
+  if (!at) return false;
+  *at = '\0';
+  *value = at + 1;
+  return true;
+}
+
+static rh_status parse_line(const char *path, int number, char *line, header *h, rh_settings *settings)
+{
+  char *value, **field, where[64];
+  if (line[0] == '@') {
+    if (!split(line, ' ', &value) || !(field = header_field(h, line + 1)))
+      return rh_error(RH_EFORMAT, "%s:%d: '%s' is no header of a task file", path, number, line);
+    free(*field);
+    *field = rh_text_duplicate(value);
+    return RH_OK;
+  }
+  if (!split(line, '=', &value)) return rh_error(RH_EFORMAT, "%s:%d: not a 'section.key=value' line", path, number);
+  snprintf(where, sizeof where, "task line %d", number);
+  rh_settings_set(settings, line, value, where, NULL);
+  return RH_OK;
+}
+
+rh_status rh_task_read(const char *path, rh_task *task)
+{
+  rh_status status = RH_OK;
+  rh_text text = {0};
+  header h = {0};
+  rh_settings settings = {0};
+  *task = (rh_task){0};
+  RH_TRY(rh_text_read_file(&text, path));
+  int number = 0;
+  for (char *line = text.data, *next; line && *line; line = next) {
+    next = strchr(line, '\n');
+    if (next) *next++ = '\0';
+    RH_TRY(parse_line(path, ++number, line, &h, &settings));
+  }
+  if (!h.id || !h.study) {
+    status = rh_error(RH_EFORMAT, "%s: no task file: it names no run and no study", path);
+    goto done;
+  }
+  RH_TRY(rh_run_resolve(&settings, h.study, h.question ? h.question : "", h.directory ? h.directory : "", &task->run));
+  snprintf(task->run.id, sizeof task->run.id, "%s", h.id);
+  task->store = h.store;
+  task->profile = h.profile;
+  task->command = h.command;
+  h.store = h.profile = h.command = NULL;
+done:
+  header_clear(&h);
+  rh_settings_clear(&settings);
+  rh_text_clear(&text);
+  return status;
+}
+
+void rh_task_clear(rh_task *task)
+{
+  rh_run_clear(&task->run);
+  free(task->store);
+  free(task->profile);
+  free(task->command);
+  *task = (rh_task){0};
+}
