@@ -17,7 +17,7 @@ static rh_status read_fixed(const char *section, const rh_settings *settings, vo
 }
 
 /* Refuses keys that nothing knows. Keys of another component of the section than the chosen one are let through, since
- * a study that varies the component gives the keys of all of them; rh_run_find_unused finds those that no run reads. */
+ * a study that varies the component gives the keys of all of them; rh_plan_make warns of those that no run of it reads. */
 static rh_status check_section(const char *section, const rh_registry *registry, const rh_option *extra,
                                size_t extra_count, const rh_settings *settings)
 {
@@ -218,31 +218,4 @@ void rh_run_write(const rh_run *run, rh_text *out)
   write_fixed("time", &run->time, out);
   write_fixed("run", &run->run, out);
   write_fixed("stop", &run->stop, out);
-}
-
-/* Whether "key=" begins a line of the canonical text. */
-static bool has_line(const char *lines, const char *key)
-{
-  size_t length = strlen(key);
-  for (const char *line = lines; line; line = strchr(line, '\n')) {
-    if (*line == '\n') line++;
-    if (strncmp(line, key, length) == 0 && line[length] == '=') return true;
-  }
-  return false;
-}
-
-const rh_setting *rh_run_find_unused(const rh_run *runs, size_t count, size_t *from)
-{
-  for (; count > 0 && *from < runs[0].settings.count; (*from)++) {
-    const rh_setting *setting = &runs[0].settings.list[*from];
-    bool used = false;
-    for (size_t i = 0; i < count && !used; i++) {
-      rh_text lines = {0};
-      rh_run_write(&runs[i], &lines);
-      used = has_line(rh_text_get(&lines), setting->key);
-      rh_text_clear(&lines);
-    }
-    if (!used) return &runs[0].settings.list[(*from)++];
-  }
-  return NULL;
 }

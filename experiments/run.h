@@ -86,10 +86,6 @@ void rh_run_clear(rh_run *run);
 /* Canonical "section.key=value" lines of the whole run: reads back (after resolving) to the same lines. */
 void rh_run_write(const rh_run *run, rh_text *out);
 
-/* The next setting, from index *from on, that none of a study's runs reads (it belongs to a component that none of them
- * chooses, or to the graph of a method without one); NULL past the last. *from is moved behind it. */
-const rh_setting *rh_run_find_unused(const rh_run *runs, size_t count, size_t *from);
-
 /* Option rows of a fixed section ("platform", "network", "graph", "train", "time", "run", "stop"), for help. */
 const rh_option *rh_run_section(const char *section, size_t *count);
 

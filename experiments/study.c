@@ -314,6 +314,14 @@ static rh_status expand(reader *r)
   return RH_OK;
 }
 
+static void keep_varied_keys(const reader *r)
+{
+  r->study->varied = calloc(r->varied_count + 1, sizeof *r->study->varied);
+  RH_ASSERT(r->study->varied && "memory is exhausted");
+  for (size_t i = 0; i < r->varied_count; i++)
+    r->study->varied[r->study->varied_count++] = rh_text_duplicate(r->varied[i].key);
+}
+
 /* "studies/edge-vs-hpc.yaml" -> "edge-vs-hpc" */
 static char *base_name(const char *path)
 {
@@ -338,6 +346,7 @@ rh_status rh_study_read(const char *path, const char *const *sets, size_t set_co
   for (size_t i = 0; i < set_count; i++)
     RH_TRY(apply_set(&r, sets[i]));
   RH_TRY(expand(&r));
+  keep_varied_keys(&r);
   if (!study->name) study->name = base_name(path);
   if (!study->question) study->question = rh_text_duplicate("");
   study->file = rh_text_duplicate(path);
@@ -357,6 +366,9 @@ void rh_study_clear(rh_study *study)
   for (size_t i = 0; i < study->count; i++)
     rh_settings_clear(&study->runs[i]);
   free(study->runs);
+  for (size_t i = 0; i < study->varied_count; i++)
+    free(study->varied[i]);
+  free(study->varied);
   free(study->name);
   free(study->question);
   free(study->file);

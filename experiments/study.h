@@ -9,6 +9,8 @@ typedef struct rh_study {
   char *file, *directory; /* owned */
   rh_settings *runs;      /* [count] settings of each run, `vary` expanded in the order of the keys, last fastest */
   size_t count;
+  char **varied; /* [varied_count] keys that `vary` and no --set decides; owned */
+  size_t varied_count;
 } rh_study;
 
 /* Reads a study with libfyaml and expands `vary`. `sets` are "section.key=value" texts of --set, applied to all runs (a

@@ -1,0 +1,143 @@
+/* rehearse methods | models | compressors | datasets | collectives | graphs [NAME] [--json] */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "dataset.h"
+#include "registry.h"
+#include "run.h"
+
+typedef struct arguments {
+  const char *name; /* NULL: all */
+  bool json;
+} arguments;
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+  arguments *a = state->input;
+  if (key == 'j') {
+    a->json = true;
+  } else if (key == ARGP_KEY_ARG) {
+    if (a->name) argp_error(state, "one name at most, not '%s' as well", arg);
+    a->name = arg;
+  } else {
+    return ARGP_ERR_UNKNOWN;
+  }
+  return 0;
+}
+
+static const rh_registry *registry_of(const char *plural)
+{
+  for (size_t i = 0; rh_registries[i]; i++)
+    if (strcmp(rh_registries[i]->plural, plural) == 0) return rh_registries[i];
+  return NULL;
+}
+
+/* The rows that every component of the registry's section shares; the data section's are the partition's. */
+static const rh_option *common_rows(const rh_registry *registry, size_t *count)
+{
+  *count = 0;
+  if (!registry->section) return NULL;
+  if (registry == &rh_registry_datasets) {
+    *count = rh_partition_option_count;
+    return rh_partition_options;
+  }
+  return rh_run_section(registry->section, count);
+}
+
+static void describe(const rh_registry *registry, const rh_component *component, rh_text *out)
+{
+  size_t count;
+  const rh_option *rows = common_rows(registry, &count);
+  rh_text_append(out, "%s\n%s\n\n", component->name, component->summary);
+  if (registry->key) rh_text_append(out, "%-12s %s: %s\n", "study", registry->key, component->name);
+  if (registry->details) registry->details(component, false, out);
+  rh_text_append(out, "%-12s %s\n", "source", component->source ? component->source : "our own");
+  if (component->option_count > 0) {
+    rh_text_append(out, "\nKeys of section %s for this %s:\n", registry->section, registry->singular);
+    rh_option_describe(component->options, component->option_count, false, out);
+  }
+  if (count > 0) {
+    rh_text_append(out, "\nKeys of section %s for every %s:\n", registry->section, registry->singular);
+    rh_option_describe(rows, count, false, out);
+  }
+}
+
+static void describe_json(const rh_registry *registry, const rh_component *component, rh_text *out)
+{
+  rh_text_append(out, "{\"name\": ");
+  rh_text_append_json(out, component->name);
+  rh_text_append(out, ", \"summary\": ");
+  rh_text_append_json(out, component->summary);
+  rh_text_append(out, ", \"source\": ");
+  rh_text_append_json(out, component->source);
+  rh_text_append(out, ", \"key\": ");
+  rh_text_append_json(out, registry->key);
+  if (registry->details) registry->details(component, true, out);
+  rh_text_append(out, ", \"options\": ");
+  rh_option_describe(component->options, component->option_count, true, out);
+  if (registry->section) {
+    size_t count;
+    const rh_option *rows = common_rows(registry, &count);
+    rh_text_append(out, ", \"common_options\": ");
+    rh_option_describe(rows, count, true, out);
+  }
+  rh_text_append(out, "}");
+}
+
+static void list(const rh_registry *registry, bool json, rh_text *out)
+{
+  rh_component component;
+  if (json) rh_text_append(out, "[");
+  for (size_t i = 0; registry->get(i, &component); i++) {
+    if (json) {
+      rh_text_append(out, "%s", i ? ",\n " : "");
+      describe_json(registry, &component, out);
+    } else {
+      rh_text_append(out, "%-18s %s\n", component.name, component.summary);
+    }
+  }
+  if (json)
+    rh_text_append(out, "]\n");
+  else
+    rh_text_append(out, "\n'rehearse %s NAME' describes one.\n", registry->plural);
+}
+
+static int unknown(const rh_registry *registry, const char *name)
+{
+  const char *near = rh_text_nearest(name, rh_registry_name, registry);
+  fprintf(stderr, "rehearse %s: no %s '%s'%s%s%s\n", registry->plural, registry->singular, name,
+          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+  return 2;
+}
+
+int rh_cmd_catalogue(int argc, char **argv)
+{
+  static const struct argp_option options[] = {{"json", 'j', 0, 0, "print JSON", 0}, {0}};
+  static const struct argp parser = {
+      options, parse_option, "[NAME]", "Lists what a study can choose, or describes one: options, defaults, source.",
+      NULL,    NULL,         NULL};
+  arguments a = {0};
+  const char *command = strrchr(argv[0], ' ');
+  const rh_registry *registry = registry_of(command ? command + 1 : argv[0]);
+  RH_ASSERT(registry && "main dispatches only to listings that exist");
+  argp_parse(&parser, argc, argv, 0, NULL, &a);
+
+  rh_text out = {0};
+  rh_component component;
+  if (!a.name) {
+    list(registry, a.json, &out);
+  } else if (!rh_registry_find(registry, a.name, &component)) {
+    return unknown(registry, a.name);
+  } else if (a.json) {
+    describe_json(registry, &component, &out);
+    rh_text_append(&out, "\n");
+  } else {
+    describe(registry, &component, &out);
+  }
+  fputs(rh_text_get(&out), stdout);
+  rh_text_clear(&out);
+  return 0;
+}

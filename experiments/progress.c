@@ -1,0 +1,72 @@
+#include "progress.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "text.h"
+#include "unit.h"
+
+static const double terminal_every_s = 0.1, plain_every_s = 5;
+
+static double now_s(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+rh_progress rh_progress_begin(size_t total)
+{
+  double now = now_s();
+  return (rh_progress){.terminal = isatty(STDERR_FILENO), .total = total, .start_s = now, .shown_s = now};
+}
+
+/* Time left if the rest goes as fast as what is done: "3 min", "" if nothing is known yet. */
+static void append_left(const rh_progress *progress, double active_share, rh_text *out)
+{
+  double done = ((double)progress->finished + active_share) / (double)progress->total;
+  double elapsed_s = now_s() - progress->start_s;
+  if (done <= 0 || elapsed_s < 1) return;
+  double left_s = ceil(elapsed_s * (1 - done) / done);
+  if (left_s < 120)
+    rh_text_append(out, ", %.0f s left", left_s);
+  else
+    rh_text_append(out, ", %.0f min left", ceil(left_s / 60));
+}
+
+void rh_progress_show(rh_progress *progress, const char *label, const rh_progress_state *state, double active_share)
+{
+  double now = now_s();
+  if (now - progress->shown_s < (progress->terminal ? terminal_every_s : plain_every_s)) return;
+  progress->shown_s = now;
+  rh_text line = {0};
+  char seconds[32];
+  rh_text_append(&line, "[%zu/%zu] %s: round %" PRId64 "/%" PRId64, progress->finished + 1, progress->total, label,
+                 state->round, state->rounds);
+  if (!isnan(state->accuracy)) rh_text_append(&line, ", accuracy %.1f %%", 100 * state->accuracy);
+  rh_text_append(&line, ", %s simulated", rh_unit_format(state->simulated_s, RH_UNIT_SECOND, seconds, sizeof seconds));
+  append_left(progress, active_share, &line);
+  fprintf(stderr, progress->terminal ? "\r\033[K%s" : "%s\n", line.data);
+  fflush(stderr);
+  rh_text_clear(&line);
+}
+
+void rh_progress_say(rh_progress *progress, const char *format, ...)
+{
+  rh_progress_end(progress);
+  va_list args;
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+}
+
+void rh_progress_end(rh_progress *progress)
+{
+  if (progress->terminal) fputs("\r\033[K", stderr);
+  fflush(stderr);
+}
