@@ -1,0 +1,157 @@
+/* The cpu backend: OpenBLAS for products, vectorised loops for the rest, OpenMP over replicas.
+ *
+ * One replica is computed by one thread, with one BLAS thread and call shapes that depend on the model and batch alone:
+ * OpenBLAS's bits depend on its thread count and on the shape of a call, so this is what makes a run repeatable.
+ */
+#include "backend_cpu.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend_host.h"
+
+static char name_of_kernel[128];
+
+/* The configuration reads "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ...": its first two words are name and version. */
+static void find_kernel_name(void)
+{
+  const char *config = openblas_get_config();
+  size_t name = strcspn(config, " ");
+  size_t version = name + strspn(config + name, " ");
+  size_t end = version + strcspn(config + version, " ");
+  snprintf(name_of_kernel, sizeof name_of_kernel, "%.*s %s", (int)end, config, openblas_get_corename());
+}
+
+static const char *kernel_name(void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, find_kernel_name);
+  return name_of_kernel;
+}
+
+/* Runs when the program is loaded, so that no product can come before it. */
+__attribute__((constructor)) static void use_one_blas_thread(void)
+{
+  openblas_set_num_threads(1);
+}
+
+static void parallel(int64_t items, int threads, bool (*body)(void *context, int64_t item, int thread), void *context)
+{
+  RH_ASSERT(threads > 0 && !omp_in_parallel());
+  atomic_bool ended = false;
+  if (threads == 1 || items == 1) {
+    for (int64_t item = 0; item < items && !ended; item++)
+      ended = !body(context, item, 0);
+    return;
+  }
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+  for (int64_t item = 0; item < items; item++)
+    if (!atomic_load_explicit(&ended, memory_order_relaxed) && !body(context, item, omp_get_thread_num()))
+      atomic_store_explicit(&ended, true, memory_order_relaxed);
+}
+
+static void dense_forward(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y)
+{
+  const int batch = (int)d->batch, inputs = (int)d->inputs, outputs = (int)d->outputs;
+  for (int64_t r = 0; r < count; r++) {
+    float *const out = y.data + r * y.stride;
+    for (int64_t n = 0; n < d->batch; n++)
+      memcpy(out + n * d->outputs, b.data + r * b.stride, (size_t)d->outputs * sizeof *out);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, batch, outputs, inputs, 1, x.data + r * x.stride, inputs,
+                w.data + r * w.stride, inputs, 1, out, outputs);
+  }
+}
+
+/* sum[o] = sum over the rows of x [rows][columns], rows ascending */
+RH_CLONES static void sum_rows(int64_t rows, int64_t columns, const float *restrict x, float *restrict sum)
+{
+  memset(sum, 0, (size_t)columns * sizeof *sum);
+  for (int64_t n = 0; n < rows; n++)
+    for (int64_t o = 0; o < columns; o++)
+      sum[o] += x[n * columns + o];
+}
+
+static void dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
+                           rh_tensor db, rh_tensor dx)
+{
+  const int batch = (int)d->batch, inputs = (int)d->inputs, outputs = (int)d->outputs;
+  for (int64_t r = 0; r < count; r++) {
+    const float *const in = dy.data + r * dy.stride;
+    sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, batch, 1, in, outputs, x.data + r * x.stride,
+                inputs, 0, dw.data + r * dw.stride, inputs);
+    if (dx.data)
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch, inputs, outputs, 1, in, outputs,
+                  w.data + r * w.stride, inputs, 0, dx.data + r * dx.stride, inputs);
+  }
+}
+
+/* Loss of one sample with logits z; where dz is not NULL also its gradient times `weight`. */
+static double sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, bool *correct)
+{
+  int64_t best = 0;
+  for (int64_t k = 1; k < classes; k++)
+    if (z[k] > z[best]) best = k;
+  double sum = 0;
+  for (int64_t k = 0; k < classes; k++) {
+    const float e = expf(z[k] - z[best]);
+    sum += e;
+    if (dz) dz[k] = e;
+  }
+  if (dz) {
+    const float factor = weight / (float)sum;
+    for (int64_t k = 0; k < classes; k++)
+      dz[k] *= factor;
+    dz[label] -= weight;
+  }
+  *correct = best == label;
+  return log(sum) + ((double)z[best] - z[label]);
+}
+
+static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count, rh_tensor logits,
+                                  const int32_t *labels, int64_t label_stride, rh_tensor dlogits, double *loss,
+                                  int64_t *correct)
+{
+  for (int64_t r = 0; r < count; r++) {
+    const float *const z = logits.data + r * logits.stride;
+    float *const dz = dlogits.data ? dlogits.data + r * dlogits.stride : NULL;
+    double sum = 0;
+    correct[r] = 0;
+    for (int64_t n = 0; n < batch; n++) {
+      bool hit;
+      sum += sample_loss(classes, z + n * classes, labels[r * label_stride + n], 1 / (float)batch,
+                         dz ? dz + n * classes : NULL, &hit);
+      correct[r] += hit;
+    }
+    loss[r] = sum / (double)batch;
+  }
+}
+
+const rh_backend rh_backend_cpu = {
+    .name = "cpu",
+    .summary = "OpenBLAS with one thread a replica, OpenMP over replicas",
+    .kernel = kernel_name,
+    .tile = 1,
+    .alloc = rh_host_alloc,
+    .release = rh_host_release,
+    .parallel = parallel,
+    .dense_forward = dense_forward,
+    .dense_backward = dense_backward,
+    .conv_scratch = rh_cpu_conv_scratch,
+    .conv_forward = rh_cpu_conv_forward,
+    .conv_backward = rh_cpu_conv_backward,
+    .relu_forward = rh_cpu_relu_forward,
+    .relu_backward = rh_cpu_relu_backward,
+    .pool_forward = rh_cpu_pool_forward,
+    .pool_backward = rh_cpu_pool_backward,
+    .softmax_cross_entropy = softmax_cross_entropy,
+    .sgd_step = rh_cpu_sgd_step,
+    .add_scaled = rh_cpu_add_scaled,
+    .scale = rh_cpu_scale,
+    .weighted_sum = rh_cpu_weighted_sum,
+};

@@ -1,0 +1,61 @@
+#include "batches.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int64_t rh_batches_bytes(const rh_partition *partition)
+{
+  return partition->offset[partition->workers] * (int64_t)sizeof(int32_t) +
+         partition->workers * (int64_t)sizeof(int64_t);
+}
+
+rh_status rh_batches_init(const rh_dataset *dataset, const rh_partition *partition, uint64_t seed, rh_batches *batches)
+{
+  const int32_t workers = partition->workers;
+  *batches = (rh_batches){.dataset = dataset, .partition = partition, .seed = seed, .workers = workers};
+  batches->order = calloc((size_t)partition->offset[workers], sizeof *batches->order);
+  batches->epoch = calloc((size_t)workers, sizeof *batches->epoch);
+  if (!batches->order || !batches->epoch) {
+    rh_batches_clear(batches);
+    return rh_error(RH_ENOMEM, "no memory for the order of %lld samples", (long long)partition->offset[workers]);
+  }
+  for (int32_t w = 0; w < workers; w++)
+    batches->epoch[w] = -1;
+  return RH_OK;
+}
+
+void rh_batches_clear(rh_batches *batches)
+{
+  free(batches->order);
+  free(batches->epoch);
+  *batches = (rh_batches){0};
+}
+
+/* Brings the worker's shard into the order of an epoch. It starts from the partition's order, so that an epoch's order
+ * does not depend on those that were asked for before. */
+static void order_epoch(rh_batches *batches, int32_t worker, int64_t epoch)
+{
+  if (batches->epoch[worker] == epoch) return;
+  const int64_t first = batches->partition->offset[worker];
+  const int64_t samples = batches->partition->offset[worker + 1] - first;
+  rh_rng rng = rh_rng_stream(batches->seed, RH_PURPOSE_SHUFFLE, (uint32_t)worker, (uint64_t)epoch);
+  memcpy(batches->order + first, batches->partition->indices + first, (size_t)samples * sizeof *batches->order);
+  rh_rng_shuffle(&rng, batches->order + first, samples);
+  batches->epoch[worker] = epoch;
+}
+
+void rh_batches_gather(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, float *x, int32_t *labels)
+{
+  const int64_t first = batches->partition->offset[worker];
+  const int64_t samples = batches->partition->offset[worker + 1] - first;
+  const int64_t size = rh_shape_count(batches->dataset->shape);
+  RH_ASSERT(samples > 0 && t >= 0);
+  for (int64_t done = 0; done < batch;) {
+    const int64_t epoch = (t * batch + done) / samples, from = (t * batch + done) % samples;
+    const int64_t n = batch - done < samples - from ? batch - done : samples - from;
+    order_epoch(batches, worker, epoch);
+    rh_samples_gather(batches->dataset, &batches->dataset->train, batches->order + first + from, n, x + done * size,
+                      labels + done);
+    done += n;
+  }
+}

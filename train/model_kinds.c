@@ -1,0 +1,12 @@
+#include "model_kinds.h"
+
+#include <string.h>
+
+const rh_model_kind *const rh_model_kinds[] = {&rh_model_logreg, &rh_model_mlp, &rh_model_cnn, NULL};
+
+const rh_model_kind *rh_model_find(const char *name)
+{
+  for (const rh_model_kind *const *kind = rh_model_kinds; *kind; kind++)
+    if (strcmp((*kind)->name, name) == 0) return *kind;
+  return NULL;
+}

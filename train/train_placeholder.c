@@ -1,1 +1,0 @@
-typedef int rh_train_placeholder;

@@ -1,0 +1,161 @@
+/* Workspaces, and the passes over a model's layers that run in them.
+ *
+ * activation[l] holds the input of layer l for every replica of a tile, activation[layer_count] the logits;
+ * gradient[l] holds the loss's derivative with respect to activation[l]. A rectifier works in place: it shares both
+ * buffers with the layer below, whose backward pass does not look at its own output. Nothing is computed below the
+ * first layer with parameters.
+ */
+#include <stdlib.h>
+
+#include "model.h"
+
+enum { ALIGNMENT = 16 }; /* elements; 64 bytes */
+
+struct rh_workspace {
+  const rh_backend *backend; /* borrowed */
+  int64_t batch, tile;
+  char *memory; /* owned: all that follows */
+  int32_t *labels;
+  double *loss;
+  int64_t *correct;
+  rh_tensor activation[RH_LAYERS_MAX + 1], gradient[RH_LAYERS_MAX + 1], scratch;
+};
+
+static int64_t round_up(int64_t elements)
+{
+  return (elements + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Lowest layer whose gradients are wanted. */
+static int first_trained(const rh_model *model)
+{
+  int l = 0;
+  while (model->layers[l].weight_count == 0)
+    l++;
+  return l;
+}
+
+/* Takes [tile][elements] f32 from the block that starts at `memory`, aligned to 64 bytes; with NULL only counts. */
+static rh_tensor take(char *memory, int64_t *used_bytes, int64_t elements, int64_t tile)
+{
+  rh_tensor tensor = {memory ? (float *)(void *)(memory + *used_bytes) : NULL, elements};
+  *used_bytes += round_up(elements * tile) * (int64_t)sizeof(float);
+  return tensor;
+}
+
+/* Lays out a workspace in `memory` and returns its bytes; with NULL only the bytes are right. */
+static int64_t lay_out(rh_workspace *ws, const rh_model *model, char *memory)
+{
+  int64_t used = 0;
+  int64_t scratch = 0;
+  const int first = first_trained(model);
+  for (int l = 0; l <= model->layer_count; l++) {
+    const bool in_place = l > 0 && model->layers[l - 1].kind == &rh_layer_relu;
+    const rh_shape shape = l < model->layer_count ? model->layers[l].in : model->layers[l - 1].out;
+    const int64_t elements = ws->batch * rh_shape_count(shape);
+    ws->activation[l] = in_place && l > 1 ? ws->activation[l - 1] : take(memory, &used, elements, ws->tile);
+    if (l <= first) continue;
+    ws->gradient[l] = in_place && l > first + 1 ? ws->gradient[l - 1] : take(memory, &used, elements, ws->tile);
+  }
+  for (int l = 0; l < model->layer_count; l++) {
+    const rh_layer *layer = &model->layers[l];
+    const int64_t need = layer->kind->scratch ? layer->kind->scratch(layer, ws->backend, ws->batch) : 0;
+    if (need > scratch) scratch = need;
+  }
+  ws->scratch = take(memory, &used, round_up(scratch), ws->tile); /* each replica's part is aligned */
+  ws->labels = (int32_t *)(void *)take(memory, &used, ws->batch * ws->tile, 1).data;
+  ws->loss = (double *)(void *)take(memory, &used, 2 * ws->tile, 1).data;
+  ws->correct = (int64_t *)(void *)take(memory, &used, 2 * ws->tile, 1).data;
+  return used;
+}
+
+int64_t rh_workspace_bytes(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile)
+{
+  rh_workspace plan = {.backend = backend, .batch = batch, .tile = tile};
+  return (int64_t)sizeof plan + lay_out(&plan, model, NULL);
+}
+
+rh_status rh_workspace_new(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile,
+                           rh_workspace **workspace)
+{
+  RH_ASSERT(batch > 0 && tile > 0);
+  const int64_t bytes = rh_workspace_bytes(model, backend, batch, tile);
+  rh_workspace *ws = calloc(1, sizeof *ws);
+  char *memory = ws ? backend->alloc((size_t)bytes) : NULL;
+  if (!memory) {
+    free(ws);
+    char text[32];
+    return rh_error(RH_ENOMEM, "no memory for a workspace of %s (model %s, batch %lld)",
+                    rh_unit_format((double)bytes, RH_UNIT_BYTE, text, sizeof text), model->name, (long long)batch);
+  }
+  *ws = (rh_workspace){.backend = backend, .batch = batch, .tile = tile, .memory = memory};
+  lay_out(ws, model, memory);
+  *workspace = ws;
+  return RH_OK;
+}
+
+void rh_workspace_free(rh_workspace *workspace)
+{
+  if (!workspace) return;
+  workspace->backend->release(workspace->memory);
+  free(workspace);
+}
+
+float *rh_workspace_input(rh_workspace *workspace)
+{
+  return workspace->activation[0].data;
+}
+
+int32_t *rh_workspace_labels(rh_workspace *workspace)
+{
+  return workspace->labels;
+}
+
+static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params)
+{
+  for (int l = 0; l < model->layer_count; l++)
+    model->layers[l].kind->forward(&model->layers[l], ws->backend, ws->batch, count, params, ws->activation[l],
+                                   ws->activation[l + 1], ws->scratch);
+}
+
+static void forward_with_loss(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params, double *loss,
+                              int64_t *correct)
+{
+  RH_ASSERT(count > 0 && count <= ws->tile);
+  forward_layers(model, ws, count, params);
+  ws->backend->softmax_cross_entropy(ws->batch, model->classes, count, ws->activation[model->layer_count], ws->labels,
+                                     ws->batch, ws->gradient[model->layer_count], loss, correct);
+}
+
+void rh_model_forward(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params)
+{
+  forward_with_loss(model, workspace, count, params, workspace->loss, workspace->correct);
+}
+
+void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int layer, int64_t count, rh_tensor params,
+                             rh_tensor grads)
+{
+  rh_workspace *ws = workspace;
+  RH_ASSERT(layer >= 0 && layer < model->layer_count && count > 0 && count <= ws->tile);
+  if (layer < first_trained(model)) return;
+  model->layers[layer].kind->backward(&model->layers[layer], ws->backend, ws->batch, count, params,
+                                      ws->activation[layer], ws->activation[layer + 1], ws->gradient[layer + 1], grads,
+                                      ws->gradient[layer], ws->scratch);
+}
+
+void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
+                       double *loss, int64_t *correct)
+{
+  forward_with_loss(model, workspace, count, params, loss, correct);
+  for (int l = model->layer_count - 1; l >= 0; l--)
+    rh_model_backward_layer(model, workspace, l, count, params, grads);
+}
+
+void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor params, int64_t samples, double *loss,
+                       int64_t *correct)
+{
+  RH_ASSERT(samples > 0 && samples <= workspace->batch);
+  forward_layers(model, workspace, 1, params); /* the whole batch: products of one shape give the same bits */
+  workspace->backend->softmax_cross_entropy(samples, model->classes, 1, workspace->activation[model->layer_count],
+                                            workspace->labels, workspace->batch, (rh_tensor){0}, loss, correct);
+}
