@@ -7,6 +7,7 @@
 #ifndef RH_COLLECTIVE_H
 #define RH_COLLECTIVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "status.h"
@@ -33,13 +34,23 @@ typedef struct rh_collective {
   const rh_neighbours *neighbours; /* of a neighbour exchange; else NULL */
 } rh_collective;
 
+/* Length of the message that starts at a position. */
+static inline int64_t rh_collective_bytes(const rh_collective *c, int32_t position)
+{
+  return c->bytes_of ? c->bytes_of[position] : c->bytes;
+}
+
 /* One step of one position: what it sends and what it receives. Peers are positions. Arrays are borrowed from the
- * collective or from `one`. */
+ * collective or from `one`. Blocks and `reduce` are of no use to the clock: they make the steps complete enough to be
+ * executed on values. */
 typedef struct rh_step {
   int32_t send_count, receive_count;
   const int32_t *send_to, *receive_from;
-  int64_t send_bytes; /* to each of send_to */
-  int32_t one[2];     /* storage for kinds with one peer */
+  int64_t send_bytes;    /* to each of send_to */
+  int32_t send_block;    /* which block of the operation travels: its chunk, or the position whose message it is */
+  int32_t receive_block; /* of kinds with one peer; else -1: block = sender's position */
+  bool reduce;           /* what arrives is added to the block; else it replaces it */
+  int32_t one[2];        /* storage for kinds with one peer */
 } rh_step;
 
 struct rh_collective_kind {

@@ -1,0 +1,78 @@
+/* Ring all-reduce: every rank ends with the elementwise sum over ranks.
+ *
+ * Symbols     N ranks, p position, k step, n elements of b bytes, c = ceil(n / N) elements of a chunk,
+ *             a latency and B bandwidth of the slowest route
+ * The vector is cut into N chunks. In the reduce-scatter half, step k = 0..N-2, p sends chunk p-k to p+1 and adds what
+ * comes from p-1 to its chunk p-k-1; then p holds the full sum of chunk p+1. In the all-gather half, step j = 0..N-2,
+ * p forwards chunk p+1-j and replaces chunk p-j. All indices modulo N.
+ *
+ * Chunks are padded to the same length, since MPI libraries' short last chunk saves nothing (the longest chunk sets the
+ * pace) and a ring with unequal chunks never settles into a steady state. The pad travels and is counted.
+ *
+ * messages    2 (N-1) N
+ * bytes       2 (N-1) N c b
+ * seconds     2 (N-1) (a + c b / B)
+ * source      Patarasuk & Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
+ */
+#include "collectives.h"
+
+static int64_t chunk_bytes(const rh_collective *c)
+{
+  const int64_t elements = (c->bytes + c->element_bytes - 1) / c->element_bytes;
+  return (elements + c->size - 1) / c->size * c->element_bytes;
+}
+
+static int64_t steps(const rh_collective *c)
+{
+  return 2 * ((int64_t)c->size - 1);
+}
+
+/* x modulo N for -N <= x < 2 N: a division would cost more than the rest of a step. */
+static int32_t wrap(int32_t x, int32_t N)
+{
+  return x < 0 ? x + N : x >= N ? x - N : x;
+}
+
+static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
+{
+  const int32_t N = c->size;
+  const bool reduce = k < N - 1;
+  const int32_t j = (int32_t)(reduce ? k : k - (N - 1));
+  *step = (rh_step){.send_count = 1,
+                    .receive_count = 1,
+                    .send_to = &step->one[0],
+                    .receive_from = &step->one[1],
+                    .send_bytes = chunk_bytes(c),
+                    .send_block = wrap(reduce ? p - j : p + 1 - j, N),
+                    .receive_block = wrap(reduce ? p - j - 1 : p - j, N),
+                    .reduce = reduce,
+                    .one = {wrap(p + 1, N), wrap(p - 1, N)}};
+}
+
+static int64_t messages(const rh_collective *c)
+{
+  return steps(c) * c->size;
+}
+
+static int64_t wire_bytes(const rh_collective *c)
+{
+  return messages(c) * chunk_bytes(c);
+}
+
+static double closed_form_s(const rh_collective *c, double latency_s, double bandwidth_Bps)
+{
+  return (double)steps(c) * (latency_s + (double)chunk_bytes(c) / bandwidth_Bps);
+}
+
+const rh_collective_kind rh_allreduce_ring = {
+    .name = "allreduce-ring",
+    .operation = "all-reduce",
+    .summary = "sum over ranks in N equal chunks that travel a ring twice: reduce-scatter, then all-gather",
+    .formula = "2 (N-1) (a + c b / B), c = ceil(n / N) elements of b bytes",
+    .source = "Patarasuk & Yuan, JPDC 69(2), 2009",
+    .steps = steps,
+    .step = step,
+    .messages = messages,
+    .wire_bytes = wire_bytes,
+    .closed_form_s = closed_form_s,
+};

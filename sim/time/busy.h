@@ -1,0 +1,33 @@
+/* Busy seconds: the exact union of intervals that arrive out of order, in bounded memory.
+ *
+ * What lies before a time that no later interval can precede is folded into one number; of the rest a short sorted list
+ * of disjoint intervals is kept.
+ */
+#ifndef RH_BUSY_H
+#define RH_BUSY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct rh_interval {
+  double start_s, finish_s;
+} rh_interval;
+
+typedef struct rh_busy {
+  rh_interval *list; /* [count] disjoint, ascending; owned */
+  int32_t count, size;
+  double folded_s; /* of what was folded */
+} rh_busy;
+
+/* Adds an interval; none that begins before the last fold. Touching intervals become one. An empty one is nothing. */
+void rh_busy_add(rh_busy *busy, double start_s, double finish_s);
+/* Will the next rh_busy_add have to grow the list? Time to fold. */
+bool rh_busy_full(const rh_busy *busy);
+/* Folds everything before floor_s: no interval added later begins before it. */
+void rh_busy_fold(rh_busy *busy, double floor_s);
+double rh_busy_seconds(const rh_busy *busy);
+/* Seconds before until_s that both hold, folded parts left out. */
+double rh_busy_overlap(const rh_busy *a, const rh_busy *b, double until_s);
+void rh_busy_clear(rh_busy *busy);
+
+#endif

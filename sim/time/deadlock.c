@@ -1,0 +1,44 @@
+/* A deadlock in words: who waits for whom, in which operation and round. */
+#include <simgrid/engine.h>
+
+#include "schedule_private.h"
+
+enum { PAIRS_TOLD = 4 };
+
+static void tell_lane(rh_schedule *schedule, const lane *lane, rh_text *text)
+{
+  const operation *operation = lane_current(lane);
+  const rh_platform *platform = schedule->def.platform;
+  rh_text_append(text, "; rank %d (%s) waits for ", (int)lane->rank, rh_platform_host(platform, lane->rank));
+  if (lane->wait == WAIT_TOKEN) {
+    rh_text_append(text, "its own %s lane", lane->kind == RH_LANE_COMPUTE ? "communication" : "compute");
+  } else {
+    const int32_t peer = lane->wait_peer;
+    rh_text_append(text, "rank %d (%s) to %s", (int)peer, rh_platform_host(platform, peer),
+                   lane->wait == WAIT_SEND ? "receive" : "send");
+    if (lane_of(schedule, peer, RH_LANE_COMMUNICATION)->over) rh_text_append(text, ", which has nothing left to do,");
+  }
+  rh_text_append(text, " in '%s' (round %lld", operation->label, (long long)operation->round);
+  if (operation->kind == OPERATION_COLLECTIVE) rh_text_append(text, ", step %lld", (long long)lane->wait_step);
+  rh_text_append(text, ")");
+}
+
+/* Transfers first: a lane that waits for its rank's other lane is a consequence. */
+rh_status deadlock_error(rh_schedule *schedule)
+{
+  rh_text text = {0};
+  int32_t stuck = 0, told = 0;
+  for (int pass = 0; pass < 2; pass++)
+    for (int32_t i = 0; i < 2 * schedule->workers; i++) {
+      const lane *lane = &schedule->lanes[i];
+      const bool transfer = lane->wait == WAIT_SEND || lane->wait == WAIT_RECEIVE;
+      if (pass == 0 && lane->kind == RH_LANE_COMMUNICATION) stuck += !lane->over || !schedule->lanes[i - 1].over;
+      if (lane->over || lane->wait == WAIT_WORK || transfer != (pass == 0)) continue;
+      if (told++ < PAIRS_TOLD) tell_lane(schedule, lane, &text);
+    }
+  if (told > PAIRS_TOLD) rh_text_append(&text, "; and %d more", (int)(told - PAIRS_TOLD));
+  const rh_status status = rh_error(RH_EINVAL, "deadlock at %.9g s of simulated time: %d of %d ranks cannot go on%s",
+                                    simgrid_get_clock(), (int)stuck, (int)schedule->workers, rh_text_get(&text));
+  rh_text_clear(&text);
+  return status;
+}

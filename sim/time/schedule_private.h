@@ -1,0 +1,171 @@
+/* The schedule's inside, for schedule.c (queues), execute.c (lanes as actors), feed.c (the producer's actor) and
+ * deadlock.c. All of them run one at a time: SimGrid switches between actors only where one of them waits. */
+#ifndef RH_SCHEDULE_PRIVATE_H
+#define RH_SCHEDULE_PRIVATE_H
+
+#include <simgrid/comm.h>
+#include <simgrid/mailbox.h>
+#include <simgrid/semaphore.h>
+
+#include "schedule.h"
+#include "text.h"
+#include "traffic.h"
+
+typedef enum operation_kind {
+  OPERATION_COMPUTE,
+  OPERATION_SEND,
+  OPERATION_RECEIVE,
+  OPERATION_COLLECTIVE
+} operation_kind;
+
+/* Routes that a collective used and that no other one dominates: the closed form grows with latency and falls with
+ * bandwidth, so the slowest is among them. */
+enum { SLOWEST_MAX = 8 };
+typedef struct slow_route {
+  double latency_s, bandwidth_Bps;
+} slow_route;
+
+/* One appended collective, from its append to its delivery. */
+typedef struct use {
+  rh_collective collective;
+  int64_t *bytes_of; /* owned copy, or NULL */
+  int64_t round;
+  int32_t done; /* ranks */
+  double start_s, finish_s;
+  int64_t messages, wire_bytes;
+  slow_route slowest[SLOWEST_MAX];
+  int32_t slowest_count;
+  double closed_form_s;      /* of routes for which `slowest` had no place */
+  struct use *older, *newer; /* all that live */
+  struct use *next;          /* that are done */
+} use;
+
+typedef struct operation {
+  operation_kind kind;
+  int32_t peer; /* of send and receive: the other rank; of a collective: own position */
+  int64_t round;
+  rh_token after;
+  const char *label; /* borrowed */
+  union {
+    double seconds;
+    int64_t bytes;
+    use *use;
+  };
+} operation;
+
+/* One direction between two ranks, as one of them sees it. */
+typedef struct channel {
+  int32_t peer; /* -1: free slot */
+  sg_mailbox_t mailbox;
+  const rh_route *route; /* of the sending side; borrowed from the platform */
+} channel;
+
+/* Open addressing by peer. */
+typedef struct channels {
+  channel *slots; /* [size], a power of two; owned */
+  int32_t count, size;
+} channels;
+
+typedef enum wait_kind { WAIT_NOTHING, WAIT_WORK, WAIT_TOKEN, WAIT_SEND, WAIT_RECEIVE } wait_kind;
+
+typedef struct lane {
+  rh_schedule *schedule;
+  int32_t rank;
+  rh_lane kind;
+  sg_actor_t actor;
+  operation *queue;       /* ring [size], a power of two; owned */
+  int64_t size;           /* operations */
+  int64_t done, appended; /* operations since the start; queue[done & (size - 1)] is the current one */
+  bool over;              /* its actor has come to its end */
+  bool busy;              /* in an execution or a step, since start_s */
+  double start_s;
+  /* what it waits for */
+  wait_kind wait;
+  int32_t wait_peer;
+  int64_t wait_step;
+  bool asleep; /* in `wake` */
+  sg_sem_t wake;
+  /* of the communication lane */
+  channels out, in;
+  sg_comm_t *comms; /* [comms_size], sends and then receives of the current step; owned */
+  const channel **to;
+  int32_t comms_size;
+} lane;
+
+/* A round from its production to its delivery. */
+typedef struct round_slot {
+  rh_round_time time;
+  int32_t ranks_pending;
+  int32_t *pending; /* [workers] operations; owned */
+} round_slot;
+
+struct rh_schedule {
+  rh_schedule_def def;
+  int32_t workers;
+  double fastest_flops;
+  lane *lanes;   /* [2 workers], compute and communication of each rank */
+  double *end_s; /* [workers] end of the last operation */
+  double elapsed_s;
+  rh_traffic traffic;
+  char *sink; /* where payloads of no meaning point to */
+
+  round_slot *slots; /* [slot_count] */
+  int64_t slot_count;
+  int64_t produced, delivered; /* rounds */
+  bool open;                   /* `produce` is running */
+  bool more;
+
+  use *newest;                 /* of all that live */
+  use *done_first, *done_last; /* waiting for delivery */
+  rh_event *events;            /* waiting for delivery; owned */
+  int64_t event_count, event_size;
+  bool feeder_asleep;
+  sg_sem_t feeder_wake;
+
+  rh_status status; /* the first failure */
+  rh_text message;
+};
+
+static inline lane *lane_of(rh_schedule *schedule, int32_t rank, rh_lane kind)
+{
+  return &schedule->lanes[2 * rank + (kind == RH_LANE_COMMUNICATION)];
+}
+
+static inline operation *lane_current(const lane *lane)
+{
+  return &lane->queue[lane->done & (lane->size - 1)];
+}
+
+static inline round_slot *slot_of(rh_schedule *schedule, int64_t round)
+{
+  return &schedule->slots[round % schedule->slot_count];
+}
+
+/* Tokens: operation number (from 1) and lane. */
+static inline int64_t token_number(rh_token token)
+{
+  return token >> 1;
+}
+
+static inline rh_lane token_lane(rh_token token)
+{
+  return token & 1 ? RH_LANE_COMMUNICATION : RH_LANE_COMPUTE;
+}
+
+/* Records the first failure with the current error message and lets every actor come to its end. */
+void schedule_fail(rh_schedule *schedule, rh_status status);
+/* Has it failed, or was `stop` raised? */
+bool schedule_stopped(rh_schedule *schedule);
+void lane_sleep(lane *lane);
+void lane_wake(lane *lane);
+void feeder_wake(rh_schedule *schedule);
+void schedule_free_use(rh_schedule *schedule, use *use);
+/* Closed form of a collective over the slowest route that it used. */
+double use_closed_form(const use *use);
+
+void lane_main(int argc, char **argv);   /* execute.c; actor data: its lane */
+void feeder_main(int argc, char **argv); /* feed.c; actor data: the schedule */
+/* The error about lanes that did not come to their end (deadlock.c). */
+rh_status deadlock_error(rh_schedule *schedule);
+
+#endif

@@ -1,0 +1,99 @@
+/* Traffic of links and ranks. See traffic.h. */
+#include "traffic.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
+{
+  traffic->link_count = links;
+  traffic->rank_count = ranks;
+  traffic->links = calloc((size_t)links + 1, sizeof *traffic->links); /* + 1: a platform may have no link */
+  traffic->ranks = calloc((size_t)ranks, sizeof *traffic->ranks);
+  RH_ASSERT(traffic->links != NULL && traffic->ranks != NULL);
+  traffic->floor_s = 0;
+  traffic->told = 0;
+}
+
+/* The floor costs a look at every rank, so it is asked for at most once in as many transfers; in between a list that is
+ * full grows instead. */
+static double transfer_floor(rh_traffic *traffic)
+{
+  if (traffic->told >= traffic->rank_count) {
+    traffic->floor_s = traffic->transfer_floor(traffic->context);
+    traffic->told = 0;
+  }
+  return traffic->floor_s;
+}
+
+static void fold_rank(rh_traffic *traffic, int32_t rank)
+{
+  rh_traffic_rank *r = &traffic->ranks[rank];
+  const double floor_s = fmin(transfer_floor(traffic), traffic->compute_floor(traffic->context, rank));
+  r->both_s += rh_busy_overlap(&r->compute, &r->communication, floor_s);
+  rh_busy_fold(&r->compute, floor_s);
+  rh_busy_fold(&r->communication, floor_s);
+}
+
+static void add_communication(rh_traffic *traffic, int32_t rank, double start_s, double finish_s)
+{
+  if (rh_busy_full(&traffic->ranks[rank].communication)) fold_rank(traffic, rank);
+  rh_busy_add(&traffic->ranks[rank].communication, start_s, finish_s);
+}
+
+void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
+                         double start_s, double finish_s)
+{
+  for (int32_t i = 0; i < route->link_count; i++) {
+    rh_traffic_link *link = &traffic->links[route->links[i]];
+    link->bytes += bytes;
+    if (rh_busy_full(&link->busy)) rh_busy_fold(&link->busy, transfer_floor(traffic));
+    rh_busy_add(&link->busy, start_s, finish_s);
+  }
+  add_communication(traffic, from, start_s, finish_s);
+  add_communication(traffic, to, start_s, finish_s);
+  traffic->ranks[from].sent_bytes += bytes;
+  traffic->ranks[from].sent_messages++;
+  traffic->ranks[to].received_bytes += bytes;
+  traffic->told++;
+}
+
+void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s)
+{
+  if (rh_busy_full(&traffic->ranks[rank].compute)) fold_rank(traffic, rank);
+  rh_busy_add(&traffic->ranks[rank].compute, start_s, finish_s);
+  traffic->told++;
+}
+
+rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s)
+{
+  const rh_traffic_rank *r = &traffic->ranks[rank];
+  rh_rank_time time = {.compute_s = rh_busy_seconds(&r->compute),
+                       .communication_s = rh_busy_seconds(&r->communication),
+                       .both_s = r->both_s + rh_busy_overlap(&r->compute, &r->communication, INFINITY),
+                       .sent_bytes = r->sent_bytes,
+                       .received_bytes = r->received_bytes,
+                       .sent_messages = r->sent_messages};
+  /* the sum of many intervals may exceed their span by a rounding */
+  time.waiting_s = fmax(0, end_s - (time.compute_s + time.communication_s - time.both_s));
+  return time;
+}
+
+rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link)
+{
+  const rh_traffic_link *l = &traffic->links[link];
+  return (rh_link_time){.bytes = l->bytes, .busy_s = rh_busy_seconds(&l->busy)};
+}
+
+void rh_traffic_clear(rh_traffic *traffic)
+{
+  for (int32_t i = 0; i < traffic->link_count; i++)
+    rh_busy_clear(&traffic->links[i].busy);
+  for (int32_t i = 0; i < traffic->rank_count; i++) {
+    rh_busy_clear(&traffic->ranks[i].compute);
+    rh_busy_clear(&traffic->ranks[i].communication);
+  }
+  free(traffic->links);
+  free(traffic->ranks);
+  *traffic = (rh_traffic){0};
+}

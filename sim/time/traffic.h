@@ -1,0 +1,44 @@
+/* Traffic: bytes and busy seconds of links, seconds of ranks, from what SimGrid says of each transfer and execution.
+ *
+ * Bytes are sums along routes, as integers; seconds are unions of intervals. Each transfer is told once, when its
+ * sender has seen it end.
+ */
+#ifndef RH_TRAFFIC_H
+#define RH_TRAFFIC_H
+
+#include "busy.h"
+#include "schedule.h"
+
+typedef struct rh_traffic_link {
+  int64_t bytes;
+  rh_busy busy;
+} rh_traffic_link;
+
+typedef struct rh_traffic_rank {
+  rh_busy compute, communication;
+  double both_s; /* of what was folded */
+  int64_t sent_bytes, received_bytes, sent_messages;
+} rh_traffic_rank;
+
+typedef struct rh_traffic {
+  int32_t link_count, rank_count;
+  rh_traffic_link *links; /* [link_count], owned */
+  rh_traffic_rank *ranks; /* [rank_count], owned */
+  /* Times that nothing told later can precede: of transfers (any), and of one rank's executions. */
+  double (*transfer_floor)(const void *context);
+  double (*compute_floor)(const void *context, int32_t rank);
+  const void *context;
+  double floor_s; /* the last transfer floor */
+  int64_t told;   /* transfers and executions since it was asked for */
+} rh_traffic;
+
+/* Sizes the tables of a traffic whose floors and context are set. */
+void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks);
+void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
+                         double start_s, double finish_s);
+void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s);
+rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);
+rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
+void rh_traffic_clear(rh_traffic *traffic);
+
+#endif
