@@ -121,12 +121,16 @@ static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, 
   float length = norm(v, n);
   float scale = length > 0 ? (float)levels / length : 0;
   if (!isfinite(scale)) scale = 0; /* a norm so small that its inverse overflows rounds to zero */
+  bool finite = isfinite(length);  /* else all codes are 0, and 0 times the norm decodes to NaN: it stays visible */
   memcpy(wire, &length, 4);
   packer p = {.at = wire + 4};
   for (int64_t i = 0; i < n; i += DRAWS) {
     int64_t m = n - i < DRAWS ? n - i : DRAWS;
     rh_rng_fill_u32(rng, draws, m);
-    quantise(v + i, m, scale, levels, (int)o->bits, draws, codes);
+    if (finite)
+      quantise(v + i, m, scale, levels, (int)o->bits, draws, codes);
+    else
+      memset(codes, 0, (size_t)m);
     pack(&p, codes, m, (int)o->bits);
   }
   if (p.held > 0) *p.at++ = (uint8_t)p.word;
