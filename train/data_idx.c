@@ -249,7 +249,7 @@ done:
 static rh_status load_part(const char *images, const char *labels, rh_samples *samples, rh_shape *shape)
 {
   rh_status status;
-  int64_t image_size[3], label_size[1];
+  int64_t image_size[3] = {0}, label_size[1] = {0};
   uint8_t *bytes = NULL;
   RH_TRY(read_file(images, IMAGE_MAGIC, image_size, &samples->pixels));
   RH_TRY(read_file(labels, LABEL_MAGIC, label_size, &bytes));
