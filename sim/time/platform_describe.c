@@ -7,6 +7,7 @@
 #include "platform_private.h"
 #include "rng.h"
 #include "simgrid_shim.h"
+#include "unit.h"
 
 #define EXACT_RANKS   64   /* up to so many ranks every ordered pair's route is looked at */
 #define SAMPLED_PAIRS 4096 /* of larger platforms */
@@ -141,8 +142,9 @@ static rh_status read_head_comment(const char *file, rh_text *comment)
   rh_status status = RH_OK;
   RH_TRY(rh_text_read_file(&text, file));
   char *start = strstr(rh_text_get(&text), "<!--"), *zone = strstr(rh_text_get(&text), "<zone");
+  char *cluster = strstr(rh_text_get(&text), "<cluster");
   char *end = start ? strstr(start, "-->") : NULL;
-  if (!end || (zone && zone < start)) goto done;
+  if (!end || (zone && zone < start) || (cluster && cluster < start)) goto done;
   *end = '\0';
   start += strlen("<!--");
   size_t common = SIZE_MAX;
@@ -209,6 +211,10 @@ static void write_model_text(const description *d, rh_text *out)
 static void write_links_text(const description *d, rh_text *out)
 {
   char rate[32];
+  if (d->links == 0) {
+    rh_text_append(out, "links           none\n");
+    return;
+  }
   rh_text_append(out, "links           %d: ", d->links);
   append_range(out, d->bandwidth_Bps, RH_UNIT_BANDWIDTH);
   rh_text_append(out, ", latency ");
@@ -225,23 +231,26 @@ static void write_links_text(const description *d, rh_text *out)
 
 static void write_routes_text(const description *d, rh_text *out)
 {
+  char latency[32];
   const rh_platform *p = d->platform;
   const route_survey *s = &d->routes;
   if (d->no_routes) {
     rh_text_append(out, "routes          not looked at: %s\n", d->no_routes);
     return;
   }
-  rh_text_append(out,
-                 s->exact ? "routes          all %lld pairs: " : "routes          a sample of %2$lld of %1$lld pairs: ",
-                 (long long)s->pairs, (long long)s->looked_at);
-  rh_text_append(out, "latency ");
+  if (s->exact)
+    rh_text_append(out, "routes          all %lld pairs: latency ", (long long)s->pairs);
+  else
+    rh_text_append(out, "routes          a sample of %lld of %lld pairs: latency ", (long long)s->looked_at,
+                   (long long)s->pairs);
   append_range(out, s->latency_s, RH_UNIT_SECOND);
   rh_text_append(out, ", bandwidth ");
   append_range(out, s->bandwidth_Bps, RH_UNIT_BANDWIDTH);
   rh_text_append(out, "\n");
   if (s->links.high > 0)
-    rh_text_append(out, "diameter        %s%.0f links, for example from %s to %s\n", s->exact ? "" : "at least ",
-                   s->links.high, rh_platform_host(p, s->widest_from), rh_platform_host(p, s->widest_to));
+    rh_text_append(out, "diameter        %s%.0f link%s (%s .. %s), %s\n", s->exact ? "" : "at least ", s->links.high,
+                   s->links.high > 1 ? "s" : "", rh_platform_host(p, s->widest_from), rh_platform_host(p, s->widest_to),
+                   rh_unit_format(s->latency_s.high, RH_UNIT_SECOND, latency, sizeof latency));
   if (s->without_route > 0)
     rh_text_append(out, "no route        %lld of these pairs, for example from %s to %s\n", (long long)s->without_route,
                    rh_platform_host(p, s->no_route_from), rh_platform_host(p, s->no_route_to));
@@ -266,7 +275,7 @@ static void write_text(const description *d, rh_text *out)
                  sg_host_get_name(p->hosts[p->host_count - 1]), (long long)d->cores);
   rh_text_append(out, "speed           ");
   append_range(out, d->speed_flops, RH_UNIT_SPEED);
-  rh_text_append(out, "lop/s a core\nzones           %d:", d->zone_count);
+  rh_text_append(out, " a core (flop/s)\nzones           %d:", d->zone_count);
   for (int32_t i = 0; i < d->zone_kinds; i++)
     rh_text_append(out, "%s %d %s", i ? "," : "", d->zones[i].count, d->zones[i].kind);
   rh_text_append(out, "\n");
