@@ -46,7 +46,8 @@ static rh_status add_layer(rh_model *model, const rh_layer_kind *kind, const cha
   rh_layer *layer = &model->layers[model->layer_count];
   *layer = (rh_layer){
       .kind = kind, .in = current_shape(model), .out = out, .kernel = kernel, .weight_offset = -1, .bias_offset = -1};
-  snprintf(layer->name, sizeof layer->name, "%s", name);
+  RH_ASSERT(strlen(name) < sizeof layer->name);
+  memcpy(layer->name, name, strlen(name) + 1);
   model->layer_count++;
   return RH_OK;
 }
@@ -57,7 +58,9 @@ static int64_t add_segment(rh_model *model, const char *layer, const char *what,
   RH_ASSERT(model->segment_count < RH_SEGMENTS_MAX);
   rh_segment *segment = &model->segments[model->segment_count++];
   *segment = (rh_segment){.offset = model->parameters, .count = rows * columns, .rows = rows, .columns = columns};
-  snprintf(segment->name, sizeof segment->name, "%.23s.%s", layer, what);
+  char name[sizeof segment->name];
+  snprintf(name, sizeof name, "%.23s.%s", layer, what);
+  memcpy(segment->name, name, sizeof name);
   model->parameters += segment->count;
   return segment->offset;
 }
