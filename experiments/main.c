@@ -16,6 +16,17 @@ typedef struct command {
 
 /* The one list of subcommands. */
 static const command commands[] = {
+    {"run", "run STUDY.yaml", "run a study: train for real, simulate the network, record", rh_cmd_run},
+    {"platform", "platform FILE.xml", "describe and check a platform file", rh_cmd_platform},
+    {"methods", "methods [NAME]", "training methods", rh_cmd_catalogue},
+    {"models", "models [NAME]", "models", rh_cmd_catalogue},
+    {"compressors", "compressors [NAME]", "what messages are made of", rh_cmd_catalogue},
+    {"datasets", "datasets [NAME]", "data sets and how workers share them", rh_cmd_catalogue},
+    {"collectives", "collectives [NAME]", "collective operations and their closed forms", rh_cmd_catalogue},
+    {"graphs", "graphs [NAME]", "who gossips with whom", rh_cmd_catalogue},
+    {"_probe", NULL, NULL, rh_cmd_probe},
+    {"_measure", NULL, NULL, rh_cmd_measure},
+    {"_execute", NULL, NULL, rh_cmd_execute},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -1,0 +1,274 @@
+/* rehearse run STUDY: the parent's side. It reads, checks, starts children and merges; it trains and simulates nothing.
+ */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "children.h"
+#include "commands.h"
+#include "run_execute.h"
+
+enum { SETS_MAX = 256, JOBS_MAX = 1024 };
+
+typedef struct arguments {
+  const char *study, *db;
+  const char *sets[SETS_MAX];
+  size_t set_count;
+  int jobs;
+  bool dry_run, force, json;
+} arguments;
+
+static int parse_jobs(const char *text, struct argp_state *state)
+{
+  char *end;
+  long jobs = strtol(text, &end, 10);
+  if (end == text || *end || jobs < 1 || jobs > JOBS_MAX)
+    argp_error(state, "--jobs: '%s' is no whole number from 1 to %d", text, JOBS_MAX);
+  return (int)jobs;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+  arguments *a = state->input;
+  switch (key) {
+  case 's':
+    if (a->set_count == SETS_MAX) argp_error(state, "more than %d --set", SETS_MAX);
+    a->sets[a->set_count++] = arg;
+    break;
+  case 'd':
+    a->db = arg;
+    break;
+  case 'j':
+    a->jobs = parse_jobs(arg, state);
+    break;
+  case 'n':
+    a->dry_run = true;
+    break;
+  case 'f':
+    a->force = true;
+    break;
+  case 'J':
+    a->json = true;
+    break;
+  case ARGP_KEY_ARG:
+    if (a->study) argp_error(state, "one study at a time, not '%s' as well", arg);
+    a->study = arg;
+    break;
+  case ARGP_KEY_NO_ARGS:
+    argp_error(state, "which study? Give a YAML file");
+    break;
+  default:
+    return ARGP_ERR_UNKNOWN;
+  }
+  return 0;
+}
+
+static const struct argp_option options[] = {
+    {"set", 's', "SECTION.KEY=VALUE", 0, "override a value of the study; may be repeated", 0},
+    {"db", 'd', "FILE", 0, "database for the results (default: rehearse.db)", 0},
+    {"jobs", 'j', "N", 0, "runs at the same time, which share cores and memory (default: 1)", 0},
+    {"dry-run", 'n', 0, 0, "check everything and list the runs; create nothing", 0},
+    {"force", 'f', 0, 0, "repeat runs that are done", 0},
+    {"json", 'J', 0, 0, "print the closing list as JSON", 0},
+    {0},
+};
+static const struct argp parser = {options,
+                                   parse_option,
+                                   "STUDY.yaml",
+                                   "Runs a study: trains for real, simulates the network, records everything.\v"
+                                   "Runs that the database holds as done are skipped. Exit status: 0 done, 1 a run "
+                                   "failed, 2 bad usage or input, 3 interrupted.",
+                                   NULL,
+                                   NULL,
+                                   NULL};
+
+/* Everything that lives as long as the command. */
+typedef struct session {
+  const arguments *arguments;
+  rh_study study;
+  rh_plan plan;
+  rh_store *store; /* NULL in a dry run without a database */
+  rh_profile profile;
+  bool created; /* the database did not exist before */
+  bool started; /* a run was started: what is recorded stays */
+  rh_execution execution;
+} session;
+
+/* "rehearse run FILE --set ...", without what changes no result */
+static char *command_of(const arguments *a)
+{
+  rh_text text = {0};
+  rh_text_append(&text, "rehearse run %s", a->study);
+  for (size_t i = 0; i < a->set_count; i++)
+    rh_text_append(&text, strpbrk(a->sets[i], " '\"$&;|<>()*?[]") ? " --set '%s'" : " --set %s", a->sets[i]);
+  return text.data;
+}
+
+static rh_status make_plan(session *s)
+{
+  const arguments *a = s->arguments;
+  rh_status status = rh_study_read(a->study, a->sets, a->set_count, &s->study);
+  if (status != RH_OK) return status;
+  char *command = command_of(a);
+  status = rh_plan_make(&s->study, command, a->jobs, &s->plan);
+  free(command);
+  if (status != RH_OK) return status;
+  fputs(rh_text_get(&s->plan.warnings), stderr);
+  if (s->plan.twins > 0)
+    fprintf(stderr, "%zu runs of the study are the same as another one and are left out\n", s->plan.twins);
+  return RH_OK;
+}
+
+/* Opens the database (a dry run reads it, if there is one) and reads the study's durations. */
+static rh_status open_store(session *s)
+{
+  rh_status status = RH_OK;
+  rh_text json = {0};
+  const char *db = s->arguments->db;
+  bool exists = access(db, F_OK) == 0;
+  if (!exists && s->arguments->dry_run) goto done;
+  RH_TRY(rh_store_open(db, s->arguments->dry_run ? RH_STORE_READ : RH_STORE_WRITE, &s->store));
+  s->created = !exists;
+  RH_TRY(rh_store_profile(s->store, s->study.name, &json));
+  if (json.length > 0) RH_TRY(rh_profile_read(json.data, db, &s->profile));
+done:
+  rh_text_clear(&json);
+  return status;
+}
+
+/* Leaves no trace of a database that was created for runs that then could not start. */
+static void take_back(session *s)
+{
+  static const char *const suffixes[] = {"", "-wal", "-shm"};
+  for (size_t i = 0; i < RH_COUNT(suffixes); i++) {
+    rh_text path = {0};
+    rh_text_append(&path, "%s%s", s->arguments->db, suffixes[i]);
+    unlink(path.data);
+    rh_text_clear(&path);
+  }
+}
+
+static rh_status status_of(const session *s, const rh_plan_entry *entry, char *buffer, size_t size)
+{
+  snprintf(buffer, size, "new");
+  if (!s->store || !entry->run.id[0]) return RH_OK;
+  rh_status status = rh_store_run_status(s->store, entry->run.id, buffer, size);
+  if (status == RH_OK && !buffer[0]) snprintf(buffer, size, "new");
+  return status;
+}
+
+static rh_status list_planned(session *s, rh_text *out)
+{
+  bool json = s->arguments->json;
+  if (!json) rh_text_append(out, "%-16s  %-11s  %-11s  %s\n", "id", "status", "memory", "run");
+  if (json) rh_text_append(out, "[");
+  for (size_t i = 0; i < s->plan.count; i++) {
+    const rh_plan_entry *entry = &s->plan.list[i];
+    char state[16], memory[32];
+    rh_text label = {0};
+    rh_status status = status_of(s, entry, state, sizeof state);
+    if (status != RH_OK) return status;
+    rh_plan_label(entry, &label);
+    if (json) {
+      rh_text_append(out, "%s{\"id\": ", i ? ",\n " : "");
+      rh_text_append_json(out, entry->run.id[0] ? entry->run.id : NULL);
+      rh_text_append(out,
+                     ", \"status\": \"%s\", \"workers\": %" PRId64 ", \"least_memory_bytes\": %" PRId64
+                     ", \"most_memory_bytes\": %" PRId64 ", \"run\": ",
+                     state, entry->run.platform.workers, entry->least_bytes, entry->most_bytes);
+      rh_text_append_json(out, label.data);
+      rh_text_append(out, ", \"command\": ");
+      rh_text_append_json(out, entry->command);
+      rh_text_append(out, "}");
+    } else {
+      rh_text_append(out, "%-16s  %-11s  %-11s  %s\n", entry->run.id[0] ? entry->run.id : "(after timing)", state,
+                     rh_unit_format((double)entry->least_bytes, RH_UNIT_BYTE, memory, sizeof memory), label.data);
+    }
+    rh_text_clear(&label);
+  }
+  rh_text_append(out, json ? "]\n" : "");
+  return RH_OK;
+}
+
+static rh_status dry_run(session *s)
+{
+  rh_text out = {0};
+  rh_plan_identify(&s->plan, &s->profile);
+  rh_status status = list_planned(s, &out);
+  if (status == RH_OK) fputs(rh_text_get(&out), stdout);
+  rh_text_clear(&out);
+  return status;
+}
+
+/* The closing table of the study's runs. */
+static rh_status print_results(session *s)
+{
+  rh_status status = RH_OK;
+  rh_run_list list = {0};
+  rh_text out = {0};
+  for (size_t i = 0; i < s->plan.count; i++)
+    RH_TRY(rh_store_list(s->store, NULL, s->plan.list[i].run.id, &list));
+  if (s->arguments->json) {
+    rh_list_write_json(&list, &out);
+  } else {
+    rh_table_write(&list, &out);
+    rh_table_write_unchanged(&list, &out);
+    rh_text_append(&out, "\ndatabase: %s\n", s->arguments->db);
+  }
+  fputs(rh_text_get(&out), stdout);
+done:
+  rh_run_list_clear(&list);
+  rh_text_clear(&out);
+  return status;
+}
+
+static rh_status run(session *s)
+{
+  rh_status status = RH_OK, results;
+  RH_TRY(make_plan(s));
+  RH_TRY(open_store(s));
+  if (s->arguments->dry_run) return dry_run(s);
+  s->execution = (rh_execution){.plan = &s->plan,
+                                .store = s->store,
+                                .db = s->arguments->db,
+                                .profile = &s->profile,
+                                .jobs = s->arguments->jobs,
+                                .force = s->arguments->force};
+  RH_TRY(rh_execution_measure(&s->execution));
+  s->started = true;
+  status = rh_execution_run(&s->execution);
+  if (status != RH_OK && status != RH_EINTERRUPTED) goto done;
+  results = print_results(s);
+  if (status == RH_OK) status = results;
+done:
+  if (s->execution.db) rh_execution_tidy(&s->execution);
+  return status;
+}
+
+int rh_cmd_run(int argc, char **argv)
+{
+  arguments a = {.db = "rehearse.db", .jobs = 1};
+  argp_parse(&parser, argc, argv, 0, NULL, &a);
+  rh_children_catch_signals();
+  session s = {.arguments = &a};
+  rh_status status = run(&s);
+  if (status == RH_EINTERRUPTED)
+    fprintf(stderr, "rehearse: interrupted; the same command goes on with the runs that are not done\n");
+  else if (status != RH_OK)
+    fprintf(stderr, "rehearse: %s\n", rh_error_message());
+  rh_status closing = rh_store_close(s.store);
+  if (status == RH_OK && closing != RH_OK) {
+    fprintf(stderr, "rehearse: %s\n", rh_error_message());
+    status = closing;
+  }
+  if (status != RH_OK && s.created && !s.started) take_back(&s);
+  rh_profile_clear(&s.profile);
+  rh_plan_clear(&s.plan);
+  rh_study_clear(&s.study);
+  if (status == RH_EINTERRUPTED) return 3;
+  if (status != RH_OK) return s.started ? 1 : 2;
+  return s.execution.failed > 0 ? 1 : 0;
+}

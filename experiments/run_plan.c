@@ -1,0 +1,341 @@
+#include "run_plan.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "children.h"
+#include "hash.h"
+
+/* Appends the lines of a configuration that begin with `prefix`. */
+static void append_lines(const char *lines, const char *prefix, rh_text *out)
+{
+  for (const char *line = lines; *line;) {
+    size_t length = strcspn(line, "\n") + 1;
+    if (strncmp(line, prefix, strlen(prefix)) == 0) rh_text_append_bytes(out, line, length);
+    line += length;
+  }
+}
+
+/* Whether the configuration has a value for the key. */
+static bool has_key(const char *lines, const char *key)
+{
+  rh_text prefix = {0}, found = {0};
+  rh_text_append(&prefix, "%s=", key);
+  append_lines(lines, prefix.data, &found);
+  bool has = found.length > 0;
+  rh_text_clear(&prefix);
+  rh_text_clear(&found);
+  return has;
+}
+
+/* A word for a shell. */
+static void append_quoted(const char *word, rh_text *out)
+{
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,+-";
+  if (*word && word[strspn(word, plain)] == '\0') {
+    rh_text_append(out, "%s", word);
+    return;
+  }
+  rh_text_append(out, "'");
+  for (; *word; word++)
+    rh_text_append(out, *word == '\'' ? "'\\''" : "%c", *word);
+  rh_text_append(out, "'");
+}
+
+/* The study's command with the values of the keys that it varies. */
+static char *command_of(const rh_study *study, size_t run, const char *command)
+{
+  rh_text text = {0}, set = {0};
+  rh_text_append(&text, "%s", command);
+  for (size_t i = 0; i < study->varied_count; i++) {
+    rh_text_clear(&set);
+    rh_text_append(&set, "%s=%s", study->varied[i], rh_settings_find(&study->runs[run], study->varied[i])->value);
+    rh_text_append(&text, " --set ");
+    append_quoted(set.data, &text);
+  }
+  rh_text_clear(&set);
+  return text.data;
+}
+
+static int core_count(void)
+{
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* What "all cores" and "half of the memory" mean when several runs share the machine. */
+static void share_machine(rh_run *run, int jobs)
+{
+  int threads = core_count() / jobs;
+  if (run->run.threads == 0) run->run.threads = threads > 0 ? threads : 1;
+  double memory_bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  if (run->run.memory == 0) run->run.memory = (double)(int64_t)(memory_bytes / 2 / jobs);
+}
+
+/* The configuration without the lines that change no result: any number of threads and any chunk size give the same
+ * bits. */
+static uint64_t hash_lines(const char *lines)
+{
+  static const char *const left_out[] = {"run.threads=", "run.memory="};
+  uint64_t hash = 0;
+  for (const char *line = lines; *line;) {
+    size_t length = strcspn(line, "\n") + 1;
+    bool out = false;
+    for (size_t i = 0; i < RH_COUNT(left_out); i++)
+      out = out || strncmp(line, left_out[i], strlen(left_out[i])) == 0;
+    if (!out) hash = rh_hash_bytes(line, length, hash);
+    line += length;
+  }
+  return hash;
+}
+
+static bool is_twin(const rh_plan *plan, uint64_t lines_hash)
+{
+  for (size_t i = 0; i < plan->count; i++)
+    if (plan->list[i].lines_hash == lines_hash) return true;
+  return false;
+}
+
+static rh_status resolve_all(const rh_study *study, const char *command, int jobs, rh_plan *plan)
+{
+  plan->list = calloc(study->count, sizeof *plan->list);
+  RH_ASSERT(plan->list && "memory is exhausted");
+  for (size_t i = 0; i < study->count; i++) {
+    rh_text lines = {0};
+    rh_plan_entry *entry = &plan->list[plan->count];
+    rh_status status = rh_run_resolve(&study->runs[i], study->name, study->question, study->directory, &entry->run);
+    if (status != RH_OK) return status;
+    share_machine(&entry->run, jobs);
+    rh_run_write(&entry->run, &lines);
+    entry->lines_hash = hash_lines(lines.data);
+    if (is_twin(plan, entry->lines_hash)) {
+      rh_run_clear(&entry->run);
+      rh_text_clear(&lines);
+      plan->twins++;
+      continue;
+    }
+    entry->lines = lines.data; /* the buffer changes hands */
+    entry->command = command_of(study, i, command);
+    plan->count++;
+  }
+  return RH_OK;
+}
+
+/* A setting that no run reads is no mistake when --set or vary chose a component without it, but never goes unsaid. */
+static void warn_of_unread(const rh_study *study, rh_plan *plan)
+{
+  const rh_settings *settings = &study->runs[0];
+  for (size_t s = 0; s < settings->count; s++) {
+    bool read = false;
+    for (size_t i = 0; i < plan->count && !read; i++)
+      read = has_key(plan->list[i].lines, settings->list[s].key);
+    if (!read)
+      rh_text_append(&plan->warnings, "%s: %s: no run of this study uses this key\n", settings->list[s].where,
+                     settings->list[s].key);
+  }
+}
+
+/* Builds the graph and has the platform and the routes along its edges tried. */
+static rh_status probe(rh_plan_entry *entry)
+{
+  rh_status status = RH_OK;
+  const rh_run *run = &entry->run;
+  rh_graph graph = {0};
+  rh_platform_def def = {.file = run->platform_path,
+                         .model = run->network.model,
+                         .hostfile = run->hostfile_path,
+                         .deployment = run->deployment_path,
+                         .workers = (int32_t)run->platform.workers};
+  if (run->graph_kind)
+    RH_TRY(rh_graph_new(run->graph_kind, run->graph_kind_options, def.workers, run->graph.directed, run->graph.weights,
+                        &graph));
+  /* methods without a graph use collectives over all ranks, whose edges are those of the ring */
+  RH_TRY(rh_probe_platform(&def, run->graph_kind ? &graph.neighbours : NULL, !run->graph_kind, &entry->probe));
+done:
+  rh_graph_clear(&graph);
+  return status;
+}
+
+/* Everything that the probe's answer depends on. */
+static char *probe_key(const rh_plan_entry *entry)
+{
+  rh_text key = {0};
+  rh_text_append(&key, "%s\n", entry->run.method->needs_graph ? "graph" : "ring");
+  append_lines(entry->lines, "platform.", &key);
+  append_lines(entry->lines, "network.model=", &key);
+  append_lines(entry->lines, "graph.", &key);
+  return key.data;
+}
+
+static rh_status probe_all(rh_plan *plan)
+{
+  rh_status status = RH_OK;
+  char **keys = calloc(plan->count, sizeof *keys);
+  RH_ASSERT(keys && "memory is exhausted");
+  for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
+    size_t same = 0;
+    keys[i] = probe_key(&plan->list[i]);
+    while (strcmp(keys[same], keys[i]) != 0)
+      same++;
+    if (same < i)
+      plan->list[i].probe = plan->list[same].probe;
+    else if (rh_children_interrupted())
+      status = rh_error(RH_EINTERRUPTED, "interrupted");
+    else
+      status = probe(&plan->list[i]);
+  }
+  for (size_t i = 0; i < plan->count; i++)
+    free(keys[i]);
+  free(keys);
+  return status;
+}
+
+/* Everything that the data set and the model depend on, and the memory that they take. */
+static char *setup_key(const rh_plan_entry *entry)
+{
+  const rh_run *run = &entry->run;
+  rh_text key = {0};
+  rh_text_append(&key, "%s %s %d %" PRId64 " %.0f\n", run->dataset_kind->name, run->model_kind->name, run->run.backend,
+                 run->run.threads, run->run.memory);
+  rh_option_write(run->dataset_kind->options, run->dataset_kind->option_count, "data", run->dataset_options, &key);
+  rh_option_write(run->model_kind->options, run->model_kind->option_count, "model", run->model_options, &key);
+  return key.data;
+}
+
+static void take_setup(rh_plan_entry *entry, const rh_setup *setup)
+{
+  rh_measure_names(&entry->run, setup, &entry->names);
+  rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
+  entry->parameters = setup->model.parameters;
+  entry->backend = setup->backend->name;
+  entry->kernel = setup->backend->kernel();
+}
+
+/* Loads every data set once, whatever the order of the runs, and keeps none. */
+static rh_status set_up_all(rh_plan *plan)
+{
+  rh_status status = RH_OK;
+  char **keys = calloc(plan->count, sizeof *keys);
+  RH_ASSERT(keys && "memory is exhausted");
+  for (size_t i = 0; i < plan->count; i++)
+    keys[i] = setup_key(&plan->list[i]);
+  for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
+    rh_setup setup;
+    if (plan->list[i].kernel) continue; /* done with an earlier one */
+    if (rh_children_interrupted()) status = rh_error(RH_EINTERRUPTED, "interrupted");
+    if (status == RH_OK) status = rh_setup_init(&plan->list[i].run, &setup);
+    if (status != RH_OK) break;
+    for (size_t k = i; k < plan->count; k++)
+      if (strcmp(keys[i], keys[k]) == 0) take_setup(&plan->list[k], &setup);
+    rh_setup_clear(&setup);
+  }
+  for (size_t i = 0; i < plan->count; i++)
+    free(keys[i]);
+  free(keys);
+  return status;
+}
+
+/* The paths of a run's input files, one per line. */
+static rh_status append_files(const rh_run *run, rh_text *out)
+{
+  rh_text_append(out, "%s\n", run->platform_path);
+  if (run->hostfile_path) rh_text_append(out, "%s\n", run->hostfile_path);
+  if (run->deployment_path) rh_text_append(out, "%s\n", run->deployment_path);
+  return run->dataset_kind->files ? run->dataset_kind->files(run->dataset_options, run->directory, out) : RH_OK;
+}
+
+static rh_status hash_files(char *paths, uint64_t *hash)
+{
+  *hash = 0;
+  for (char *path = strtok(paths, "\n"); path; path = strtok(NULL, "\n")) {
+    uint64_t content;
+    rh_status status = rh_hash_file(path, &content);
+    if (status != RH_OK) return status;
+    *hash = rh_hash_bytes(&content, sizeof content, *hash);
+  }
+  return RH_OK;
+}
+
+/* Runs with the same files share their hash: a data set is read once, not once per run. */
+static rh_status hash_all(rh_plan *plan)
+{
+  rh_status status = RH_OK;
+  rh_text *paths = calloc(plan->count, sizeof *paths);
+  RH_ASSERT(paths && "memory is exhausted");
+  for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
+    size_t same = 0;
+    status = append_files(&plan->list[i].run, &paths[i]);
+    while (strcmp(paths[same].data, paths[i].data) != 0)
+      same++;
+    if (same < i) {
+      plan->list[i].files_hash = plan->list[same].files_hash;
+    } else if (status == RH_OK) {
+      char *copy = rh_text_duplicate(paths[i].data);
+      status = hash_files(copy, &plan->list[i].files_hash);
+      free(copy);
+    }
+  }
+  for (size_t i = 0; i < plan->count; i++)
+    rh_text_clear(&paths[i]);
+  free(paths);
+  return status;
+}
+
+rh_status rh_plan_make(const rh_study *study, const char *command, int jobs, rh_plan *plan)
+{
+  rh_status status = RH_OK;
+  *plan = (rh_plan){0};
+  RH_TRY(resolve_all(study, command, jobs, plan));
+  RH_TRY(probe_all(plan));
+  RH_TRY(set_up_all(plan));
+  RH_TRY(hash_all(plan));
+  warn_of_unread(study, plan);
+done:
+  if (status != RH_OK) rh_plan_clear(plan);
+  return status;
+}
+
+void rh_plan_clear(rh_plan *plan)
+{
+  for (size_t i = 0; i < plan->count; i++) {
+    rh_run_clear(&plan->list[i].run);
+    rh_names_clear(&plan->list[i].names);
+    free(plan->list[i].lines);
+    free(plan->list[i].command);
+  }
+  free(plan->list);
+  rh_text_clear(&plan->warnings);
+  *plan = (rh_plan){0};
+}
+
+bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *profile)
+{
+  for (int i = 0; i < entry->names.count; i++)
+    if (!rh_profile_find(profile, entry->names.list[i])) return false;
+  return true;
+}
+
+void rh_plan_identify(rh_plan *plan, const rh_profile *profile)
+{
+  for (size_t i = 0; i < plan->count; i++) {
+    rh_plan_entry *entry = &plan->list[i];
+    entry->run.id[0] = '\0';
+    if (!rh_plan_is_timed(entry, profile)) continue;
+    entry->profile_hash = entry->names.count > 0 ? rh_profile_hash(profile, (const char *const *)entry->names.list) : 0;
+    uint64_t hash = rh_hash_bytes(&entry->files_hash, sizeof entry->files_hash, entry->lines_hash);
+    hash = rh_hash_bytes(&entry->profile_hash, sizeof entry->profile_hash, hash);
+    snprintf(entry->run.id, sizeof entry->run.id, "%016" PRIx64, hash);
+  }
+}
+
+void rh_plan_label(const rh_plan_entry *entry, rh_text *out)
+{
+  const rh_run *run = &entry->run;
+  const char *slash = strrchr(run->platform.file, '/'), *name = slash ? slash + 1 : run->platform.file;
+  rh_text_append(out, "%.*s %" PRId64 " %s %s seed %" PRId64, (int)strcspn(name, "."), name, run->platform.workers,
+                 run->method->name, run->compressor->name, run->run.seed);
+}

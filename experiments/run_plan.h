@@ -1,0 +1,52 @@
+/* The plan of a study: its runs resolved and tried as far as that goes without running them, so that bad input is found
+ * before anything is created. */
+#ifndef RH_RUN_PLAN_H
+#define RH_RUN_PLAN_H
+
+#include "measure.h"
+#include "probe.h"
+#include "study.h"
+
+typedef struct rh_plan_entry {
+  rh_run run;            /* owned; run.id "" until rh_plan_identify knows all durations */
+  char *lines;           /* canonical configuration; owned */
+  char *command;         /* what repeats this run alone; owned */
+  rh_names names;        /* of the durations that it charges */
+  rh_probe probe;        /* of its platform */
+  uint64_t lines_hash;   /* of the lines that a result depends on */
+  uint64_t files_hash;   /* of the content of all input files */
+  int64_t parameters;    /* of the model */
+  const char *kernel;    /* of the backend; borrowed for the program's life */
+  const char *backend;   /* its name; likewise */
+  int64_t least_bytes;   /* memory, predicted */
+  int64_t most_bytes;    /* with the largest useful chunk */
+  uint64_t profile_hash; /* of the durations used; 0 for flops. Set with the id */
+} rh_plan_entry;
+
+typedef struct rh_plan {
+  rh_plan_entry *list; /* owned; runs of the same configuration are one entry */
+  size_t count;
+  size_t twins;     /* runs of the study that are the same as an earlier one */
+  rh_text warnings; /* lines about settings that no run reads */
+} rh_plan;
+
+/* Resolves and checks all runs of a study: options, files, graphs, platforms and routes (in processes of their own),
+ * data sets and models. jobs: how many runs will share the machine's cores and memory. `command` is how the study is
+ * called: "rehearse run FILE --set ...".
+ *
+ * returns     what is wrong, with the place; RH_EINTERRUPTED after a signal. On failure `plan` is empty.
+ */
+RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *command, int jobs, rh_plan *plan);
+void rh_plan_clear(rh_plan *plan);
+
+/* Sets the id of every run whose durations the profile holds: the hash of its configuration, of its input files and of
+ * the durations that it uses. run.threads and run.memory are left out, since they change no result. */
+void rh_plan_identify(rh_plan *plan, const rh_profile *profile);
+
+/* Whether the profile holds all durations of an entry. */
+bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *profile);
+
+/* "fat-tree-64 16 dpsgd qsgd seed 1": the entry in a line of progress. */
+void rh_plan_label(const rh_plan_entry *entry, rh_text *out);
+
+#endif
