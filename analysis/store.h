@@ -65,7 +65,8 @@ RH_CHECKED rh_status rh_store_merge(rh_store *into, const char *from, int *merge
 /* Status of a run by id: "done", "failed", "interrupted", "running", or "" if it is not there. buffer [16]. */
 RH_CHECKED rh_status rh_store_run_status(rh_store *store, const char *id, char *buffer, size_t size);
 
-/* Records a run that ended before its process could (crash, bad input found late). */
+/* Records a run that ended before its process could (crash, bad input found late). Rows of it that are there are kept
+ * and its status is set; one that is done already is left alone. */
 RH_CHECKED rh_status rh_store_fail_run(rh_store *store, const rh_run_header *header, const char *reason);
 
 /* The study's stored durations as one profile JSON, "" if there are none; and their addition to the study. */
@@ -87,6 +88,7 @@ typedef struct rh_run_summary {
   char *busiest_link;       /* by load */
   double busiest_load;
   int64_t peak_memory_bytes;
+  char *parameters_hash; /* of the final training state; "" if unknown */
 } rh_run_summary;
 
 typedef struct rh_run_list {
@@ -97,13 +99,17 @@ typedef struct rh_run_list {
 /* All runs, or those of one study (NULL: all), or those whose id starts with `id` (NULL: all), oldest first. */
 RH_CHECKED rh_status rh_store_list(rh_store *store, const char *study, const char *id, rh_run_list *list);
 void rh_run_list_clear(rh_run_list *list);
+/* The id of the one run whose id starts with `prefix`. RH_EINVAL if there is none, or several (they are listed). */
+RH_CHECKED rh_status rh_store_find_run(rh_store *store, const char *prefix, char **id);
 
-/* The closing table of some runs, as text; and `list` as a JSON array of objects. */
+/* The closing table of some runs; and `list`, as text and as a JSON array of objects. */
 void rh_table_write(const rh_run_list *runs, rh_text *out);
+void rh_list_write(const rh_run_list *runs, rh_text *out);
 void rh_list_write_json(const rh_run_list *runs, rh_text *out);
 /* A line for every key that differs between the runs' configurations but changed no result at all. */
 void rh_table_write_unchanged(const rh_run_list *runs, rh_text *out);
-/* `show RUN`: configuration, versions, timing breakdown, top links, closed-form ratios, warnings; text or JSON. */
+/* `show RUN`: configuration, versions, timing breakdown, top links, closed-form ratios, warnings; text or JSON.
+ * id: a prefix that fits one run, as in rh_store_find_run. */
 RH_CHECKED rh_status rh_show_write(rh_store *store, const char *id, bool json, rh_text *out);
 
 #endif

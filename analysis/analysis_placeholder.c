@@ -1,1 +1,0 @@
-typedef int rh_analysis_placeholder;

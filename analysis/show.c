@@ -1,0 +1,277 @@
+/* `show RUN`: everything that is known of one run, as text or JSON.
+ *
+ * Each section is one query. Text gets its units from the column names, as the schema has them in theirs: _s seconds,
+ * _bytes bytes, _Bps byte/s, _flops flop/s; load, share and accuracy are percentages.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "grid.h"
+#include "store_private.h"
+#include "unit.h"
+#include "varied.h"
+
+enum { SHOW_WIDTH = 120 };
+
+typedef struct section {
+  const char *name; /* JSON key, and heading with blanks for underscores */
+  bool single;      /* one row: name and value below each other; a JSON object */
+  const char *note; /* below the heading in the text; NULL: none */
+  const char *sql;  /* parameter: the run's id */
+} section;
+
+static const section sections[] = {
+    {"run", true, NULL,
+     "SELECT r.id, r.study, s.question, r.status, r.reason, r.start_utc, r.end_utc, r.wall_s, r.peak_memory_bytes,"
+     " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers, r.method,"
+     " r.compressor, r.graph, r.lambda2, r.model, r.parameters, r.dataset, r.partition, r.batch, r.seed, r.backend,"
+     " r.kernel, r.threads, r.time_source, r.profile_hash, p.device, r.parameters_hash, r.versions, r.command "
+     "FROM runs r JOIN studies s USING (study) LEFT JOIN profiles p USING (study, profile_hash) WHERE r.id = ?"},
+    {"result", true, NULL,
+     "SELECT m.rounds, r.rounds_planned, m.simulated_s, m.accuracy, m.target_accuracy, m.rounds_to_target,"
+     " m.time_to_target_s, m.bytes_to_target, m.wire_bytes, t.messages, t.bytes_per_worker, t.bytes_per_round,"
+     " m.closed_form_ratio, m.busiest_link, m.busiest_load "
+     "FROM run_summary m JOIN runs r USING (id) JOIN traffic_total t ON t.run_id = m.id WHERE m.id = ?"},
+    {"seconds_of_ranks", false, "compute + communication - both at once + waiting = the rank's elapsed seconds",
+     "SELECT 'mean' AS of, avg(compute_s) AS compute_s, avg(communication_s) AS communication_s, avg(both_s) AS both_s,"
+     " avg(waiting_s) AS waiting_s FROM ranks WHERE run_id = ?1 HAVING count(*) > 0 "
+     "UNION ALL SELECT 'least', min(compute_s), min(communication_s), min(both_s), min(waiting_s) FROM ranks"
+     " WHERE run_id = ?1 HAVING count(*) > 0 "
+     "UNION ALL SELECT 'most', max(compute_s), max(communication_s), max(both_s), max(waiting_s) FROM ranks"
+     " WHERE run_id = ?1 HAVING count(*) > 0"},
+    {"collectives", false, "ratio: seconds / seconds of the closed form, which knows no contention",
+     "SELECT kind, group_size, count(*) AS count, avg(payload_bytes) AS mean_payload_bytes,"
+     " sum(wire_bytes) AS wire_bytes, avg(finish_s - start_s) AS mean_s, min(finish_s - start_s) AS least_s,"
+     " max(finish_s - start_s) AS most_s, avg(closed_form_s) AS mean_closed_form_s,"
+     " sum(iif(closed_form_s IS NULL, NULL, finish_s - start_s)) / nullif(sum(closed_form_s), 0) AS ratio "
+     "FROM collectives WHERE run_id = ? GROUP BY kind, group_size ORDER BY kind, group_size"},
+    {"evaluations", false, "of the mean model; least, median and most over a sample of replicas",
+     "SELECT round, simulated_s, train_loss, test_loss, test_accuracy AS accuracy, accuracy_min AS least_accuracy,"
+     " accuracy_median AS median_accuracy, accuracy_max AS most_accuracy, consensus_distance "
+     "FROM evaluations WHERE run_id = ? ORDER BY round"},
+    {"links", false, "the twenty busiest; share: of the bytes on all links",
+     "SELECT link, load, share, bytes, busy_s, bandwidth_Bps, latency_s FROM traffic WHERE run_id = ?"
+     " ORDER BY load DESC, bytes DESC, link LIMIT 20"},
+    {"durations", false, "what is charged for a step on the reference device",
+     "SELECT d.name, d.samples, d.median_s, d.low_s, d.high_s FROM durations d"
+     " JOIN runs r ON r.study = d.study AND r.profile_hash = d.profile_hash WHERE r.id = ? ORDER BY d.name"},
+    {"warnings", false, NULL, "SELECT warning FROM warnings WHERE run_id = ? ORDER BY sequence"},
+};
+
+static bool ends_with(const char *text, const char *suffix)
+{
+  size_t length = strlen(text), tail = strlen(suffix);
+  return length >= tail && strcmp(text + length - tail, suffix) == 0;
+}
+
+/* How a column is read by its name, and the name without its unit. */
+static rh_unit unit_of(const char *column, size_t *name_length)
+{
+  static const struct {
+    const char *suffix;
+    rh_unit unit;
+  } suffixes[] = {
+      {"_s", RH_UNIT_SECOND}, {"_bytes", RH_UNIT_BYTE}, {"_Bps", RH_UNIT_BANDWIDTH}, {"_flops", RH_UNIT_SPEED}};
+  *name_length = strlen(column);
+  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    if (!ends_with(column, suffixes[i].suffix)) continue;
+    if (suffixes[i].unit == RH_UNIT_SECOND) *name_length -= 2; /* "wire_bytes" stays, "wall_s" is "wall" */
+    return suffixes[i].unit;
+  }
+  bool bytes = strcmp(column, "bytes") == 0 || strncmp(column, "bytes_", 6) == 0;
+  return bytes ? RH_UNIT_BYTE : RH_UNIT_NONE;
+}
+
+static bool is_share(const char *column)
+{
+  return ends_with(column, "accuracy") || ends_with(column, "load") || strcmp(column, "share") == 0;
+}
+
+/* The value of a column as text with its unit; "" for NULL. */
+static void format_value(sqlite3_stmt *row, int column, rh_text *out)
+{
+  size_t length;
+  const char *name = sqlite3_column_name(row, column);
+  rh_unit unit = unit_of(name, &length);
+  int type = sqlite3_column_type(row, column);
+  char buffer[64];
+  if (type == SQLITE_TEXT)
+    rh_text_append(out, "%s", (const char *)sqlite3_column_text(row, column));
+  else if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
+    return;
+  else if (is_share(name))
+    rh_text_append(out, "%.2f %%", 100 * sqlite3_column_double(row, column));
+  else if (unit != RH_UNIT_NONE)
+    rh_text_append(out, "%s", rh_unit_format(sqlite3_column_double(row, column), unit, buffer, sizeof buffer));
+  else if (type == SQLITE_INTEGER)
+    rh_text_append(out, "%lld", (long long)sqlite3_column_int64(row, column));
+  else
+    rh_text_append(out, "%.4g", sqlite3_column_double(row, column));
+}
+
+static void append_name(const char *column, rh_text *out)
+{
+  size_t length;
+  unit_of(column, &length);
+  for (size_t i = 0; i < length; i++)
+    rh_text_append(out, "%c", column[i] == '_' ? ' ' : column[i]);
+}
+
+/* Name and value of each known column of one row. */
+static void write_single(sqlite3_stmt *row, rh_text *out)
+{
+  for (int c = 0; c < sqlite3_column_count(row); c++) {
+    rh_text name = {0}, value = {0};
+    append_name(sqlite3_column_name(row, c), &name);
+    format_value(row, c, &value);
+    if (value.length > 0) {
+      rh_text_append(out, "  %-18s ", rh_text_get(&name));
+      rh_text_append_visible(out, rh_text_get(&value));
+      rh_text_append(out, "\n");
+    }
+    rh_text_clear(&name);
+    rh_text_clear(&value);
+  }
+}
+
+static void add_columns(sqlite3_stmt *row, rh_grid *grid)
+{
+  for (int c = 0; c < sqlite3_column_count(row); c++) {
+    rh_text name = {0};
+    append_name(sqlite3_column_name(row, c), &name);
+    bool text = sqlite3_column_type(row, c) == SQLITE_TEXT;
+    rh_grid_add_column(grid, rh_text_get(&name), text ? RH_GRID_LEFT | RH_GRID_SHRINK : RH_GRID_RIGHT);
+    rh_text_clear(&name);
+  }
+}
+
+static void add_row(sqlite3_stmt *row, rh_grid *grid)
+{
+  for (int c = 0; c < sqlite3_column_count(row); c++) {
+    rh_text value = {0};
+    format_value(row, c, &value);
+    rh_grid_add_cell(grid, rh_text_get(&value));
+    rh_text_clear(&value);
+  }
+}
+
+static void write_heading(const section *s, rh_text *out)
+{
+  rh_text_append(out, "\n");
+  append_name(s->name, out);
+  rh_text_append(out, "%s%s%s\n", s->note ? " (" : "", s->note ? s->note : "", s->note ? ")" : "");
+}
+
+/* A section as text; nothing if it has no rows. */
+static rh_status write_text(rh_store *store, const section *s, sqlite3_stmt *statement, rh_text *out)
+{
+  rh_grid grid = {0};
+  rh_status status;
+  for (bool row = true, first = true;; first = false) {
+    RH_TRY(rh_store_next(store, statement, &row));
+    if (!row) break;
+    if (first) write_heading(s, out);
+    if (s->single) {
+      write_single(statement, out);
+    } else {
+      if (first) add_columns(statement, &grid);
+      add_row(statement, &grid);
+    }
+  }
+  if (grid.columns > 0) rh_grid_write(&grid, 2, SHOW_WIDTH, out);
+done:
+  rh_grid_clear(&grid);
+  return status;
+}
+
+static void write_json_row(sqlite3_stmt *row, rh_text *out)
+{
+  rh_text_append(out, "{");
+  for (int c = 0; c < sqlite3_column_count(row); c++) {
+    rh_text_append(out, "%s", c ? ", " : "");
+    rh_text_append_json(out, sqlite3_column_name(row, c));
+    rh_text_append(out, ": ");
+    int type = sqlite3_column_type(row, c);
+    if (type == SQLITE_INTEGER)
+      rh_text_append(out, "%lld", (long long)sqlite3_column_int64(row, c));
+    else if (type == SQLITE_FLOAT)
+      rh_text_append_json_number(out, sqlite3_column_double(row, c));
+    else
+      rh_text_append_json(out, (const char *)sqlite3_column_text(row, c)); /* NULL: null */
+  }
+  rh_text_append(out, "}");
+}
+
+static rh_status write_json(rh_store *store, const section *s, sqlite3_stmt *statement, rh_text *out)
+{
+  rh_text_append(out, ",\n \"%s\": %s", s->name, s->single ? "" : "[");
+  rh_status status;
+  for (bool row = true, first = true;; first = false) {
+    RH_TRY(rh_store_next(store, statement, &row));
+    if (!row) break;
+    if (!first) rh_text_append(out, ",\n  ");
+    write_json_row(statement, out);
+  }
+  if (!s->single) rh_text_append(out, "]");
+done:
+  return status;
+}
+
+static rh_status write_section(rh_store *store, const section *s, const char *id, bool json, rh_text *out)
+{
+  rh_binder b = {0};
+  rh_status status = rh_store_prepare(store, s->sql, &b.statement);
+  if (status != RH_OK) return status;
+  rh_bind_text(&b, id);
+  return json ? write_json(store, s, b.statement, out) : write_text(store, s, b.statement, out);
+}
+
+static rh_status write_configuration(rh_store *store, const char *id, bool json, rh_text *out)
+{
+  static const char sql[] = "SELECT configuration FROM runs WHERE id = ?";
+  rh_binder b = {0};
+  bool row;
+  rh_status status;
+  RH_TRY(rh_store_prepare(store, sql, &b.statement));
+  rh_bind_text(&b, id);
+  RH_TRY(rh_store_next(store, b.statement, &row));
+  const char *configuration = row ? (const char *)sqlite3_column_text(b.statement, 0) : "";
+  if (json) {
+    rh_text_append(out, "{\"configuration\": ");
+    rh_configuration_write_json(configuration, out);
+  } else {
+    rh_text_append(out, "\nconfiguration\n");
+    char *copy = rh_text_duplicate(configuration), *rest = copy;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+      if (line[0] == '\0') continue;
+      rh_text_append(out, "  ");
+      rh_text_append_visible(out, line);
+      rh_text_append(out, "\n");
+    }
+    free(copy);
+  }
+  sqlite3_reset(b.statement);
+done:
+  return status;
+}
+
+rh_status rh_show_write(rh_store *store, const char *id, bool json, rh_text *out)
+{
+  char *found = NULL;
+  rh_text text = {0};
+  rh_status status;
+  RH_TRY(rh_store_find_run(store, id, &found));
+  if (json) RH_TRY(write_configuration(store, found, true, &text));
+  for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+    RH_TRY(write_section(store, &sections[i], found, json, &text));
+  if (!json) RH_TRY(write_configuration(store, found, false, &text));
+  if (json) rh_text_append(&text, "}\n");
+  const char *whole = rh_text_get(&text);
+  rh_text_append(out, "%s", whole[0] == '\n' ? whole + 1 : whole);
+done:
+  free(found);
+  rh_text_clear(&text);
+  return status;
+}
