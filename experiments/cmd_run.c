@@ -203,14 +203,32 @@ static rh_status dry_run(session *s)
   return status;
 }
 
+/* What the database holds of the plan's runs, in the plan's order. */
+static rh_status list_results(session *s, rh_run_list *results)
+{
+  *results = (rh_run_list){0};
+  results->list = calloc(s->plan.count, sizeof *results->list);
+  RH_ASSERT(results->list && "memory is exhausted");
+  for (size_t i = 0; i < s->plan.count; i++) {
+    rh_run_list one;
+    rh_status status = rh_store_list(s->store, NULL, s->plan.list[i].run.id, &one);
+    if (status != RH_OK) return status;
+    if (one.count == 1) {
+      results->list[results->count++] = one.list[0]; /* with what it owns */
+      one.count = 0;
+    }
+    rh_run_list_clear(&one);
+  }
+  return RH_OK;
+}
+
 /* The closing table of the study's runs. */
 static rh_status print_results(session *s)
 {
   rh_status status = RH_OK;
-  rh_run_list list = {0};
+  rh_run_list list;
   rh_text out = {0};
-  for (size_t i = 0; i < s->plan.count; i++)
-    RH_TRY(rh_store_list(s->store, NULL, s->plan.list[i].run.id, &list));
+  RH_TRY(list_results(s, &list));
   if (s->arguments->json) {
     rh_list_write_json(&list, &out);
   } else {

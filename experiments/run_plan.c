@@ -206,13 +206,20 @@ static char *setup_key(const rh_plan_entry *entry)
   return key.data;
 }
 
-static void take_setup(rh_plan_entry *entry, const rh_setup *setup)
+static rh_status take_setup(rh_plan_entry *entry, const rh_setup *setup)
 {
+  rh_partition partition; /* made for its checks alone */
+  const rh_run *run = &entry->run;
+  rh_status status = rh_partition_new(&run->partition, &setup->dataset, (int32_t)run->platform.workers,
+                                      (uint64_t)run->run.seed, &partition);
+  if (status != RH_OK) return status;
+  rh_partition_clear(&partition);
   rh_measure_names(&entry->run, setup, &entry->names);
   rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
   entry->parameters = setup->model.parameters;
   entry->backend = setup->backend->name;
   entry->kernel = setup->backend->kernel();
+  return RH_OK;
 }
 
 /* Loads every data set once, whatever the order of the runs, and keeps none. */
@@ -229,8 +236,8 @@ static rh_status set_up_all(rh_plan *plan)
     if (rh_children_interrupted()) status = rh_error(RH_EINTERRUPTED, "interrupted");
     if (status == RH_OK) status = rh_setup_init(&plan->list[i].run, &setup);
     if (status != RH_OK) break;
-    for (size_t k = i; k < plan->count; k++)
-      if (strcmp(keys[i], keys[k]) == 0) take_setup(&plan->list[k], &setup);
+    for (size_t k = i; k < plan->count && status == RH_OK; k++)
+      if (strcmp(keys[i], keys[k]) == 0) status = take_setup(&plan->list[k], &setup);
     rh_setup_clear(&setup);
   }
   for (size_t i = 0; i < plan->count; i++)

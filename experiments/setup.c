@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 static int64_t machine_memory_bytes(void)
@@ -60,7 +61,14 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
 void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_bytes, int64_t *most_bytes)
 {
   rh_replicas_def def = rh_setup_replicas(setup, run);
+  /* what a prediction needs of a partition: how many samples there are */
+  int64_t *offset = calloc((size_t)def.workers + 1, sizeof *offset);
+  RH_ASSERT(offset && "memory is exhausted");
+  offset[def.workers] = setup->dataset.train.count;
+  rh_partition partition = {.workers = def.workers, .offset = offset};
+  def.partition = &partition;
   rh_replicas_predict(&def, least_bytes, most_bytes);
+  free(offset);
   const rh_dataset *d = &setup->dataset;
   int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
   int64_t rest = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
