@@ -23,11 +23,13 @@ void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor
 void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                           rh_tensor db, rh_tensor dx, rh_tensor scratch);
 
+/* backend_cpu_pool.c */
+void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
+void rh_cpu_pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);
+
 /* backend_cpu_loops.c */
 void rh_cpu_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx);
-void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
-void rh_cpu_pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);
 void rh_cpu_sgd_step(int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g, double lr, double momentum,
                      double decay);
 void rh_cpu_add_scaled(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);

@@ -3,8 +3,8 @@
  *
  *   patches [C K K][places]   row (c, ky, kx) is the input plane c shifted by (ky, kx), cut to the output's size
  *   forward                   y  [O][places]   = w [O][C K K] patches + b
- *   weights                   dw [O][C K K]    = sum over images of dy [O][places] patches^T
- *   input                     dpatches         = w^T dy, added back to the places that the rows were cut from
+ *   weights                   dw^T [C K K][O]  = sum over images of patches dy^T: this way round the product is the
+ * faster input                     dpatches         = w^T dy, added back to the places that the rows were cut from
  *
  * Source      Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006
  */
@@ -28,18 +28,28 @@ static int64_t patch_rows(const rh_conv *c)
   return c->in_channels * c->kernel * c->kernel;
 }
 
-int64_t rh_cpu_conv_scratch(const rh_conv *c)
+/* Elements of patches, rounded up so that what follows them is aligned. */
+static int64_t patches_size(const rh_conv *c)
 {
-  return patch_rows(c) * out_height(c) * out_width(c);
+  return (patch_rows(c) * out_height(c) * out_width(c) + 15) / 16 * 16;
 }
 
-/* Blocks of eight have a length that the compiler knows, so that the short rows of small images cost one or two
- * instructions instead of a call or a loop with its prologue. */
+/* The patches of one image, and dw transposed. */
+int64_t rh_cpu_conv_scratch(const rh_conv *c)
+{
+  return patches_size(c) + c->out_channels * patch_rows(c);
+}
+
+/* Eight values that need not be aligned. The rows of small images are short: with blocks of a fixed length a row of 8
+ * or 24 costs a few instructions, where a loop of any length, or a call of memcpy, costs several times that. */
+typedef float block __attribute__((vector_size(8 * sizeof(float)), aligned(sizeof(float)), may_alias));
+enum { BLOCK = 8 };
+
 RH_INLINE void copy_row(int64_t n, const float *restrict from, float *restrict to)
 {
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    memcpy(to + i, from + i, 8 * sizeof *to);
+  for (; i + BLOCK <= n; i += BLOCK)
+    *(block *)(to + i) = *(const block *)(from + i);
   for (; i < n; i++)
     to[i] = from[i];
 }
@@ -47,9 +57,8 @@ RH_INLINE void copy_row(int64_t n, const float *restrict from, float *restrict t
 RH_INLINE void add_row(int64_t n, const float *restrict from, float *restrict to)
 {
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int64_t k = i; k < i + 8; k++)
-      to[k] += from[k];
+  for (; i + BLOCK <= n; i += BLOCK)
+    *(block *)(to + i) += *(const block *)(from + i);
   for (; i < n; i++)
     to[i] += from[i];
 }
@@ -122,16 +131,16 @@ void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor
   }
 }
 
-/* Adds one image's share to dw and db; writes its dx unless that is NULL. patches is scratch. */
-static void backward_image(const rh_conv *c, const float *x, const float *w, const float *dy, float *dw, float *db,
+/* Adds one image's share to dwt [C K K][O] and db; writes its dx unless that is NULL. patches is scratch. */
+static void backward_image(const rh_conv *c, const float *x, const float *w, const float *dy, float *dwt, float *db,
                            float *dx, float *patches)
 {
   const int outputs = (int)c->out_channels, rows = (int)patch_rows(c), places = (int)(out_height(c) * out_width(c));
   for (int64_t o = 0; o < outputs; o++)
     db[o] += sum_plane(places, dy + o * places);
   unroll(c, x, patches);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, outputs, rows, places, 1, dy, places, patches, places, 1, dw,
-              rows);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, outputs, places, 1, patches, places, dy, places, 1, dwt,
+              outputs);
   if (!dx) return;
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, places, outputs, 1, w, rows, dy, places, 0, patches,
               places);
@@ -141,15 +150,19 @@ static void backward_image(const rh_conv *c, const float *x, const float *w, con
 void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                           rh_tensor db, rh_tensor dx, rh_tensor scratch)
 {
-  const int64_t in_size = c->in_channels * c->height * c->width;
-  const int64_t out_size = c->out_channels * out_height(c) * out_width(c);
+  const int64_t in_size = c->in_channels * c->height * c->width, rows = patch_rows(c), outputs = c->out_channels;
+  const int64_t out_size = outputs * out_height(c) * out_width(c);
   for (int64_t r = 0; r < count; r++) {
     float *const dw_r = dw.data + r * dw.stride, *const db_r = db.data + r * db.stride;
-    memset(dw_r, 0, (size_t)(c->out_channels * patch_rows(c)) * sizeof *dw_r);
-    memset(db_r, 0, (size_t)c->out_channels * sizeof *db_r);
+    float *const patches = scratch.data + r * scratch.stride, *const dwt = patches + patches_size(c);
+    memset(dwt, 0, (size_t)(rows * outputs) * sizeof *dwt);
+    memset(db_r, 0, (size_t)outputs * sizeof *db_r);
     for (int64_t n = 0; n < c->batch; n++)
       backward_image(c, x.data + r * x.stride + n * in_size, w.data + r * w.stride,
-                     dy.data + r * dy.stride + n * out_size, dw_r, db_r,
-                     dx.data ? dx.data + r * dx.stride + n * in_size : NULL, scratch.data + r * scratch.stride);
+                     dy.data + r * dy.stride + n * out_size, dwt, db_r,
+                     dx.data ? dx.data + r * dx.stride + n * in_size : NULL, patches);
+    for (int64_t o = 0; o < outputs; o++)
+      for (int64_t row = 0; row < rows; row++)
+        dw_r[o * rows + row] = dwt[row * outputs + o];
   }
 }

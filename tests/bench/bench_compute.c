@@ -29,7 +29,7 @@ typedef struct product {
 static const product cnn_products[] = {
     {"nn", 8, 576, 25, BATCH},  {"nn", 16, 64, 200, BATCH}, {"nt", 32, 64, 256, 1},    {"nt", 32, 10, 64, 1},
     {"tn", 10, 64, 32, 1},      {"nn", 32, 64, 10, 1},      {"tn", 64, 256, 32, 1},    {"nn", 32, 256, 64, 1},
-    {"nt", 16, 200, 64, BATCH}, {"tn", 200, 64, 16, BATCH}, {"nt", 8, 25, 576, BATCH},
+    {"nt", 200, 16, 64, BATCH}, {"tn", 200, 64, 16, BATCH}, {"nt", 25, 8, 576, BATCH},
 };
 static const product mlp_products[] = {
     {"nt", 32, 128, 784, 1}, {"nt", 32, 10, 128, 1},  {"tn", 10, 128, 32, 1},
