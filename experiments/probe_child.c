@@ -17,9 +17,20 @@ typedef struct probe_arguments {
   bool ring;
   const char *describe;  /* NULL, "text" or "json" */
   const char *no_routes; /* of a description: why not */
+  int timeout_s;         /* after which the platform is given up */
 } probe_arguments;
 
-enum { KEY_MODEL = 256, KEY_HOSTFILE, KEY_DEPLOYMENT, KEY_WORKERS, KEY_PAIRS, KEY_RING, KEY_DESCRIBE, KEY_NO_ROUTES };
+enum {
+  KEY_MODEL = 256,
+  KEY_HOSTFILE,
+  KEY_DEPLOYMENT,
+  KEY_WORKERS,
+  KEY_PAIRS,
+  KEY_RING,
+  KEY_DESCRIBE,
+  KEY_NO_ROUTES,
+  KEY_TIMEOUT
+};
 
 static error_t parse_argument(int key, char *argument, struct argp_state *state)
 {
@@ -49,6 +60,9 @@ static error_t parse_argument(int key, char *argument, struct argp_state *state)
   case KEY_NO_ROUTES:
     a->no_routes = argument;
     return 0;
+  case KEY_TIMEOUT:
+    a->timeout_s = (int)strtol(argument, NULL, 10);
+    return 0;
   case ARGP_KEY_ARG:
     a->def.file = argument;
     return 0;
@@ -68,6 +82,7 @@ static const struct argp_option options[] = {{.name = "model", .key = KEY_MODEL,
                                              {.name = "ring", .key = KEY_RING},
                                              {.name = "describe", .key = KEY_DESCRIBE, .arg = "text|json"},
                                              {.name = "no-routes", .key = KEY_NO_ROUTES, .arg = "REASON"},
+                                             {.name = "timeout", .key = KEY_TIMEOUT, .arg = "SECONDS"},
                                              {0}};
 
 /* What to say if SimGrid ends the process now; "" for nothing. Written in advance: a handler may not format. */
@@ -191,15 +206,15 @@ done:
 int rh_cmd_probe(int argc, char **argv)
 {
   static const struct argp argp = {.options = options, .parser = parse_argument, .args_doc = "FILE"};
-  probe_arguments arguments = {0};
+  probe_arguments arguments = {.timeout_s = RH_PROBE_TIMEOUT_S};
   if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return 2;
   snprintf(last_message, sizeof last_message,
            "\n" RH_PROBE_MARK "RH_EUNSUPPORTED %.1024s: SimGrid is not done with this platform after %d s\n",
-           arguments.def.file, RH_PROBE_TIMEOUT_S);
+           arguments.def.file, arguments.timeout_s);
   signal(SIGALRM, say_last_message);
-  alarm(RH_PROBE_TIMEOUT_S);
+  alarm((unsigned)arguments.timeout_s);
   rh_status status = probe(&arguments);
-  if (status == RH_OK) return 0;
-  fprintf(stderr, "\n" RH_PROBE_MARK "%s %s\n", rh_status_name(status), rh_error_message());
-  return 2;
+  if (status != RH_OK) fprintf(stderr, "\n" RH_PROBE_MARK "%s %s\n", rh_status_name(status), rh_error_message());
+  fflush(NULL);
+  _exit(status == RH_OK ? 0 : 2); /* SimGrid's clean-up after a half-loaded platform may crash: nobody needs it */
 }

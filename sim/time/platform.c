@@ -21,7 +21,7 @@ static const struct network_model {
     {"LV08", NULL},
     {"SMPI", NULL},
     {"Constant", "it gives every transfer the same duration, whatever its bytes and its route"},
-    {"IB", "its contention is calibrated for MPI messages and needs SMPI's own start-up"},
+    {"IB", "outside of SMPI its contention rules never apply, and its times are the SMPI model's"},
     {"ns-3", "it simulates packets in another program, whose transfers cannot be waited for as a set"},
 };
 
