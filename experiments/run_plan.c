@@ -1,14 +1,13 @@
 #include "run_plan.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "children.h"
 #include "hash.h"
+#include "machine.h"
 
 /* Appends the lines of a configuration that begin with `prefix`. */
 static void append_lines(const char *lines, const char *prefix, rh_text *out)
@@ -61,19 +60,12 @@ static char *command_of(const rh_study *study, size_t run, const char *command)
   return text.data;
 }
 
-static int core_count(void)
-{
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 /* What "all cores" and "half of the memory" mean when several runs share the machine. */
 static void share_machine(rh_run *run, int jobs)
 {
-  int threads = core_count() / jobs;
+  int threads = rh_machine_cores() / jobs;
   if (run->run.threads == 0) run->run.threads = threads > 0 ? threads : 1;
-  double memory_bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-  if (run->run.memory == 0) run->run.memory = (double)(int64_t)(memory_bytes / 2 / jobs);
+  if (run->run.memory == 0) run->run.memory = (double)(rh_machine_memory_bytes() / 2 / jobs);
 }
 
 /* The configuration without the lines that change no result: any number of threads and any chunk size give the same

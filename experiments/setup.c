@@ -1,12 +1,8 @@
 #include "setup.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
-static int64_t machine_memory_bytes(void)
-{
-  return (int64_t)sysconf(_SC_PHYS_PAGES) * (int64_t)sysconf(_SC_PAGESIZE);
-}
+#include "machine.h"
 
 static rh_status choose_device(const rh_run *run, rh_setup *setup)
 {
@@ -14,8 +10,8 @@ static rh_status choose_device(const rh_run *run, rh_setup *setup)
   RH_ASSERT(run->run.backend >= 0 && (size_t)run->run.backend < RH_COUNT(names));
   setup->backend = rh_backend_find(names[run->run.backend]);
   if (!setup->backend) return rh_error(RH_EDEVICE, "run.backend: '%s' is not in this build", names[run->run.backend]);
-  setup->threads = run->run.threads > 0 ? (int)run->run.threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
-  setup->memory_bytes = run->run.memory > 0 ? (int64_t)run->run.memory : machine_memory_bytes() / 2;
+  setup->threads = run->run.threads > 0 ? (int)run->run.threads : rh_machine_cores();
+  setup->memory_bytes = run->run.memory > 0 ? (int64_t)run->run.memory : rh_machine_memory_bytes() / 2;
   return RH_OK;
 }
 

@@ -1,0 +1,211 @@
+/* rehearse doctor [--json]: what this program is made of and runs on, what is missing and what mends it. */
+#include <argp.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <gsl/gsl_version.h>
+#include <libfyaml.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zlib.h>
+
+#include "backend.h"
+#include "commands.h"
+#include "machine.h"
+#include "module.h"
+#include "platform.h"
+#include "process.h"
+#include "share.h"
+#include "unit.h"
+
+/* The findings are written as they are made. */
+typedef struct report {
+  bool json;
+  int count, missing;
+  rh_text out;
+} report;
+
+/* One finding. remedy: what mends it, NULL where nothing is missing. */
+static void add(report *r, const char *name, const char *value, const char *remedy)
+{
+  if (remedy) r->missing++;
+  if (!r->json) {
+    rh_text_append(&r->out, "%-3s %-14s %s\n", remedy ? "--" : "ok", name, value);
+    if (remedy) rh_text_append(&r->out, "%-18s   to mend: %s\n", "", remedy);
+    return;
+  }
+  rh_text_append(&r->out, "%s{\"name\": ", r->count++ ? ",\n " : "");
+  rh_text_append_json(&r->out, name);
+  rh_text_append(&r->out, ", \"value\": ");
+  rh_text_append_json(&r->out, value);
+  rh_text_append(&r->out, ", \"ok\": %s, \"remedy\": ", remedy ? "false" : "true");
+  rh_text_append_json(&r->out, remedy);
+  rh_text_append(&r->out, "}");
+}
+
+/* Whether /proc/cpuinfo lists the flag. */
+static bool processor_has(const char *flag)
+{
+  rh_text info = {0};
+  bool has = rh_text_read_file(&info, "/proc/cpuinfo") == RH_OK && strstr(rh_text_get(&info), flag);
+  rh_text_clear(&info);
+  return has;
+}
+
+/* OpenBLAS takes AVX2 kernels on processors that are newer than itself, although they have AVX-512: half the speed.
+ * The environment variable must be there before the library is loaded. */
+static void add_kernel(report *r)
+{
+  const char *kernel = rh_backend_cpu.kernel();
+  bool old = strstr(kernel, "Haswell") || strstr(kernel, "Zen");
+  add(r, "BLAS kernel", kernel,
+      old && processor_has("avx512f") ? "export OPENBLAS_CORETYPE=SkylakeX (this processor has AVX-512)" : NULL);
+}
+
+static void add_libraries(report *r)
+{
+  char text[64];
+  unsigned xxhash = XXH_versionNumber();
+  add(r, "rehearse", RH_VERSION, NULL);
+  add(r, "network", rh_platform_version(), NULL);
+  add_kernel(r);
+  add(r, "GSL", gsl_version, NULL);
+  add(r, "SQLite", sqlite3_libversion(), NULL);
+  add(r, "libfyaml", fy_library_version(), NULL);
+  snprintf(text, sizeof text, "%u.%u.%u", xxhash / 10000, xxhash / 100 % 100, xxhash % 100);
+  add(r, "xxHash", text, NULL);
+  add(r, "zlib", zlibVersion(), NULL);
+}
+
+static void add_machine(report *r)
+{
+  char text[64], memory[32];
+  snprintf(text, sizeof text, "%d", rh_machine_cores());
+  add(r, "cores", text, NULL);
+  add(r, "memory", rh_unit_format((double)rh_machine_memory_bytes(), RH_UNIT_BYTE, memory, sizeof memory), NULL);
+}
+
+/* The module beside the installed program (PREFIX/lib/rehearse) or in the build tree. Owned by the caller. */
+static char *find_module(void)
+{
+  static const char *const places[] = {"../lib/rehearse/rehearse_cuda.so", "../cuda/rehearse_cuda.so"};
+  char *self = NULL, *found = NULL;
+  if (rh_process_self(&self) != RH_OK) return NULL;
+  char *directory = rh_text_directory(self);
+  for (size_t i = 0; i < sizeof places / sizeof places[0] && !found; i++) {
+    rh_text path = {0};
+    rh_text_append(&path, "%s%s", directory, places[i]);
+    if (access(path.data, R_OK) == 0) found = rh_text_duplicate(path.data);
+    rh_text_clear(&path);
+  }
+  free(directory);
+  free(self);
+  return found;
+}
+
+static void describe_module(report *r, void *module)
+{
+  rh_cuda_info info = {0};
+  rh_text value = {0};
+  void (*ask)(rh_cuda_info *);
+  void *symbol = dlsym(module, "rh_cuda_module_info");
+  memcpy(&ask, &symbol, sizeof ask); /* ISO C has no cast from a data pointer to a function */
+  if (!symbol) {
+    add(r, "CUDA", "the module is not one of ours", "build and install rehearse again");
+    return;
+  }
+  ask(&info);
+  if (info.version != RH_CUDA_MODULE_VERSION) {
+    rh_text_append(&value, "module version %d, this program needs %d", info.version, RH_CUDA_MODULE_VERSION);
+    add(r, "CUDA", value.data, "build and install rehearse again");
+  } else if (info.device_count == 0) {
+    rh_text_append(&value, "module for CUDA %d.%d; no device: %s", info.runtime / 1000, info.runtime % 1000 / 10,
+                   info.reason[0] ? info.reason : "no reason given");
+    add(r, "CUDA", value.data, "nvidia-smi tells whether the driver sees a GPU; without one rehearse runs on the CPU");
+  } else {
+    rh_text_append(&value, "%s, %d device%s, CUDA %d.%d, driver for %d.%d: %s", info.device, info.device_count,
+                   info.device_count == 1 ? "" : "s", info.runtime / 1000, info.runtime % 1000 / 10, info.driver / 1000,
+                   info.driver % 1000 / 10, info.operations);
+    add(r, "CUDA", value.data, NULL);
+  }
+  rh_text_clear(&value);
+}
+
+static void add_cuda(report *r)
+{
+  char *path = find_module();
+  if (!path) {
+    add(r, "CUDA", "no module in this build",
+        "install nvcc (Debian: nvidia-cuda-toolkit), build again; without it rehearse runs on the CPU");
+    return;
+  }
+  void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (module)
+    describe_module(r, module);
+  else
+    add(r, "CUDA", dlerror(), "install the CUDA runtime library that the module was built with");
+  free(path);
+}
+
+/* Files in a directory whose names end with `suffix`; -1 if there is no such directory. */
+static int count_files(const char *path, const char *suffix)
+{
+  DIR *directory = opendir(path);
+  int count = 0;
+  if (!directory) return -1;
+  for (const struct dirent *entry; (entry = readdir(directory));) {
+    size_t length = strlen(entry->d_name), tail = strlen(suffix);
+    count += length > tail && strcmp(entry->d_name + length - tail, suffix) == 0;
+  }
+  closedir(directory);
+  return count;
+}
+
+static void add_files(report *r, const char *kind, const char *suffix)
+{
+  int count = -1;
+  rh_text path = {0}, value = {0};
+  for (size_t i = 0; count <= 0; i++) {
+    rh_text_clear(&path);
+    if (!rh_share_directory(i, &path)) break;
+    rh_text_append(&path, "%s", kind);
+    count = count_files(path.data, suffix);
+  }
+  if (count > 0)
+    rh_text_append(&value, "%d in %s", count, path.data);
+  else
+    rh_text_append(&value, "none found");
+  add(r, kind, value.data, count > 0 ? NULL : "cmake --install BUILD_DIRECTORY");
+  rh_text_clear(&path);
+  rh_text_clear(&value);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+  (void)arg;
+  if (key != 'j') return ARGP_ERR_UNKNOWN;
+  *(bool *)state->input = true;
+  return 0;
+}
+
+int rh_cmd_doctor(int argc, char **argv)
+{
+  static const struct argp_option options[] = {{"json", 'j', 0, 0, "print JSON", 0}, {0}};
+  static const struct argp parser = {
+      options, parse_option, "", "Libraries, machine and files; what is missing and what mends it.", NULL, NULL, NULL};
+  report r = {0};
+  argp_parse(&parser, argc, argv, 0, NULL, &r.json);
+  if (r.json) rh_text_append(&r.out, "[");
+  add_libraries(&r);
+  add_machine(&r);
+  add_cuda(&r);
+  add_files(&r, "platforms", ".xml");
+  add_files(&r, "experiments", ".yaml");
+  if (r.json) rh_text_append(&r.out, "]\n");
+  fputs(rh_text_get(&r.out), stdout);
+  rh_text_clear(&r.out);
+  return 0;
+}
