@@ -1,0 +1,211 @@
+/* The gradients of every kind of layer, and of every kind of model, against central differences in double. */
+#include "cmocka_all.h"
+
+#include "naive_double.h"
+
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+
+/* Compares the gradient of `checked` parameters, evenly spread and with both ends, with central differences.
+ *
+ * A gradient in f32 is a sum of up to batch x places products, each rounded to 6e-8 of itself after a forward pass with
+ * errors of the same kind: 2e-6 of the largest gradient of a model leaves a factor of ten above what is seen. */
+static void check_gradient(const rh_model *model, int64_t batch, int64_t checked)
+{
+  const int64_t inputs = rh_shape_count(model->input), p = model->parameters;
+  float *params = calloc((size_t)model->stride, sizeof *params), *grads = calloc((size_t)model->stride, sizeof *grads);
+  double *exact = calloc((size_t)p, sizeof *exact);
+  rh_rng rng = rh_rng_stream(7, RH_PURPOSE_TEST, 0, (uint64_t)p);
+  assert_non_null(params);
+  assert_non_null(grads);
+  assert_non_null(exact);
+  rh_model_init_parameters(model, 3, params);
+  for (int l = 0; l < model->layer_count; l++) /* biases that are not zero, so that a lost bias shows */
+    for (int64_t i = 0; i < model->layers[l].bias_count; i++)
+      params[model->layers[l].bias_offset + i] = 0.2F * (float)rh_rng_normal(&rng);
+  for (int64_t i = 0; i < p; i++)
+    exact[i] = params[i];
+  for (size_t b = 0; b < RH_COUNT(backends); b++) {
+    rh_workspace *ws;
+    double loss;
+    int64_t correct;
+    assert_int_equal(rh_workspace_new(model, backends[b], batch, 1, &ws), RH_OK);
+    float *const x = rh_workspace_input(ws);
+    int32_t *const labels = rh_workspace_labels(ws);
+    for (int64_t i = 0; i < batch * inputs; i++)
+      x[i] = (float)rh_rng_normal(&rng);
+    for (int64_t i = 0; i < batch; i++)
+      labels[i] = (int32_t)rh_rng_below(&rng, (uint32_t)model->classes);
+    for (int64_t i = 0; i < p; i++)
+      grads[i] = NAN;
+    rh_model_gradient(model, ws, 1, (rh_tensor){params, 0}, (rh_tensor){grads, 0}, &loss, &correct);
+    assert_true(fabs(loss - naive_loss(model, exact, batch, x, labels)) < 2e-6 * (1 + loss));
+    double largest = 0;
+    for (int64_t i = 0; i < p; i++) {
+      assert_true(isfinite(grads[i]));
+      largest = fmax(largest, fabs((double)grads[i]));
+    }
+    assert_true(largest > 1e-3);
+    for (int64_t k = 0; k < checked; k++) {
+      const int64_t i = k * (p - 1) / (checked - 1);
+      const double expected = naive_derivative(model, exact, i, batch, x, labels);
+      if (!(fabs(grads[i] - expected) <= 2e-6 * largest))
+        fail_msg("%s on %s: d loss / d parameter %lld is %.9g, central differences give %.9g (largest %.3g)",
+                 model->name, backends[b]->name, (long long)i, (double)grads[i], expected, largest);
+    }
+    rh_workspace_free(ws);
+  }
+  free(params);
+  free(grads);
+  free(exact);
+}
+
+static void begin(rh_model *model, const char *name, rh_shape input, int64_t classes)
+{
+  assert_int_equal(rh_model_begin(model, name, input, classes), RH_OK);
+}
+
+static void dense(rh_model *model, const char *name, int64_t outputs)
+{
+  assert_int_equal(rh_model_add_dense(model, name, outputs), RH_OK);
+}
+
+static void conv(rh_model *model, const char *name, int64_t channels, int64_t kernel)
+{
+  assert_int_equal(rh_model_add_conv(model, name, channels, kernel), RH_OK);
+}
+
+static void end_and_check(rh_model *model, int64_t batch)
+{
+  assert_int_equal(rh_model_end(model), RH_OK);
+  check_gradient(model, batch, model->parameters);
+}
+
+static void test_dense(void **state)
+{
+  (void)state;
+  rh_model model;
+  begin(&model, "dense", (rh_shape){2, 3, 5}, 7);
+  dense(&model, "one", 7);
+  end_and_check(&model, 5);
+}
+
+/* The lower layer's gradient comes through the upper one's input gradient. */
+static void test_dense_over_dense(void **state)
+{
+  (void)state;
+  rh_model model;
+  begin(&model, "dense over dense", (rh_shape){1, 3, 3}, 4);
+  dense(&model, "one", 6);
+  dense(&model, "two", 4);
+  end_and_check(&model, 3);
+}
+
+static void test_relu(void **state)
+{
+  (void)state;
+  rh_model model;
+  begin(&model, "relu", (rh_shape){1, 4, 3}, 3);
+  dense(&model, "one", 9);
+  assert_int_equal(rh_model_add_relu(&model), RH_OK);
+  dense(&model, "two", 3);
+  end_and_check(&model, 6);
+}
+
+static void test_conv(void **state)
+{
+  (void)state;
+  rh_model model;
+  begin(&model, "conv", (rh_shape){3, 7, 9}, 4);
+  conv(&model, "one", 2, 3);
+  dense(&model, "two", 4);
+  end_and_check(&model, 3);
+}
+
+static void test_conv_over_conv(void **state)
+{
+  (void)state;
+  rh_model model;
+  begin(&model, "conv over conv", (rh_shape){2, 9, 8}, 3);
+  conv(&model, "one", 3, 2);
+  conv(&model, "two", 4, 3);
+  dense(&model, "three", 3);
+  end_and_check(&model, 2);
+}
+
+/* Height 11 and width 9 leave a row and a column that fill no square of two. */
+static void test_pool(void **state)
+{
+  (void)state;
+  for (int64_t side = 1; side <= 3; side++) {
+    rh_model model;
+    begin(&model, "pool", (rh_shape){2, 13, 11}, 3);
+    conv(&model, "one", 2, 3);
+    assert_int_equal(rh_model_add_pool(&model, side), RH_OK);
+    dense(&model, "two", 3);
+    end_and_check(&model, 2);
+  }
+}
+
+/* Layers without parameters below the first ones with them, and a rectifier over pooling. */
+static void test_layers_below_and_above(void **state)
+{
+  (void)state;
+  rh_model model;
+  begin(&model, "mixed", (rh_shape){2, 16, 16}, 3);
+  assert_int_equal(rh_model_add_relu(&model), RH_OK);
+  assert_int_equal(rh_model_add_pool(&model, 2), RH_OK);
+  conv(&model, "one", 3, 3);
+  assert_int_equal(rh_model_add_pool(&model, 2), RH_OK);
+  assert_int_equal(rh_model_add_relu(&model), RH_OK);
+  dense(&model, "two", 3);
+  end_and_check(&model, 3);
+}
+
+static void check_kind(const char *name, rh_shape input, int64_t batch, int64_t checked)
+{
+  const rh_model_kind *kind = rh_model_find(name);
+  const rh_settings none = {0};
+  int64_t options[8];
+  rh_model model;
+  assert_non_null(kind);
+  assert_true(kind->options_size <= sizeof options);
+  assert_int_equal(rh_option_read(kind->options, kind->option_count, "model", &none, options), RH_OK);
+  assert_int_equal(kind->build(options, input, 10, &model), RH_OK);
+  check_gradient(&model, batch, checked);
+}
+
+static void test_logreg(void **state)
+{
+  (void)state;
+  check_kind("logreg", (rh_shape){1, 28, 28}, 4, 500);
+}
+
+static void test_mlp(void **state)
+{
+  (void)state;
+  check_kind("mlp", (rh_shape){1, 28, 28}, 4, 300);
+}
+
+static void test_cnn(void **state)
+{
+  (void)state;
+  check_kind("cnn", (rh_shape){1, 28, 28}, 2, 150);
+  check_kind("cnn", (rh_shape){3, 17, 19}, 3, 150);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_dense),
+      cmocka_unit_test(test_dense_over_dense),
+      cmocka_unit_test(test_relu),
+      cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_conv_over_conv),
+      cmocka_unit_test(test_pool),
+      cmocka_unit_test(test_layers_below_and_above),
+      cmocka_unit_test(test_logreg),
+      cmocka_unit_test(test_mlp),
+      cmocka_unit_test(test_cnn),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
