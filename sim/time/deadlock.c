@@ -23,6 +23,12 @@ static void tell_lane(rh_schedule *schedule, const lane *lane, rh_text *text)
   rh_text_append(text, ")");
 }
 
+/* A lane that waits for more work does so because others hold the rounds back. */
+static bool is_stuck(const lane *lane)
+{
+  return !lane->over && lane->wait != WAIT_WORK;
+}
+
 /* Transfers first: a lane that waits for its rank's other lane is a consequence. */
 rh_status deadlock_error(rh_schedule *schedule)
 {
@@ -32,8 +38,8 @@ rh_status deadlock_error(rh_schedule *schedule)
     for (int32_t i = 0; i < 2 * schedule->workers; i++) {
       const lane *lane = &schedule->lanes[i];
       const bool transfer = lane->wait == WAIT_SEND || lane->wait == WAIT_RECEIVE;
-      if (pass == 0 && lane->kind == RH_LANE_COMMUNICATION) stuck += !lane->over || !schedule->lanes[i - 1].over;
-      if (lane->over || lane->wait == WAIT_WORK || transfer != (pass == 0)) continue;
+      if (!is_stuck(lane) || transfer != (pass == 0)) continue;
+      if (pass == 0 || !is_stuck(&schedule->lanes[i ^ 1])) stuck++;
       if (told++ < PAIRS_TOLD) tell_lane(schedule, lane, &text);
     }
   if (told > PAIRS_TOLD) rh_text_append(&text, "; and %d more", (int)(told - PAIRS_TOLD));

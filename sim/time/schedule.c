@@ -6,12 +6,13 @@
 #include <simgrid/host.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xbt/config.h>
 
 #include "schedule_private.h"
 #include "simgrid_shim.h"
 
-enum { QUEUE_SIZE = 8 };          /* first size; a power of two */
-enum { FEEDER_STACK = 16 << 20 }; /* bytes: it runs training code */
+enum { QUEUE_SIZE = 8 };           /* first size; a power of two */
+enum { FEEDER_STACK_KIB = 16384 }; /* it runs training code */
 
 static double transfer_floor(const void *context)
 {
@@ -201,29 +202,36 @@ rh_token rh_schedule_last(const rh_schedule *schedule, int32_t rank, rh_lane kin
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-static sg_actor_t start_actor(const char *name, sg_host_t host, void *data, unsigned stack_bytes,
-                              void (*code)(int, char **))
-{
-  sg_actor_t actor = sg_actor_init(name, host);
-  sg_actor_set_data(actor, data);
-  if (stack_bytes > 0) sg_actor_set_stacksize(actor, stack_bytes);
-  sg_actor_start(actor, code, 0, NULL);
-  return actor;
-}
-
 static sg_host_t host_of(rh_schedule *schedule, int32_t rank)
 {
   return sg_host_by_name(rh_platform_host(schedule->def.platform, rank));
 }
 
+static sg_actor_t start_actor(const char *name, sg_host_t host, void *data, void (*code)(int, char **))
+{
+  sg_actor_t actor = sg_actor_init(name, host);
+  sg_actor_set_data(actor, data);
+  sg_actor_start(actor, code, 0, NULL);
+  return actor;
+}
+
+/* sg_actor_set_stacksize moves the stack's top without allocating more (3.32), so the default is changed meanwhile. */
+static void start_feeder(rh_schedule *schedule)
+{
+  const int stack_KiB = sg_cfg_get_int("contexts/stack-size");
+  sg_cfg_set_int("contexts/stack-size", FEEDER_STACK_KIB);
+  start_actor("feeder", host_of(schedule, 0), schedule, feeder_main);
+  sg_cfg_set_int("contexts/stack-size", stack_KiB);
+}
+
 rh_status rh_schedule_run(rh_schedule *schedule)
 {
   RH_ASSERT(schedule->produced == 0); /* once */
-  start_actor("feeder", host_of(schedule, 0), schedule, FEEDER_STACK, feeder_main);
+  start_feeder(schedule);
   for (int32_t i = 0; i < 2 * schedule->workers; i++) {
     lane *lane = &schedule->lanes[i];
     lane->actor = start_actor(lane->kind == RH_LANE_COMPUTE ? "compute" : "communication",
-                              host_of(schedule, lane->rank), lane, 0, lane_main);
+                              host_of(schedule, lane->rank), lane, lane_main);
   }
   char why[256];
   bool deadlock;
