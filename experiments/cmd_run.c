@@ -210,7 +210,7 @@ static rh_status list_results(session *s, rh_run_list *results)
   results->list = calloc(s->plan.count, sizeof *results->list);
   RH_ASSERT(results->list && "memory is exhausted");
   for (size_t i = 0; i < s->plan.count; i++) {
-    rh_run_list one;
+    rh_run_list one = {0};
     rh_status status = rh_store_list(s->store, NULL, s->plan.list[i].run.id, &one);
     if (status != RH_OK) return status;
     if (one.count == 1) {
@@ -226,7 +226,7 @@ static rh_status list_results(session *s, rh_run_list *results)
 static rh_status print_results(session *s)
 {
   rh_status status = RH_OK;
-  rh_run_list list;
+  rh_run_list list = {0};
   rh_text out = {0};
   RH_TRY(list_results(s, &list));
   if (s->arguments->json) {
