@@ -45,11 +45,11 @@ fi
 
 echo
 echo "Everything is in $PWD/$database. Two queries to start with:"
-query "When did each run first reach 85 % test accuracy, in simulated seconds, and after how many bytes per worker?" \
+query "When did each run first reach 90 % test accuracy, in simulated seconds, and after how many bytes per worker?" \
   "SELECT r.platform, r.method, r.compressor, t.round, printf('%.3f', min(t.simulated_s)) AS simulated_s,
   printf('%.1f', t.wire_bytes / 1e6 / r.workers) AS MB_per_worker
 FROM time_to_accuracy t JOIN runs r ON r.id = t.run_id
-WHERE t.accuracy >= 0.85 AND r.study = 'quickstart' GROUP BY r.id ORDER BY r.platform, min(t.simulated_s)"
+WHERE t.accuracy >= 0.9 AND r.study = 'quickstart' GROUP BY r.id ORDER BY r.platform, min(t.simulated_s)"
 query "Which link carried most in each run, and how busy was it?" \
   "SELECT r.platform, r.method, r.compressor, l.link, printf('%.1f', max(l.bytes) / 1e6) AS MB,
   printf('%.1f', 100 * l.busy_s / r.simulated_s) AS busy_percent
