@@ -33,7 +33,7 @@ query() {
 
 bash experiments/packages.sh || exit 1
 step "configuring" cmake --preset release
-step "building" cmake --build --preset release
+step "building" cmake --build --preset release --target rehearse
 echo
 
 "$program" run experiments/quickstart.yaml --db "$database"
