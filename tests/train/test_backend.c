@@ -1,0 +1,460 @@
+/* One conformance test for all backends and all operations: known values, then random shapes against `ref`.
+ *
+ * Tensors lie with gaps between replicas; gaps, outputs and scratch are NaN before a call. So a value that is not
+ * written, a read outside an input, and a write into a gap all show.
+ */
+#include "cmocka_all.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "rng.h"
+
+#define COUNT_OF(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
+
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+enum { SHAPES = 25 };
+
+static rh_rng rng;
+
+static int64_t between(int64_t low, int64_t high)
+{
+  return low + rh_rng_below(&rng, (uint32_t)(high - low + 1));
+}
+
+/* [count][n] values with a gap after each replica, all NaN. */
+static rh_tensor new_poison(int64_t count, int64_t n)
+{
+  const int64_t stride = n + between(1, 5);
+  rh_tensor t = {rh_backend_ref.alloc((size_t)(count * stride) * sizeof(float)), stride};
+  assert_non_null(t.data);
+  for (int64_t i = 0; i < count * stride; i++)
+    t.data[i] = NAN;
+  return t;
+}
+
+static rh_tensor new_random(int64_t count, int64_t n)
+{
+  rh_tensor t = new_poison(count, n);
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < n; i++)
+      t.data[r * t.stride + i] = (float)rh_rng_normal(&rng);
+  return t;
+}
+
+static rh_tensor new_copy(rh_tensor from, int64_t count)
+{
+  rh_tensor t = {rh_backend_ref.alloc((size_t)(count * from.stride) * sizeof(float)), from.stride};
+  assert_non_null(t.data);
+  memcpy(t.data, from.data, (size_t)(count * from.stride) * sizeof(float));
+  return t;
+}
+
+static void drop(rh_tensor t)
+{
+  rh_backend_ref.release(t.data);
+}
+
+/* Values agree within `tolerance` of the largest; 0 asks for the same bits. Gaps are as they were. Frees both. */
+static void check(const char *what, int64_t count, int64_t n, rh_tensor expected, rh_tensor actual, double tolerance)
+{
+  double largest = 0;
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < n; i++)
+      largest = fmax(largest, fabs((double)expected.data[r * expected.stride + i]));
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < actual.stride; i++) {
+      const float got = actual.data[r * actual.stride + i];
+      if (i >= n) {
+        if (!isnan(got)) fail_msg("%s: wrote %g into the gap after replica %lld", what, (double)got, (long long)r);
+        continue;
+      }
+      const float want = expected.data[r * expected.stride + i];
+      if (!(fabs((double)got - want) <= tolerance * largest))
+        fail_msg("%s: replica %lld, element %lld: %.9g, expected %.9g", what, (long long)r, (long long)i, (double)got,
+                 (double)want);
+    }
+  drop(expected);
+  drop(actual);
+}
+
+/* Sums of n products of normal numbers: an error of 6e-8 for each, growing with sqrt(n) at random and with n at worst;
+ * relative to the largest of many such sums. */
+static double sum_tolerance(int64_t n)
+{
+  return 6e-8 * (8 + sqrt((double)n));
+}
+
+static void compare_dense(const rh_backend *b, const rh_dense *d, int64_t count, bool with_input)
+{
+  const int64_t xn = d->batch * d->inputs, wn = d->outputs * d->inputs, yn = d->batch * d->outputs;
+  rh_tensor x = new_random(count, xn), w = new_random(count, wn), bias = new_random(count, d->outputs);
+  rh_tensor dy = new_random(count, yn), y0 = new_poison(count, yn), y1 = new_copy(y0, count);
+  rh_tensor dw0 = new_poison(count, wn), dw1 = new_copy(dw0, count);
+  rh_tensor db0 = new_poison(count, d->outputs), db1 = new_copy(db0, count);
+  rh_tensor dx0 = new_poison(count, xn), dx1 = new_copy(dx0, count);
+  const rh_tensor none = {0};
+  rh_backend_ref.dense_forward(d, count, x, w, bias, y0);
+  b->dense_forward(d, count, x, w, bias, y1);
+  check("dense y", count, yn, y0, y1, sum_tolerance(d->inputs));
+  rh_backend_ref.dense_backward(d, count, x, w, dy, dw0, db0, with_input ? dx0 : none);
+  b->dense_backward(d, count, x, w, dy, dw1, db1, with_input ? dx1 : none);
+  check("dense dw", count, wn, dw0, dw1, sum_tolerance(d->batch));
+  check("dense db", count, d->outputs, db0, db1, sum_tolerance(d->batch));
+  if (with_input) {
+    check("dense dx", count, xn, dx0, dx1, sum_tolerance(d->outputs));
+  } else {
+    drop(dx0);
+    drop(dx1);
+  }
+  drop(x);
+  drop(w);
+  drop(bias);
+  drop(dy);
+}
+
+static void test_dense(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    compare_dense(backends[b], &(rh_dense){32, 784, 128}, 1, true);
+    for (int i = 0; i < SHAPES; i++)
+      compare_dense(backends[b], &(rh_dense){between(1, 33), between(1, 70), between(1, 40)}, between(1, 4), i % 2);
+  }
+}
+
+static void compare_conv(const rh_backend *b, const rh_conv *c, int64_t count, bool with_input)
+{
+  const int64_t places = (c->height - c->kernel + 1) * (c->width - c->kernel + 1);
+  const int64_t taps = c->in_channels * c->kernel * c->kernel;
+  const int64_t xn = c->batch * c->in_channels * c->height * c->width;
+  const int64_t wn = c->out_channels * taps, yn = c->batch * c->out_channels * places;
+  const int64_t scratch_n = (b->conv_scratch(c) + 15) / 16 * 16;
+  rh_tensor x = new_random(count, xn), w = new_random(count, wn), bias = new_random(count, c->out_channels);
+  rh_tensor dy = new_random(count, yn), y0 = new_poison(count, yn), y1 = new_copy(y0, count);
+  rh_tensor dw0 = new_poison(count, wn), dw1 = new_copy(dw0, count);
+  rh_tensor db0 = new_poison(count, c->out_channels), db1 = new_copy(db0, count);
+  rh_tensor dx0 = new_poison(count, xn), dx1 = new_copy(dx0, count);
+  rh_tensor scratch = new_poison(1, count * scratch_n + 64);
+  const rh_tensor none = {0}, work = {scratch.data, scratch_n};
+  rh_backend_ref.conv_forward(c, count, x, w, bias, y0, none);
+  b->conv_forward(c, count, x, w, bias, y1, work);
+  check("conv y", count, yn, y0, y1, sum_tolerance(taps));
+  for (int64_t i = 0; i < count * scratch_n; i++)
+    work.data[i] = NAN;
+  rh_backend_ref.conv_backward(c, count, x, w, dy, dw0, db0, with_input ? dx0 : none, none);
+  b->conv_backward(c, count, x, w, dy, dw1, db1, with_input ? dx1 : none, work);
+  for (int64_t i = count * scratch_n; i < scratch.stride; i++)
+    assert_true(isnan(scratch.data[i]));
+  check("conv dw", count, wn, dw0, dw1, sum_tolerance(c->batch * places));
+  check("conv db", count, c->out_channels, db0, db1, sum_tolerance(c->batch * places));
+  if (with_input) {
+    check("conv dx", count, xn, dx0, dx1, sum_tolerance(c->out_channels * c->kernel * c->kernel));
+  } else {
+    drop(dx0);
+    drop(dx1);
+  }
+  drop(x);
+  drop(w);
+  drop(bias);
+  drop(dy);
+  drop(scratch);
+}
+
+static void test_conv(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(2, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    compare_conv(backends[b], &(rh_conv){3, 1, 28, 28, 8, 5}, 2, true);
+    compare_conv(backends[b], &(rh_conv){3, 8, 12, 12, 16, 5}, 2, true);
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t kernel = between(1, 5);
+      compare_conv(
+          backends[b],
+          &(rh_conv){between(1, 4), between(1, 4), between(kernel, 19), between(kernel, 21), between(1, 9), kernel},
+          between(1, 3), i % 2);
+    }
+  }
+}
+
+static void test_relu(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(3, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t n = between(1, 300), count = between(1, 4);
+      rh_tensor x = new_random(count, n), y0 = new_poison(count, n), y1 = new_copy(y0, count);
+      rh_tensor place = new_copy(x, count), dy = new_random(count, n), dx0 = new_poison(count, n);
+      x.data[0] = place.data[0] = 0;
+      rh_backend_ref.relu_forward(n, count, x, y0);
+      backends[b]->relu_forward(n, count, x, y1);
+      backends[b]->relu_forward(n, count, place, place);
+      rh_backend_ref.relu_backward(n, count, y0, dy, dx0);
+      rh_tensor dx1 = new_copy(dy, count);
+      backends[b]->relu_backward(n, count, y1, dx1, dx1);
+      check("relu in place", count, n, new_copy(y0, count), place, 0);
+      check("relu y", count, n, y0, y1, 0);
+      check("relu dx in place", count, n, dx0, dx1, 0);
+      drop(x);
+      drop(dy);
+    }
+}
+
+static void compare_pool(const rh_backend *b, const rh_pool *p, int64_t count, bool coarse)
+{
+  const int64_t planes = p->batch * p->channels, xn = planes * p->height * p->width;
+  const int64_t yn = planes * (p->height / p->side) * (p->width / p->side);
+  rh_tensor x = new_random(count, xn), y0 = new_poison(count, yn), y1 = new_copy(y0, count);
+  rh_tensor dy = new_random(count, yn), dx0 = new_poison(count, xn), dx1 = new_copy(dx0, count);
+  for (int64_t r = 0; coarse && r < count; r++) /* few different values: many ties */
+    for (int64_t i = 0; i < xn; i++)
+      x.data[r * x.stride + i] = rintf(x.data[r * x.stride + i]);
+  rh_backend_ref.pool_forward(p, count, x, y0);
+  b->pool_forward(p, count, x, y1);
+  rh_backend_ref.pool_backward(p, count, x, dy, dx0);
+  b->pool_backward(p, count, x, dy, dx1);
+  check("pool y", count, yn, y0, y1, 0);
+  check("pool dx", count, xn, dx0, dx1, 0);
+  drop(x);
+  drop(dy);
+}
+
+static void test_pool(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(4, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < 2 * SHAPES; i++) {
+      const int64_t side = between(1, 4);
+      compare_pool(backends[b], &(rh_pool){between(1, 3), between(1, 3), between(side, 20), between(side, 27), side},
+                   between(1, 3), i % 2);
+    }
+}
+
+/* Two squares side by side: a tie, which goes to the first in row-major order, and a NaN, which is not lost. */
+static void test_pool_ties_and_nan(void **state)
+{
+  (void)state;
+  float x[2][8] = {{1, 2, 5, 5, 1, 2, 5, 5}, {2, 0, 1, 3, 0, 9, 1, 3}};
+  const float dy[4] = {10, 20, 30, 40};
+  const float y_want[4] = {2, 5, 9, 5};
+  const float dx_want[16] = {0, 10, 20, 0, 0, 0, 40, 0, 0, 0, 0, 0, 0, 30, 0, 0};
+  const rh_pool p = {1, 1, 2, 8, 2};
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    float y[4], dx[16];
+    backends[b]->pool_forward(&p, 1, (rh_tensor){x[0], 0}, (rh_tensor){y, 0});
+    backends[b]->pool_backward(&p, 1, (rh_tensor){x[0], 0}, (rh_tensor){(float *)dy, 0}, (rh_tensor){dx, 0});
+    assert_memory_equal(y, y_want, sizeof y);
+    assert_memory_equal(dx, dx_want, sizeof dx);
+    for (int place = 0; place < 4; place++) {
+      float with_nan[16];
+      memcpy(with_nan, x, sizeof with_nan);
+      with_nan[place / 2 * 8 + place % 2] = NAN;
+      backends[b]->pool_forward(&p, 1, (rh_tensor){with_nan, 0}, (rh_tensor){y, 0});
+      backends[b]->pool_backward(&p, 1, (rh_tensor){with_nan, 0}, (rh_tensor){(float *)dy, 0}, (rh_tensor){dx, 0});
+      assert_true(isnan(y[0]) && y[1] == 5);
+      assert_true(dx[place / 2 * 8 + place % 2] == 10);
+    }
+    float nan_and_more[2] = {NAN, -1};
+    backends[b]->relu_forward(2, 1, (rh_tensor){nan_and_more, 0}, (rh_tensor){nan_and_more, 0});
+    assert_true(isnan(nan_and_more[0]) && nan_and_more[1] == 0);
+  }
+}
+
+static void test_softmax_cross_entropy(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(5, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t batch = between(1, 40), classes = between(2, 30), count = between(1, 4), n = batch * classes;
+      const int64_t label_stride = batch + 3;
+      rh_tensor z = new_random(count, n), dz0 = new_poison(count, n), dz1 = new_copy(dz0, count);
+      int32_t labels[4 * 43];
+      double loss0[4], loss1[4], loss2[4];
+      int64_t correct0[4], correct1[4], correct2[4];
+      for (int64_t k = 0; k < COUNT_OF(labels); k++)
+        labels[k] = (int32_t)between(0, classes - 1);
+      rh_backend_ref.softmax_cross_entropy(batch, classes, count, z, labels, label_stride, dz0, loss0, correct0);
+      backends[b]->softmax_cross_entropy(batch, classes, count, z, labels, label_stride, dz1, loss1, correct1);
+      backends[b]->softmax_cross_entropy(batch, classes, count, z, labels, label_stride, (rh_tensor){0}, loss2,
+                                         correct2);
+      for (int64_t r = 0; r < count; r++) {
+        assert_true(fabs(loss1[r] - loss0[r]) <= 2e-7 * (1 + loss0[r])); /* exponentials in f32 */
+        assert_true(loss1[r] == loss2[r] && correct1[r] == correct2[r]);
+        assert_int_equal(correct1[r], correct0[r]);
+      }
+      check("softmax dlogits", count, n, dz0, dz1, 4e-7);
+      drop(z);
+    }
+}
+
+/* Equal logits: loss ln(classes), gradient (1/classes - [label]) / batch, the first class wins. Huge logits: no
+ * overflow. */
+static void test_softmax_known_values(void **state)
+{
+  (void)state;
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    float equal[8] = {3, 3, 3, 3, -7, -7, -7, -7}, huge[3] = {1000, 0, -1000}, d[8];
+    double loss;
+    int64_t correct;
+    backends[b]->softmax_cross_entropy(2, 4, 1, (rh_tensor){equal, 0}, (const int32_t[]){0, 2}, 0, (rh_tensor){d, 0},
+                                       &loss, &correct);
+    assert_true(fabs(loss - 1.3862943611198906) < 1e-7);
+    assert_int_equal(correct, 1);
+    const float want[8] = {-.375F, .125F, .125F, .125F, .125F, .125F, -.375F, .125F};
+    assert_memory_equal(d, want, sizeof d);
+    backends[b]->softmax_cross_entropy(1, 3, 1, (rh_tensor){huge, 0}, (const int32_t[]){1}, 0, (rh_tensor){d, 0}, &loss,
+                                       &correct);
+    assert_true(loss == 1000 && correct == 0 && d[0] == 1 && d[1] == -1 && d[2] == 0);
+  }
+}
+
+static void test_sgd_step(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(6, RH_PURPOSE_TEST, 0, 0);
+  /* x 1, u 2, g 3, momentum .5, decay 4, lr .25: u = .5 2 + (3 + 4 1) = 8, x = 1 - .25 8 = -1 */
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    float x1 = 1, u1 = 2, g1 = 3;
+    backends[b]->sgd_step(1, 1, (rh_tensor){&x1, 0}, (rh_tensor){&u1, 0}, (rh_tensor){&g1, 0}, 0.25, 0.5, 4);
+    assert_true(x1 == -1 && u1 == 8 && g1 == 3);
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t n = between(1, 300), count = between(1, 4);
+      rh_tensor x = new_random(count, n), u = new_random(count, n), g = new_random(count, n);
+      rh_tensor x0 = new_copy(x, count), u0 = new_copy(u, count);
+      rh_backend_ref.sgd_step(n, count, x0, u0, g, 0.05, 0.9, 1e-4);
+      backends[b]->sgd_step(n, count, x, u, g, 0.05, 0.9, 1e-4);
+      check("sgd x", count, n, x0, x, 0);
+      check("sgd u", count, n, u0, u, 0);
+      drop(g);
+    }
+  }
+}
+
+static void test_add_scaled_and_scale(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(7, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t n = between(1, 300), count = between(1, 4);
+      rh_tensor x = new_random(count, n), y0 = new_random(count, n), y1 = new_copy(y0, count);
+      rh_backend_ref.add_scaled(n, count, -0.3, x, y0);
+      backends[b]->add_scaled(n, count, -0.3, x, y1);
+      check("add_scaled", count, n, y0, y1, 0);
+      y0 = new_poison(count, n);
+      y1 = new_copy(x, count);
+      rh_backend_ref.scale(n, count, 1.7, x, y0);
+      backends[b]->scale(n, count, 1.7, y1, y1);
+      check("scale in place", count, n, y0, y1, 0);
+      drop(x);
+    }
+}
+
+static void test_weighted_sum(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(8, RH_PURPOSE_TEST, 0, 0);
+  enum { MOST = 6 };
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t n = between(1, i % 2 ? 300 : 5000), terms = between(1, MOST);
+      rh_tensor x = new_random(terms, n), y0 = new_poison(1, n), y1 = new_copy(y0, 1);
+      const float *rows[MOST];
+      double weights[MOST];
+      for (int64_t k = 0; k < terms; k++) {
+        rows[k] = x.data + k * x.stride;
+        weights[k] = rh_rng_f64(&rng);
+      }
+      rh_backend_ref.weighted_sum(n, terms, weights, rows, y0.data);
+      backends[b]->weighted_sum(n, terms, weights, rows, y1.data);
+      double sum = 0;
+      for (int64_t k = 0; k < terms; k++)
+        sum += weights[k] * rows[k][n / 2];
+      assert_true(fabs(y0.data[n / 2] - sum) < 1e-6 * (1 + fabs(sum)));
+      check("weighted_sum", 1, n, y0, y1, 0);
+      drop(x);
+    }
+}
+
+enum { ITEMS = 100, THREADS = 3 };
+
+typedef struct counts {
+  int times[ITEMS], wrong_threads, until;
+} counts;
+
+static bool count_item(void *context, int64_t item, int thread)
+{
+  counts *c = context;
+  __atomic_fetch_add(&c->times[item], 1, __ATOMIC_RELAXED);
+  if (thread < 0 || thread >= THREADS) __atomic_fetch_add(&c->wrong_threads, 1, __ATOMIC_RELAXED);
+  return item < c->until;
+}
+
+static void test_parallel(void **state)
+{
+  (void)state;
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int threads = 1; threads <= THREADS; threads++) {
+      counts all = {.until = ITEMS}, ended = {.until = 0};
+      backends[b]->parallel(ITEMS, threads, count_item, &all);
+      for (int i = 0; i < ITEMS; i++)
+        assert_int_equal(all.times[i], 1);
+      assert_int_equal(all.wrong_threads, 0);
+      backends[b]->parallel(0, threads, count_item, &all);
+      backends[b]->parallel(ITEMS, threads, count_item, &ended);
+      int done = 0;
+      for (int i = 0; i < ITEMS; i++)
+        done += ended.times[i];
+      assert_true(done >= 1 && done <= THREADS); /* each thread may have begun one item */
+    }
+}
+
+static void test_memory_and_names(void **state)
+{
+  (void)state;
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    assert_ptr_equal(rh_backend_find(backends[b]->name), backends[b]);
+    assert_true(strlen(backends[b]->kernel()) > 0);
+    assert_true(backends[b]->tile >= 1);
+    for (size_t bytes = 1; bytes < 1 << 24; bytes = bytes * 3 + 1) {
+      unsigned char *memory = backends[b]->alloc(bytes);
+      assert_non_null(memory);
+      assert_int_equal((uintptr_t)memory % 64, 0);
+      for (size_t i = 0; i < bytes; i++)
+        if (memory[i] != 0) fail_msg("byte %zu of %zu is not zero", i, bytes);
+      memset(memory, 255, bytes); /* dirties what the next allocation may be given */
+      backends[b]->release(memory);
+    }
+    backends[b]->release(NULL);
+    assert_null(backends[b]->alloc(SIZE_MAX - 100));
+    assert_null(backends[b]->alloc(SIZE_MAX));
+  }
+  assert_null(rh_backend_find("abacus"));
+  assert_true(strncmp(rh_backend_cpu.kernel(), "OpenBLAS ", 9) == 0);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_dense),
+      cmocka_unit_test(test_conv),
+      cmocka_unit_test(test_relu),
+      cmocka_unit_test(test_pool),
+      cmocka_unit_test(test_pool_ties_and_nan),
+      cmocka_unit_test(test_softmax_cross_entropy),
+      cmocka_unit_test(test_softmax_known_values),
+      cmocka_unit_test(test_sgd_step),
+      cmocka_unit_test(test_add_scaled_and_scale),
+      cmocka_unit_test(test_weighted_sum),
+      cmocka_unit_test(test_parallel),
+      cmocka_unit_test(test_memory_and_names),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
