@@ -11,7 +11,6 @@ int rh_cmd_platform(int argc, char **argv); /* platform FILE */
 int rh_cmd_catalogue(int argc,
                      char **argv);        /* methods | models | compressors | datasets | collectives | graphs [NAME] */
 int rh_cmd_doctor(int argc, char **argv); /* doctor */
-int rh_cmd_calibrate(int argc, char **argv); /* calibrate STUDY: times the steps that its runs need */
 
 /* Children of `run`, not for users. */
 int rh_cmd_probe(int argc, char **argv);   /* _probe */
