@@ -1,0 +1,474 @@
+/* Replicas: the same bits for any number of threads, chunk and tile; sums, means, scores and limits. */
+#include "cmocka_all.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "batches.h"
+#include "hash.h"
+#include "replicas.h"
+
+enum { WORKERS = 6, SIDE = 16, PIXELS = SIDE * SIDE, CLASSES = 3, TRAIN = 97, TEST = 150, BATCH = 5, STEPS = 100 };
+
+/* Noise with a bright quarter that tells the class: small, and there is something to learn. */
+static uint8_t pixels[TRAIN + TEST][PIXELS];
+static int32_t labels[TRAIN + TEST];
+static rh_dataset dataset;
+
+/* Uneven shards: 0, the smallest, holds fewer samples than a batch. */
+static int64_t offsets[WORKERS + 1] = {0, 3, 20, 41, 60, 77, TRAIN};
+static int32_t indices[TRAIN];
+static const rh_partition partition = {WORKERS, offsets, indices};
+
+static int make_data(void **state)
+{
+  (void)state;
+  rh_rng rng = rh_rng_stream(11, RH_PURPOSE_TEST, 0, 0);
+  for (int i = 0; i < TRAIN + TEST; i++) {
+    labels[i] = (int32_t)rh_rng_below(&rng, CLASSES);
+    for (int k = 0; k < PIXELS; k++) {
+      const bool bright = k / SIDE / 8 * 2 + k % SIDE / 8 == labels[i];
+      pixels[i][k] = (uint8_t)(rh_rng_below(&rng, 156) + (bright ? 100 : 0));
+    }
+  }
+  for (int i = 0; i < TRAIN; i++)
+    indices[i] = (i * 31 + 5) % TRAIN;
+  dataset = (rh_dataset){.name = "quarters",
+                         .shape = {1, SIDE, SIDE},
+                         .classes = CLASSES,
+                         .train = {TRAIN, pixels[0], labels},
+                         .test = {TEST, pixels[TRAIN], labels + TRAIN},
+                         .mean = 0.4F,
+                         .deviation = 0.25F};
+  return 0;
+}
+
+static rh_model build(const char *name, rh_shape input, int64_t classes)
+{
+  const rh_model_kind *kind = rh_model_find(name);
+  const rh_settings none = {0};
+  int64_t options[8];
+  rh_model model;
+  assert_non_null(kind);
+  assert_true(kind->options_size <= sizeof options);
+  assert_int_equal(rh_option_read(kind->options, kind->option_count, "model", &none, options), RH_OK);
+  assert_int_equal(kind->build(options, input, classes, &model), RH_OK);
+  return model;
+}
+
+static rh_replicas_def default_def(const rh_model *model)
+{
+  return (rh_replicas_def){.backend = &rh_backend_cpu,
+                           .model = model,
+                           .dataset = &dataset,
+                           .partition = &partition,
+                           .workers = WORKERS,
+                           .copies = WORKERS,
+                           .batch = BATCH,
+                           .seed = 5,
+                           .threads = 1,
+                           .momentum = 0.9,
+                           .decay = 1e-4};
+}
+
+static rh_replicas *new_replicas(const rh_replicas_def *def)
+{
+  rh_replicas *replicas = NULL;
+  if (rh_replicas_new(def, &replicas) != RH_OK) fail_msg("%s", rh_error_message());
+  return replicas;
+}
+
+/* Local SGD on all copies, or one SGD on the mean gradient when there is one copy. Returns the last mean loss. */
+static double train(rh_replicas *replicas, int64_t from, int64_t to)
+{
+  const rh_replicas_def *def = rh_replicas_get_def(replicas);
+  const int32_t chunk = (int32_t)rh_replicas_chunk(replicas);
+  double loss[WORKERS], sum = 0;
+  rh_tree_sum *tree = NULL;
+  float *mean = calloc((size_t)def->model->stride, sizeof *mean), *grads;
+  assert_non_null(mean);
+  assert_int_equal(rh_tree_sum_new(def->backend, def->model->stride, &tree), RH_OK);
+  for (int64_t t = from; t < to; t++) {
+    rh_tree_sum_begin(tree);
+    for (int32_t first = 0; first < def->workers; first += chunk) {
+      const int32_t count = def->workers - first < chunk ? def->workers - first : chunk;
+      assert_int_equal(rh_replicas_gradients(replicas, t, first, count, &grads, loss + first), RH_OK);
+      if (def->copies > 1) rh_replicas_sgd(replicas, first, count, grads, 0.02);
+      for (int32_t i = 0; i < count; i++)
+        rh_tree_sum_add(tree, grads + i * def->model->stride);
+    }
+    rh_tree_sum_end(tree, 1.0 / def->workers, mean);
+    if (def->copies == 1) rh_replicas_sgd(replicas, 0, 1, mean, 0.02);
+  }
+  for (int32_t i = 0; i < def->workers; i++)
+    sum += loss[i] / def->workers;
+  rh_tree_sum_free(tree);
+  free(mean);
+  return sum;
+}
+
+/* Trains STEPS steps; the hash of the state, and of the distance and the score of the mean model. */
+static uint64_t trained_hash(const rh_replicas_def *def)
+{
+  rh_replicas *replicas = new_replicas(def);
+  rh_score score;
+  const double loss = train(replicas, 0, STEPS);
+  float *mean = calloc((size_t)def->model->stride, sizeof *mean);
+  assert_non_null(mean);
+  assert_true(loss < 0.7); /* ln 3 = 1.1 at the start: it has learned */
+  assert_int_equal(rh_replicas_mean(replicas, mean), RH_OK);
+  assert_int_equal(rh_replicas_score(replicas, mean, &dataset.test, 0, &score), RH_OK);
+  const double parts[] = {rh_replicas_consensus_distance(replicas, mean), score.loss, score.accuracy};
+  const uint64_t hash = rh_hash_bytes(parts, sizeof parts, rh_replicas_hash(replicas));
+  free(mean);
+  rh_replicas_free(replicas);
+  return hash;
+}
+
+/* memory_bytes that leaves room for a chunk of `rows`. */
+static int64_t memory_for(const rh_replicas_def *def, int64_t rows)
+{
+  int64_t least, most;
+  rh_replicas_predict(def, &least, &most);
+  return least + (rows - 1) * def->model->stride * (int64_t)sizeof(float);
+}
+
+static void check_same_bits(const char *name, int32_t copies)
+{
+  const rh_model model = build(name, dataset.shape, CLASSES);
+  rh_replicas_def def = default_def(&model);
+  def.copies = copies;
+  const uint64_t expected = trained_hash(&def);
+  def.threads = 2;
+  assert_true(trained_hash(&def) == expected);
+  for (int64_t rows = 1; rows <= 4; rows += 3) {
+    def.memory_bytes = memory_for(&def, rows);
+    rh_replicas *replicas = new_replicas(&def);
+    assert_int_equal(rh_replicas_chunk(replicas), rows);
+    assert_true(rh_replicas_bytes(replicas) <= def.memory_bytes);
+    rh_replicas_free(replicas);
+    assert_true(trained_hash(&def) == expected);
+  }
+  rh_backend wide = rh_backend_cpu; /* several replicas in one call, as on a GPU */
+  wide.tile = 4;
+  def.backend = &wide;
+  def.memory_bytes = 0;
+  assert_true(trained_hash(&def) == expected);
+  def.seed++;
+  assert_true(trained_hash(&def) != expected);
+}
+
+static void test_same_bits_mlp(void **state)
+{
+  (void)state;
+  check_same_bits("mlp", WORKERS);
+  check_same_bits("mlp", 1);
+}
+
+static void test_same_bits_cnn(void **state)
+{
+  (void)state;
+  check_same_bits("cnn", WORKERS);
+  check_same_bits("cnn", 1);
+}
+
+/* Four workers with the same data: the mean of equal gradients is exact, so one copy and four copies stay equal. */
+static void test_one_copy_equals_many(void **state)
+{
+  (void)state;
+  enum { N = 4 };
+  int64_t starts[N + 1] = {0, 1, 2, 3, 4};
+  int32_t same[N] = {7, 7, 7, 7};
+  const rh_partition shared = {N, starts, same};
+  const rh_model model = build("cnn", dataset.shape, CLASSES);
+  rh_replicas_def def = default_def(&model);
+  def.partition = &shared;
+  def.workers = def.copies = N;
+  rh_replicas *many = new_replicas(&def);
+  def.copies = 1;
+  rh_replicas *one = new_replicas(&def);
+  train(many, 0, 20);
+  train(one, 0, 20);
+  for (int32_t i = 0; i < N; i++) {
+    const size_t bytes = (size_t)model.stride * sizeof(float);
+    assert_memory_equal(rh_replicas_parameters(many, i), rh_replicas_parameters(one, i), bytes);
+    assert_memory_equal(rh_replicas_momentum(many, i), rh_replicas_momentum(one, i), bytes);
+  }
+  assert_true(rh_replicas_consensus_distance(one, rh_replicas_parameters(one, 0)) == 0);
+  rh_replicas_free(many);
+  rh_replicas_free(one);
+}
+
+/* Any chunking gives the bits of adding row by row, and these are near the sum in double. */
+static void test_tree_sum(void **state)
+{
+  (void)state;
+  enum { STRIDE = 48, MOST = 37 };
+  static float rows[MOST][STRIDE], out[STRIDE], again[STRIDE];
+  rh_rng rng = rh_rng_stream(12, RH_PURPOSE_TEST, 0, 0);
+  for (int i = 0; i < MOST * STRIDE; i++)
+    rows[i / STRIDE][i % STRIDE] = (float)rh_rng_normal(&rng);
+  rh_tree_sum *tree;
+  assert_int_equal(rh_tree_sum_new(&rh_backend_cpu, STRIDE, &tree), RH_OK);
+  for (int n = 1; n <= MOST; n++) {
+    for (int pass = 0; pass < 2; pass++) { /* a used tree begins anew */
+      rh_tree_sum_begin(tree);
+      for (int i = 0; i < n; i++)
+        rh_tree_sum_add(tree, rows[i]);
+      rh_tree_sum_end(tree, 0.5, pass ? again : out);
+    }
+    assert_memory_equal(out, again, sizeof out);
+    for (int k = 0; k < STRIDE; k++) {
+      double sum = 0;
+      for (int i = 0; i < n; i++)
+        sum += rows[i][k];
+      assert_true(fabs(out[k] - 0.5 * sum) < 1e-6 * sqrt(n)); /* log2(37) roundings of values of about sqrt(n) */
+    }
+  }
+  /* 2^24 + 1 is no float: in a row 1's added to it are lost, in a tree pairs of them are not. */
+  const float lost[4] = {0x1p24F, 1, 1, 1};
+  rh_tree_sum_begin(tree);
+  for (int i = 0; i < 4; i++) {
+    for (int k = 0; k < STRIDE; k++)
+      out[k] = lost[i];
+    rh_tree_sum_add(tree, out);
+  }
+  rh_tree_sum_end(tree, 1, out);
+  assert_true(out[0] == 0x1p24F + 2);
+  rh_tree_sum_free(tree);
+}
+
+static void test_mean_and_consensus_distance(void **state)
+{
+  (void)state;
+  const rh_model model = build("logreg", dataset.shape, CLASSES);
+  rh_replicas_def def = default_def(&model);
+  def.threads = 2;
+  rh_replicas *replicas = new_replicas(&def);
+  float *mean = calloc((size_t)model.stride, sizeof *mean);
+  assert_non_null(mean);
+  for (int32_t i = 0; i < WORKERS; i++)
+    for (int64_t k = 0; k < model.parameters; k++)
+      rh_replicas_parameters(replicas, i)[k] = k == 17 ? (float)(2 * i) : k == 700 ? -1 : 0;
+  assert_int_equal(rh_replicas_mean(replicas, mean), RH_OK);
+  for (int64_t k = 0; k < model.stride; k++)
+    assert_true(fabs(mean[k] - (k == 17 ? 5 : k == 700 ? -1 : 0)) < 1e-6);
+  /* parameters 0, 2, 4, 6, 8, 10 around 5: the mean square is (25 + 9 + 1 + 1 + 9 + 25) / 6 */
+  assert_true(fabs(rh_replicas_consensus_distance(replicas, mean) - sqrt(70.0 / 6)) < 1e-6);
+  free(mean);
+  rh_replicas_free(replicas);
+}
+
+/* With all parameters zero every class is equally likely: loss ln 3, and class 0 is the answer. */
+static void test_score(void **state)
+{
+  (void)state;
+  const rh_model model = build("mlp", dataset.shape, CLASSES);
+  rh_replicas_def def = default_def(&model);
+  rh_replicas *replicas = new_replicas(&def);
+  float *zero = calloc((size_t)model.stride, sizeof *zero);
+  assert_non_null(zero);
+  const int64_t limits[] = {0, 1, 63, 64, 65, 128, TEST, TEST + 1};
+  for (size_t i = 0; i < RH_COUNT(limits); i++) {
+    const int64_t count = limits[i] == 0 || limits[i] > TEST ? TEST : limits[i];
+    int64_t zeros = 0;
+    for (int64_t k = 0; k < count; k++)
+      zeros += labels[TRAIN + k] == 0;
+    rh_score score;
+    assert_int_equal(rh_replicas_score(replicas, zero, &dataset.test, limits[i], &score), RH_OK);
+    assert_true(fabs(score.loss - 1.0986122886681098) < 1e-7);
+    assert_true(fabs(score.accuracy - (double)zeros / (double)count) < 1e-12);
+  }
+  free(zero);
+  rh_replicas_free(replicas);
+}
+
+static void test_stop(void **state)
+{
+  (void)state;
+  const rh_model model = build("logreg", dataset.shape, CLASSES);
+  volatile sig_atomic_t stop = 0;
+  rh_replicas_def def = default_def(&model);
+  def.stop = &stop;
+  rh_replicas *replicas = new_replicas(&def);
+  float *grads;
+  float *mean = calloc((size_t)model.stride, sizeof *mean);
+  rh_score score;
+  assert_non_null(mean);
+  assert_int_equal(rh_replicas_gradients(replicas, 0, 0, 2, &grads, NULL), RH_OK);
+  stop = 1;
+  assert_int_equal(rh_replicas_gradients(replicas, 0, 0, 2, &grads, NULL), RH_EINTERRUPTED);
+  assert_int_equal(rh_replicas_score(replicas, mean, &dataset.test, 0, &score), RH_EINTERRUPTED);
+  assert_int_equal(rh_replicas_mean(replicas, mean), RH_EINTERRUPTED);
+  free(mean);
+  rh_replicas_free(replicas);
+}
+
+static void test_memory_limit(void **state)
+{
+  (void)state;
+  const rh_model model = build("cnn", dataset.shape, CLASSES);
+  rh_replicas_def def = default_def(&model);
+  int64_t least, most;
+  rh_replicas_predict(&def, &least, &most);
+  assert_true(most - least == (WORKERS - 1) * model.stride * 4);
+  assert_true(least > (2 * WORKERS + 1) * model.stride * 4);
+  rh_replicas *replicas = NULL;
+  def.memory_bytes = least - 1;
+  assert_int_equal(rh_replicas_new(&def, &replicas), RH_ENOMEM);
+  assert_null(replicas);
+  assert_non_null(strstr(rh_error_message(), "6 replicas of model cnn need"));
+  def.memory_bytes = least;
+  replicas = new_replicas(&def);
+  assert_int_equal(rh_replicas_chunk(replicas), 1);
+  assert_true(rh_replicas_bytes(replicas) == least);
+  rh_replicas_free(replicas);
+  def.memory_bytes = 0;
+  replicas = new_replicas(&def);
+  assert_int_equal(rh_replicas_chunk(replicas), WORKERS);
+  assert_true(rh_replicas_bytes(replicas) == most);
+  rh_replicas_free(replicas);
+}
+
+/* Batches run through the shard in epochs: each holds every sample once, in an order of its own, at any batch size. */
+static void test_batches(void **state)
+{
+  (void)state;
+  enum { DRAWN = 84 }; /* several epochs of the shards of 3, 17 and 21 */
+  for (int32_t worker = 0; worker < 3; worker++)
+    for (int64_t batch = 1; batch <= DRAWN; batch = batch * 2 + 1) {
+      const int64_t samples = offsets[worker + 1] - offsets[worker];
+      static float x[DRAWN * 2 * PIXELS];
+      static int32_t got[DRAWN * 2], drawn[DRAWN * 2];
+      rh_batches batches;
+      int64_t n = 0;
+      assert_int_equal(rh_batches_init(&dataset, &partition, 5, &batches), RH_OK);
+      for (int64_t t = 0; n < DRAWN; t++, n += batch) {
+        rh_batches_gather(&batches, worker, t, batch, x, got);
+        for (int64_t k = 0; k < batch && n + k < DRAWN; k++) {
+          /* the sample is the one whose pixels are the batch's */
+          int32_t sample = -1;
+          for (int64_t s = offsets[worker]; s < offsets[worker + 1]; s++) {
+            const float first = ((float)pixels[indices[s]][0] / 255 - dataset.mean) / dataset.deviation;
+            const float last = ((float)pixels[indices[s]][PIXELS - 1] / 255 - dataset.mean) / dataset.deviation;
+            if (fabsf(x[k * PIXELS] - first) < 1e-5F && fabsf(x[(k + 1) * PIXELS - 1] - last) < 1e-5F)
+              sample = indices[s];
+          }
+          assert_true(sample >= 0);
+          assert_int_equal(got[k], labels[sample]);
+          drawn[n + k] = sample;
+        }
+      }
+      for (int64_t epoch = 0; epoch < DRAWN / samples; epoch++) {
+        int times[TRAIN] = {0};
+        for (int64_t k = 0; k < samples; k++)
+          times[drawn[epoch * samples + k]]++;
+        for (int64_t s = offsets[worker]; s < offsets[worker + 1]; s++)
+          assert_int_equal(times[indices[s]], 1);
+      }
+      if (samples > 3) assert_memory_not_equal(drawn, drawn + samples, (size_t)samples * sizeof *drawn);
+      /* a batch can be asked for again, after later ones */
+      rh_batches_gather(&batches, worker, 0, 1, x, got);
+      assert_int_equal(got[0], labels[drawn[0]]);
+      rh_batches_clear(&batches);
+    }
+}
+
+static void test_parameter_counts(void **state)
+{
+  (void)state;
+  const rh_shape mnist = {1, 28, 28};
+  const rh_model logreg = build("logreg", mnist, 10), mlp = build("mlp", mnist, 10), cnn = build("cnn", mnist, 10);
+  assert_int_equal(logreg.parameters, 784 * 10 + 10);
+  assert_int_equal(mlp.parameters, 784 * 128 + 128 + 128 * 10 + 10);
+  assert_int_equal(cnn.parameters, 8 * 25 + 8 + 16 * 200 + 16 + 256 * 64 + 64 + 64 * 10 + 10);
+  assert_int_equal(cnn.parameters, 20522);
+  assert_int_equal(cnn.stride, 20528);
+  const rh_model *const models[] = {&logreg, &mlp, &cnn};
+  for (size_t m = 0; m < RH_COUNT(models); m++) {
+    int64_t end = 0; /* segments cover the vector without gaps, each with its matrix view */
+    for (int s = 0; s < models[m]->segment_count; s++) {
+      const rh_segment *segment = &models[m]->segments[s];
+      assert_int_equal(segment->offset, end);
+      assert_int_equal(segment->rows * segment->columns, segment->count);
+      end += segment->count;
+    }
+    assert_int_equal(end, models[m]->parameters);
+  }
+  assert_string_equal(cnn.segments[2].name, "conv2.weight");
+  assert_int_equal(cnn.segments[2].rows, 16);
+  assert_int_equal(cnn.segments[2].columns, 200);
+  /* 2 per weight and place, 1 per bias and place, 5 per class for the loss */
+  assert_true(rh_model_forward_flop(&logreg) == 2 * 7840 + 10 + 50);
+  /* the input's gradient is not computed */
+  assert_true(rh_model_backward_flop(&logreg) == 2 * 7840 + 10 + 10);
+}
+
+/* He et al.: normal with variance 2 / inputs; biases and pad zero; the same seed the same values. */
+static void test_initial_parameters(void **state)
+{
+  (void)state;
+  const rh_model model = build("mlp", (rh_shape){1, 28, 28}, 10);
+  float *row = calloc((size_t)model.stride, sizeof *row), *other = calloc((size_t)model.stride, sizeof *other);
+  assert_non_null(row);
+  assert_non_null(other);
+  for (int64_t i = 0; i < model.stride; i++)
+    row[i] = NAN;
+  rh_model_init_parameters(&model, 1, row);
+  rh_model_init_parameters(&model, 1, other);
+  assert_memory_equal(row, other, (size_t)model.stride * sizeof *row);
+  rh_model_init_parameters(&model, 2, other);
+  assert_memory_not_equal(row, other, (size_t)model.parameters * sizeof *row);
+  double squares = 0;
+  const rh_segment *weight = &model.segments[0];
+  for (int64_t i = 0; i < weight->count; i++)
+    squares += (double)row[i] * row[i];
+  /* the variance of 1e5 normal numbers has a standard error of sqrt(2 / 1e5) = 0.45 % of itself */
+  assert_true(fabs(squares / (double)weight->count / (2.0 / 784) - 1) < 4 * 0.0045);
+  for (int64_t i = 0; i < model.segments[1].count; i++)
+    assert_true(row[model.segments[1].offset + i] == 0);
+  for (int64_t i = model.parameters; i < model.stride; i++)
+    assert_true(row[i] == 0);
+  free(row);
+  free(other);
+}
+
+static void test_models_that_do_not_fit(void **state)
+{
+  (void)state;
+  rh_model model;
+  const rh_model_kind *cnn = rh_model_find("cnn");
+  assert_int_equal(cnn->build(NULL, (rh_shape){1, 15, 28}, 10, &model), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "squares of 2x2 do not fit")); /* 15 -> 11 -> 5 -> 1 -> no square of 2 */
+  assert_int_equal(rh_model_begin(&model, "m", (rh_shape){0, 1, 1}, 10), RH_EINVAL);
+  assert_int_equal(rh_model_begin(&model, "m", (rh_shape){1, 1, 1}, 1), RH_EINVAL);
+  assert_int_equal(rh_model_begin(&model, "m", (rh_shape){1, 4, 4}, 3), RH_OK);
+  assert_int_equal(rh_model_add_dense(&model, "d", 0), RH_EINVAL);
+  assert_int_equal(rh_model_add_conv(&model, "c", 1, 5), RH_EINVAL);
+  assert_int_equal(rh_model_add_pool(&model, 5), RH_EINVAL);
+  assert_int_equal(rh_model_add_dense(&model, "d", 1 << 30), RH_EINVAL);
+  assert_int_equal(rh_model_begin(&model, "m", (rh_shape){1, 4, 4}, 3), RH_OK);
+  assert_int_equal(rh_model_add_dense(&model, "d", 4), RH_OK);
+  assert_int_equal(rh_model_end(&model), RH_EINVAL);
+  assert_null(rh_model_find("transformer"));
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_same_bits_mlp),
+      cmocka_unit_test(test_same_bits_cnn),
+      cmocka_unit_test(test_one_copy_equals_many),
+      cmocka_unit_test(test_tree_sum),
+      cmocka_unit_test(test_mean_and_consensus_distance),
+      cmocka_unit_test(test_score),
+      cmocka_unit_test(test_stop),
+      cmocka_unit_test(test_memory_limit),
+      cmocka_unit_test(test_batches),
+      cmocka_unit_test(test_parameter_counts),
+      cmocka_unit_test(test_initial_parameters),
+      cmocka_unit_test(test_models_that_do_not_fit),
+  };
+  return cmocka_run_group_tests(tests, make_data, NULL);
+}
