@@ -96,7 +96,8 @@ typedef struct rh_run_list {
   int32_t count, size;
 } rh_run_list;
 
-/* All runs, or those of one study (NULL: all), or those whose id starts with `id` (NULL: all), oldest first. */
+/* Appends all runs, or those of one study (NULL: all), or those whose id starts with `id` (NULL: all), oldest first.
+ * On failure the list is as before. */
 RH_CHECKED rh_status rh_store_list(rh_store *store, const char *study, const char *id, rh_run_list *list);
 void rh_run_list_clear(rh_run_list *list);
 /* The id of the one run whose id starts with `prefix`. RH_EINVAL if there is none, or several (they are listed). */

@@ -102,10 +102,10 @@ void rh_store_file_uri(const char *path, bool read_only, rh_text *uri)
     rh_text_append(uri, plain ? "%c" : "%%%02X", (unsigned char)*c);
   }
   char *directory = directory_of(path);
-  bool can_share = access(directory, W_OK) == 0;
+  bool fixed = !is_writable(path) || access(directory, W_OK) != 0;
   free(directory);
-  /* Without a WAL file nobody writes, and where none can be made, nobody will: the file alone is all there is. */
-  bool immutable = read_only && !can_share && !has_companion(path, "-wal");
+  /* Where nobody can write and no WAL is left over, the file alone is all there is; SQLite needs no shared memory. */
+  bool immutable = read_only && fixed && !has_companion(path, "-wal");
   rh_text_append(uri, "?mode=%s%s", read_only && !is_writable(path) ? "ro" : "rw", immutable ? "&immutable=1" : "");
 }
 

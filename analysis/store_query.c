@@ -62,6 +62,15 @@ static void read_summary(sqlite3_stmt *s, rh_run_summary *run)
   run->parameters_hash = rh_column_text(s, c++);
 }
 
+static void free_summary(rh_run_summary *run)
+{
+  char *texts[] = {run->id,         run->study,         run->platform,     run->network_model,  run->method,
+                   run->compressor, run->model,         run->dataset,      run->graph,          run->status,
+                   run->reason,     run->configuration, run->busiest_link, run->parameters_hash};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    free(texts[i]);
+}
+
 /* A zeroed element at the end of the list; NULL when memory is exhausted. */
 static rh_run_summary *append(rh_run_list *list)
 {
@@ -79,7 +88,7 @@ static rh_run_summary *append(rh_run_list *list)
 
 rh_status rh_store_list(rh_store *store, const char *study, const char *id, rh_run_list *list)
 {
-  *list = (rh_run_list){0};
+  int32_t before = list->count;
   rh_status status;
   sqlite3_stmt *statement = NULL;
   RH_TRY(rh_store_prepare(store, select_summaries, &statement));
@@ -97,20 +106,15 @@ rh_status rh_store_list(rh_store *store, const char *study, const char *id, rh_r
   }
 done:
   if (statement) sqlite3_reset(statement);
-  if (status != RH_OK) rh_run_list_clear(list);
+  while (status != RH_OK && list->count > before)
+    free_summary(&list->list[--list->count]);
   return status;
 }
 
 void rh_run_list_clear(rh_run_list *list)
 {
-  for (int32_t i = 0; i < list->count; i++) {
-    rh_run_summary *run = &list->list[i];
-    char *texts[] = {run->id,         run->study,         run->platform,     run->network_model,  run->method,
-                     run->compressor, run->model,         run->dataset,      run->graph,          run->status,
-                     run->reason,     run->configuration, run->busiest_link, run->parameters_hash};
-    for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
-      free(texts[k]);
-  }
+  for (int32_t i = 0; i < list->count; i++)
+    free_summary(&list->list[i]);
   free(list->list);
   *list = (rh_run_list){0};
 }
