@@ -44,7 +44,7 @@ static rh_status round_done(void *context, const rh_round_time *time)
 
 static void simulate(experiment *e, rh_protocol protocol)
 {
-  rh_platform *platform;
+  static rh_platform *platform; /* nothing unloads it */
   const rh_platform_def def = {.file = RH_SOURCE_DIR "/platforms/ideal.xml", .workers = e->collective.size};
   if (rh_platform_load(&def, &platform) != RH_OK) fail_msg("%s", rh_error_message());
   const rh_schedule_def schedule_def = {.platform = platform,

@@ -30,7 +30,6 @@ static const char bus_xml[] =
 enum { EVENTS = 64 };
 
 typedef struct trial {
-  rh_platform *platform;
   rh_schedule *schedule;
   rh_status (*round)(struct trial *trial, int64_t round, bool *more);
   rh_event events[EVENTS];
@@ -42,6 +41,7 @@ typedef struct trial {
   int64_t stop_after; /* rounds done; then the stop flag is raised */
 } trial;
 
+static rh_platform *platform; /* nothing unloads it */
 static volatile sig_atomic_t stop;
 
 static rh_status produce(void *context, int64_t round, bool *more)
@@ -83,10 +83,10 @@ static rh_status simulate(trial *t, rh_protocol protocol, int32_t lead)
   assert_true(descriptor >= 0);
   assert_int_equal(write(descriptor, bus_xml, sizeof bus_xml - 1), sizeof bus_xml - 1);
   close(descriptor);
-  const rh_status loaded = rh_platform_load(&(rh_platform_def){.file = file, .workers = 3}, &t->platform);
+  const rh_status loaded = rh_platform_load(&(rh_platform_def){.file = file, .workers = 3}, &platform);
   unlink(file);
   if (loaded != RH_OK) fail_msg("%s", rh_error_message());
-  const rh_schedule_def def = {.platform = t->platform,
+  const rh_schedule_def def = {.platform = platform,
                                .protocol = protocol,
                                .lead = lead,
                                .stop = &stop,
@@ -107,8 +107,8 @@ static void assert_near(double value, double expected)
 /* Loop-backs are links, too. */
 static rh_link_time bus_time(const trial *t)
 {
-  for (int32_t i = 0; i < rh_platform_link_count(t->platform); i++)
-    if (strcmp(rh_platform_link_name(t->platform, i), "bus") == 0) return rh_schedule_link_time(t->schedule, i);
+  for (int32_t i = 0; i < rh_platform_link_count(platform); i++)
+    if (strcmp(rh_platform_link_name(platform, i), "bus") == 0) return rh_schedule_link_time(t->schedule, i);
   fail_msg("the platform has no bus");
   return (rh_link_time){0};
 }
