@@ -22,7 +22,7 @@ static const struct network_model {
     {"SMPI", NULL},
     {"Constant", "it gives every transfer the same duration, whatever its bytes and its route"},
     {"IB", "outside of SMPI its contention rules never apply, and its times are the SMPI model's"},
-    {"ns-3", "it simulates packets in another program, whose transfers cannot be waited for as a set"},
+    {"ns-3", "it simulates single packets, and aborts when several transfers run at once"},
 };
 
 static const char *accepted_model_name(const void *context, size_t i)

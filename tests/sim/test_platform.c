@@ -1,0 +1,530 @@
+/* Platforms: the catalogue, which host is which rank, routes with known values, Wi-Fi, and what is refused. */
+#include "in_process.h"
+
+#include <math.h>
+
+#include "collectives.h"
+#include "platform.h"
+#include "schedule.h"
+
+#define CATALOGUE RH_SOURCE_DIR "/platforms/"
+
+#define HEAD                                                                                                           \
+  "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"                            \
+  "<platform version=\"4.1\">\n"
+#define CM02                                                                                                           \
+  "<config><prop id=\"network/model\" value=\"CM02\"/><prop id=\"network/TCP-gamma\" value=\"-1\"/>"                   \
+  "<prop id=\"network/crosstraffic\" value=\"0\"/></config>\n"
+/* a (2 cores) and b are connected, c is alone */
+#define THREE_HOSTS                                                                                                    \
+  "<zone id=\"z\" routing=\"Full\"><host id=\"a\" speed=\"2Gf\" core=\"2\"/><host id=\"b\" speed=\"1Gf\"/>"            \
+  "<host id=\"c\" speed=\"1Gf\"/><link id=\"l\" bandwidth=\"1MBps\" latency=\"1ms\"/>"                                 \
+  "<route src=\"a\" dst=\"b\"><link_ctn id=\"l\"/></route></zone>\n"
+#define TAIL "</platform>\n"
+
+static char temporary[4][64]; /* files of this process */
+static int temporary_count;
+
+static void remove_temporary(void)
+{
+  while (temporary_count > 0)
+    unlink(temporary[--temporary_count]);
+}
+
+/* A temporary file with this content, removed when the process ends. */
+static char *write_file(const char *content)
+{
+  assert_true(temporary_count < 4);
+  if (temporary_count == 0) atexit(remove_temporary);
+  char *path = temporary[temporary_count++];
+  snprintf(path, sizeof temporary[0], "/tmp/rehearse-test-XXXXXX");
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  FILE *file = fdopen(fd, "w");
+  assert_non_null(file);
+  assert_true(fputs(content, file) >= 0);
+  assert_int_equal(fclose(file), 0);
+  return path;
+}
+
+static rh_platform *load(const rh_platform_def *def)
+{
+  rh_platform *platform;
+  if (rh_platform_load(def, &platform) != RH_OK) fail_msg("%s", rh_error_message());
+  return platform;
+}
+
+/* Loading fails with this code, and a message that holds the three words. */
+static void expect_refusal(const rh_platform_def *def, rh_status code, const char *one, const char *two,
+                           const char *three)
+{
+  rh_platform *platform;
+  assert_int_equal(rh_platform_load(def, &platform), code);
+  assert_null(platform);
+  const char *const words[] = {one, two, three};
+  for (int i = 0; i < 3; i++)
+    if (!strstr(rh_error_message(), words[i])) fail_msg("'%s' is not in: %s", words[i], rh_error_message());
+}
+
+static const rh_route *route(rh_platform *platform, int32_t from, int32_t to)
+{
+  const rh_route *found;
+  if (rh_platform_route(platform, from, to, &found) != RH_OK) fail_msg("%s", rh_error_message());
+  return found;
+}
+
+typedef struct experiment {
+  rh_schedule *schedule;
+  rh_collective collective; /* kind NULL: one message from rank 0 to rank 1 */
+  int64_t bytes;
+} experiment;
+
+static rh_status produce(void *context, int64_t round, bool *more)
+{
+  experiment *e = context;
+  (void)round;
+  if (e->collective.kind)
+    rh_schedule_collective(e->schedule, &e->collective, NULL);
+  else
+    rh_schedule_send(e->schedule, 0, 1, e->bytes, "test", RH_AT_ONCE, RH_AT_ONCE);
+  *more = false;
+  return RH_OK;
+}
+
+static double simulate(rh_platform *platform, experiment e)
+{
+  const rh_schedule_def def = {
+      .platform = platform, .protocol = RH_PROTOCOL_EAGER, .lead = 1, .context = &e, .produce = produce};
+  assert_int_equal(rh_schedule_new(&def, &e.schedule), RH_OK);
+  if (rh_schedule_run(e.schedule) != RH_OK) fail_msg("%s", rh_error_message());
+  double elapsed_s = rh_schedule_elapsed_s(e.schedule);
+  rh_schedule_free(e.schedule);
+  return elapsed_s;
+}
+
+static double simulate_message(rh_platform *platform, int64_t bytes)
+{
+  return simulate(platform, (experiment){.bytes = bytes});
+}
+
+/* Every rank sends one message to the next one, all at once. */
+static double simulate_shift(rh_platform *platform, int64_t bytes)
+{
+  enum { MOST = 64 };
+  const int32_t N = rh_platform_workers(platform);
+  int32_t offset[MOST + 1], next[MOST], previous[MOST];
+  assert_true(N <= MOST);
+  for (int32_t i = 0; i < N; i++) {
+    offset[i] = i;
+    next[i] = (i + 1) % N;
+    previous[i] = (i + N - 1) % N;
+  }
+  offset[N] = N;
+  const rh_neighbours ring = {.workers = N, .out_offset = offset, .out = next, .in_offset = offset, .in = previous};
+  return simulate(
+      platform,
+      (experiment){
+          .collective = {
+              .kind = &rh_neighbour_exchange, .size = N, .bytes = bytes, .element_bytes = 1, .neighbours = &ring}});
+}
+
+static void assert_close(double value, double expected)
+{
+  if (!(fabs(value - expected) <= 1e-9 * fabs(expected))) fail_msg("%.15g, expected %.15g", value, expected);
+}
+
+/* ---- the catalogue ---- */
+
+static const struct catalogue_entry {
+  const char *file, *model;
+  int32_t hosts;
+} catalogue[] = {{"ideal.xml", "CM02", 1024},
+                 {"fat-tree-64.xml", "CM02", 64},
+                 {"wan-ring-16.xml", "LV08", 16},
+                 {"edge-wifi-16.xml", "CM02", 16}};
+
+static void catalogue_files_load_with_a_model_and_a_ring(void **state)
+{
+  (void)state;
+  bool parent = false;
+  for (size_t i = 0; i < sizeof catalogue / sizeof *catalogue; i++) {
+    if (in_process_with(__func__, catalogue[i].file)) {
+      parent = true;
+      continue;
+    }
+    if (strcmp(in_process_argument, catalogue[i].file) != 0) continue;
+    char path[4096];
+    snprintf(path, sizeof path, CATALOGUE "%s", catalogue[i].file);
+    const int32_t N = catalogue[i].hosts;
+    rh_platform *platform = load(&(rh_platform_def){.file = path, .workers = N});
+    assert_string_equal(rh_platform_model(platform), catalogue[i].model);
+    assert_int_equal(rh_platform_host_count(platform), N);
+    assert_int_equal(rh_platform_workers(platform), N);
+    assert_close(rh_platform_precision(platform), 1e-12);
+    for (int32_t rank = 0; rank < N; rank++) {
+      assert_true(route(platform, rank, (rank + 1) % N)->link_count > 0);
+      assert_true(route(platform, (rank + 1) % N, rank)->link_count > 0);
+    }
+    return;
+  }
+  assert_true(parent);
+}
+
+static void ideal_ranks_are_in_natural_order(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "ideal.xml", .workers = 1024});
+  for (int32_t rank = 0; rank < 1024; rank++) {
+    char name[16];
+    snprintf(name, sizeof name, "n%d", rank);
+    assert_string_equal(rh_platform_host(platform, rank), name);
+  }
+  for (int32_t link = 1; link < rh_platform_link_count(platform); link++)
+    assert_true(
+        rh_text_compare_natural(rh_platform_link_name(platform, link - 1), rh_platform_link_name(platform, link)) < 0);
+}
+
+/* Known values: the numbers of the file. */
+static void ideal_routes_have_two_links(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "ideal.xml", .workers = 16});
+  const rh_route *r = route(platform, 3, 12);
+  assert_int_equal(r->link_count, 2);
+  assert_string_equal(rh_platform_link_name(platform, r->links[0]), "ideal_link_3_UP");
+  assert_string_equal(rh_platform_link_name(platform, r->links[1]), "ideal_link_12_DOWN");
+  assert_close(r->latency_s, 2e-6);
+  assert_close(r->bandwidth_Bps, 12.5e9);
+  assert_close(rh_platform_link_latency(platform, r->links[0]), 1e-6);
+  assert_close(rh_platform_link_bandwidth(platform, r->links[0]), 12.5e9);
+  assert_false(rh_platform_link_wifi(platform, r->links[0]));
+  assert_close(rh_platform_speed(platform, 3), 1e12);
+  assert_close(rh_platform_fastest(platform), 1e12);
+  assert_ptr_equal(route(platform, 3, 12), r);
+  assert_close(simulate_message(platform, 12500000), 2e-6 + 1e-3);
+}
+
+/* Many pairs in the table of routes: each keeps its own. */
+static void routes_of_many_pairs_are_kept_apart(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  enum { N = 64 };
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "ideal.xml", .workers = N});
+  for (int pass = 0; pass < 2; pass++)
+    for (int32_t from = 0; from < N; from++)
+      for (int32_t to = 0; to < N; to++) {
+        if (from == to) continue;
+        char up[32], down[32];
+        snprintf(up, sizeof up, "ideal_link_%d_UP", from);
+        snprintf(down, sizeof down, "ideal_link_%d_DOWN", to);
+        const rh_route *r = route(platform, from, to);
+        assert_string_equal(rh_platform_link_name(platform, r->links[0]), up);
+        assert_string_equal(rh_platform_link_name(platform, r->links[1]), down);
+      }
+}
+
+static void fat_tree_routes_cross_the_core_between_leaves(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "fat-tree-64.xml", .workers = 64});
+  assert_int_equal(route(platform, 0, 7)->link_count, 2);
+  assert_close(route(platform, 0, 7)->latency_s, 0.39e-6);
+  assert_int_equal(route(platform, 0, 8)->link_count, 4);
+  assert_close(route(platform, 0, 8)->latency_s, 0.78e-6);
+  assert_close(route(platform, 0, 63)->bandwidth_Bps, 12.42e9);
+  /* full bisection: all 64 nodes send at once, each at the speed of its cable */
+  assert_close(simulate_shift(platform, 12420000), 0.78e-6 + 1e-3);
+}
+
+static void wan_ring_goes_the_short_way_in_both_directions(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml", .workers = 16});
+  const rh_route *there = route(platform, 0, 1), *back = route(platform, 1, 0);
+  assert_int_equal(there->link_count, 1);
+  assert_string_equal(rh_platform_link_name(platform, there->links[0]), "ring-0_UP");
+  assert_string_equal(rh_platform_link_name(platform, back->links[0]), "ring-0_DOWN");
+  assert_close(there->latency_s, 3.77e-3);
+  assert_close(back->latency_s, 3.77e-3);
+  assert_string_equal(rh_platform_link_name(platform, route(platform, 0, 15)->links[0]), "ring-15_DOWN");
+  for (int32_t a = 0; a < 16; a++)
+    for (int32_t b = 0; b < 16; b++) {
+      int32_t apart = (b - a + 16) % 16;
+      if (a != b) assert_int_equal(route(platform, a, b)->link_count, apart < 8 ? apart : 16 - apart);
+    }
+}
+
+/* CM02 takes the latency as it is; the file's LV08 multiplies it by 13.01. The flow is held to the file's TCP window.
+ */
+static void caller_overrides_the_model_of_the_file(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml", .model = "CM02", .workers = 2});
+  assert_string_equal(rh_platform_model(platform), "CM02");
+  const double window_Bps = 4194304 / (2 * 3.77e-3);
+  assert_close(simulate_message(platform, 1000000), 3.77e-3 + 1e6 / window_Bps);
+}
+
+static void file_keeps_its_model(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml", .workers = 2});
+  const double window_Bps = 4194304 / (2 * 3.77e-3); /* below 1.25 GB/s; LV08's factor of .97 applies to it as well */
+  assert_close(simulate_message(platform, 1000000), 13.01 * 3.77e-3 + 1e6 / (0.97 * window_Bps));
+}
+
+/* ---- Wi-Fi ---- */
+
+static void wifi_messages_cross_the_air_twice(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "edge-wifi-16.xml", .workers = 16});
+  const rh_route *r = route(platform, 0, 1);
+  assert_int_equal(r->link_count, 2);
+  assert_int_equal(r->links[0], r->links[1]);
+  assert_true(rh_platform_link_wifi(platform, r->links[0]));
+  assert_close(rh_platform_link_bandwidth(platform, r->links[0]), 39e6 / 8);
+  assert_close(r->bandwidth_Bps, 39e6 / 16);
+  assert_close(simulate_message(platform, 1000000), 8e6 / 39e6 * 2);
+}
+
+/* All stations send at once: the air carries 16 messages, twice each. */
+static void wifi_stations_share_the_air(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "edge-wifi-16.xml", .workers = 16});
+  assert_close(simulate_shift(platform, 1000000), 16 * 2 * 8e6 / 39e6);
+}
+
+#define WIFI(level_of_b)                                                                                               \
+  HEAD CM02 "<zone id=\"w\" routing=\"Wifi\"><prop id=\"access_point\" value=\"ap\"/><host id=\"a\" speed=\"1Gf\"/>"   \
+            "<host id=\"b\" speed=\"1Gf\"><prop id=\"wifi_level\" value=\"" level_of_b "\"/></host>"                   \
+            "<router id=\"ap\"/><link id=\"air\" sharing_policy=\"WIFI\" bandwidth=\"80Mbps,40Mbps\" latency=\"0s\"/>" \
+            "</zone>\n" TAIL
+
+static void wifi_level_of_a_host_sets_its_rate(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = write_file(WIFI("1")), .workers = 2});
+  assert_close(rh_platform_link_bandwidth(platform, route(platform, 0, 1)->links[0]), 10e6);
+  /* one second of air from a at 10 MB/s, two from the access point to b at 5 MB/s */
+  assert_close(simulate_message(platform, 10000000), 1 + 2);
+}
+
+static void wifi_level_must_be_a_level(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = write_file(WIFI("fast")), .workers = 2}, RH_EINVAL, "host 'b'", "'fast'",
+                 "'air'");
+}
+
+/* ---- ranks ---- */
+
+static void hostfile_gives_the_order(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  char *xml = write_file(HEAD CM02 THREE_HOSTS TAIL);
+  char *hosts = write_file("# fastest last\n\n  b  # one core\na\na\n");
+  rh_platform *platform = load(&(rh_platform_def){.file = xml, .hostfile = hosts, .workers = 3});
+  assert_string_equal(rh_platform_host(platform, 0), "b");
+  assert_string_equal(rh_platform_host(platform, 1), "a");
+  assert_string_equal(rh_platform_host(platform, 2), "a");
+  assert_close(rh_platform_speed(platform, 0), 1e9);
+  assert_close(rh_platform_fastest(platform), 2e9);
+  assert_int_equal(rh_platform_host_count(platform), 3);
+}
+
+static void hostfile_with_an_unknown_host_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml",
+                                    .hostfile = write_file("site-1\nsite-2\nsite_3\n"),
+                                    .workers = 3},
+                 RH_EINVAL, ":3:", "no host 'site_3'", "did you mean 'site-");
+}
+
+static void hostfile_with_a_host_named_too_often_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = write_file(HEAD CM02 THREE_HOSTS TAIL),
+                                    .hostfile = write_file("a\na\nb\nb\n"),
+                                    .workers = 4},
+                 RH_EINVAL, ":4:", "'b' is named 2 times", "1 core");
+}
+
+static void short_hostfile_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(
+      &(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml", .hostfile = write_file("site-1\n"), .workers = 3},
+      RH_EINVAL, "names 1 host", "3 workers", "rehearse-test");
+}
+
+static void deployment_gives_the_order(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  char *actors = write_file(HEAD "<!-- <actor host=\"site-9\" function=\"f\"/> -->\n"
+                                 "<actor host=\"site-5\" function=\"worker\"><argument value=\"1\"/></actor>\n"
+                                 "<process\n  function='worker' host='site-0'/>\n"
+                                 "<actor  function = \"worker\"  host = \"site-11\" />\n" TAIL);
+  rh_platform *platform =
+      load(&(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml", .deployment = actors, .workers = 3});
+  assert_string_equal(rh_platform_host(platform, 0), "site-5");
+  assert_string_equal(rh_platform_host(platform, 1), "site-0");
+  assert_string_equal(rh_platform_host(platform, 2), "site-11");
+  assert_int_equal(route(platform, 0, 1)->link_count, 5);
+}
+
+static void deployment_with_an_unknown_host_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = CATALOGUE "wan-ring-16.xml",
+                                    .deployment = write_file(HEAD "<actor host=\"nowhere\" function=\"f\"/>\n" TAIL),
+                                    .workers = 1},
+                 RH_EINVAL, ":4:", "no host 'nowhere'", "wan-ring-16.xml");
+}
+
+/* ---- refusals ---- */
+
+static void more_workers_than_hosts_are_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = CATALOGUE "edge-wifi-16.xml", .workers = 17}, RH_EINVAL, "16 hosts",
+                 "17 workers", "edge-wifi-16.xml");
+}
+
+static void missing_file_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = CATALOGUE "nowhere.xml", .workers = 2}, RH_EIO, "nowhere.xml",
+                 "No such file", "");
+}
+
+static void malformed_file_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = write_file(HEAD "<zone id=\"z\" routing=\"Full\">\n"), .workers = 2},
+                 RH_EFORMAT, "Premature EOF", "</zone>", "rehearse-test");
+}
+
+static void missing_model_is_refused_for_runs(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = write_file(HEAD THREE_HOSTS TAIL), .workers = 2}, RH_EINVAL,
+                 "no network model", "network.model", "CM02");
+}
+
+static void missing_model_is_described(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = write_file(HEAD THREE_HOSTS TAIL)});
+  rh_text text = {0};
+  assert_int_equal(rh_platform_describe(platform, false, NULL, NULL, &text), RH_OK);
+  assert_non_null(strstr(text.data, "not set by the file"));
+  assert_non_null(strstr(text.data, "hosts           3: a .. c, 4 cores"));
+  assert_non_null(strstr(text.data, "all 6 pairs: latency 1.00 ms, bandwidth 1.00 MBps"));
+  assert_non_null(strstr(text.data, "no route        4 of these pairs, for example from a to c"));
+  rh_text_clear(&text);
+}
+
+static void unknown_model_is_refused(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  expect_refusal(&(rh_platform_def){.file = CATALOGUE "ideal.xml", .model = "CM03", .workers = 2}, RH_EINVAL,
+                 "network.model", "'CM03'", "did you mean 'CM02'");
+}
+
+static void models_that_cannot_serve_are_refused_with_the_reason(void **state)
+{
+  (void)state;
+  static const char *const models[][2] = {{"Constant", "same duration"}, {"IB", "SMPI"}, {"ns-3", "packets"}};
+  for (size_t i = 0; i < 3; i++) {
+    if (in_process_with(__func__, models[i][0])) continue;
+    if (strcmp(in_process_argument, models[i][0]) != 0) continue;
+    expect_refusal(&(rh_platform_def){.file = CATALOGUE "ideal.xml", .model = models[i][0], .workers = 2},
+                   RH_EUNSUPPORTED, models[i][0], models[i][1], "use CM02");
+  }
+}
+
+static void pair_without_route_is_an_error(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = write_file(HEAD CM02 THREE_HOSTS TAIL), .workers = 3});
+  const rh_route *r;
+  assert_int_equal(rh_platform_route(platform, 1, 2, &r), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "hosts 'b' and 'c' have no route"));
+  assert_int_equal(route(platform, 1, 0)->link_count, 1);
+}
+
+static void route_without_links_is_unsupported(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){
+      .file = write_file(HEAD CM02 "<zone id=\"v\" routing=\"Vivaldi\">"
+                                   "<host id=\"a\" speed=\"1Gf\" coordinates=\"25.5 9.4 1.4\"/>"
+                                   "<host id=\"b\" speed=\"1Gf\" coordinates=\"-12.7 -9.9 2.1\"/></zone>\n" TAIL),
+      .workers = 2});
+  const rh_route *r;
+  assert_int_equal(rh_platform_route(platform, 0, 1, &r), RH_EUNSUPPORTED);
+  assert_non_null(strstr(rh_error_message(), "no link"));
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(catalogue_files_load_with_a_model_and_a_ring),
+      cmocka_unit_test(ideal_ranks_are_in_natural_order),
+      cmocka_unit_test(ideal_routes_have_two_links),
+      cmocka_unit_test(routes_of_many_pairs_are_kept_apart),
+      cmocka_unit_test(fat_tree_routes_cross_the_core_between_leaves),
+      cmocka_unit_test(wan_ring_goes_the_short_way_in_both_directions),
+      cmocka_unit_test(caller_overrides_the_model_of_the_file),
+      cmocka_unit_test(file_keeps_its_model),
+      cmocka_unit_test(wifi_messages_cross_the_air_twice),
+      cmocka_unit_test(wifi_stations_share_the_air),
+      cmocka_unit_test(wifi_level_of_a_host_sets_its_rate),
+      cmocka_unit_test(wifi_level_must_be_a_level),
+      cmocka_unit_test(hostfile_gives_the_order),
+      cmocka_unit_test(hostfile_with_an_unknown_host_is_refused),
+      cmocka_unit_test(hostfile_with_a_host_named_too_often_is_refused),
+      cmocka_unit_test(short_hostfile_is_refused),
+      cmocka_unit_test(deployment_gives_the_order),
+      cmocka_unit_test(deployment_with_an_unknown_host_is_refused),
+      cmocka_unit_test(more_workers_than_hosts_are_refused),
+      cmocka_unit_test(missing_file_is_refused),
+      cmocka_unit_test(malformed_file_is_refused),
+      cmocka_unit_test(missing_model_is_refused_for_runs),
+      cmocka_unit_test(missing_model_is_described),
+      cmocka_unit_test(unknown_model_is_refused),
+      cmocka_unit_test(models_that_cannot_serve_are_refused_with_the_reason),
+      cmocka_unit_test(pair_without_route_is_an_error),
+      cmocka_unit_test(route_without_links_is_unsupported),
+  };
+  in_process_begin(argc, argv);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
