@@ -139,7 +139,7 @@ rh_status rh_children_run(const rh_children_def *def, size_t count)
       start_one(&p, next++);
     if (p.active == 0) break;
     bool stopping = signals > 0 || p.status != RH_OK;
-    if (stopping && p.told == 0) tell(&p, SIGINT);
+    if (stopping && p.told == 0) tell(&p, SIGTERM); /* not SIGINT: SimGrid takes that and exits at once */
     if (stopping && p.told == 1 && (signals > 1 || now_s() - p.told_s > patience_s)) tell(&p, SIGKILL);
     serve(&p);
   }

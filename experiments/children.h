@@ -21,7 +21,7 @@ void rh_children_catch_signals(void);
 bool rh_children_interrupted(void);
 
 /* Runs tasks 0..count-1, in this order. After a signal, or a failure of a callback, no other is started, the running
- * ones are told with SIGINT, and killed if they have not ended within 5 s or at the second Ctrl-C.
+ * ones are told with SIGTERM, and killed if they have not ended within 5 s or at the second Ctrl-C.
  *
  * returns     RH_EINTERRUPTED after a signal, else what a callback returned first
  */

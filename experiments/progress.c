@@ -28,7 +28,8 @@ rh_progress rh_progress_begin(size_t total)
 /* Time left if the rest goes as fast as what is done: "3 min", "" if nothing is known yet. */
 static void append_left(const rh_progress *progress, double active_share, rh_text *out)
 {
-  double done = ((double)progress->finished + active_share) / (double)progress->total;
+  double done = (double)(progress->finished - progress->failed) + active_share;
+  done /= (double)(progress->total - progress->failed);
   double elapsed_s = now_s() - progress->start_s;
   if (done <= 0 || elapsed_s < 1) return;
   double left_s = ceil(elapsed_s * (1 - done) / done);

@@ -12,7 +12,8 @@
 typedef struct rh_progress {
   bool terminal;
   size_t total;    /* runs to execute */
-  size_t finished; /* of them */
+  size_t finished; /* of them, failed ones included */
+  size_t failed;   /* of them; they tell nothing about the time that is left */
   double start_s;  /* clock at the beginning */
   double shown_s;  /* clock at the last line */
 } rh_progress;

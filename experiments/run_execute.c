@@ -331,7 +331,7 @@ static rh_status end_run(void *context, size_t task, int exit_code, const char *
   RH_TRY(merge_run(s, entry, exit_code == 0));
   if (reason) {
     RH_TRY(with_header(entry, s->e->store, reason, fail_run));
-    s->e->failed++;
+    s->progress.failed = ++s->e->failed;
     rh_progress_say(&s->progress, "[%zu/%zu] %s: failed: %s", s->progress.finished, s->progress.total, label.data,
                     reason);
   } else if (exit_code == 0) {

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# Bad input: every case ends with exit status 2 and a one-line reason, creates nothing and changes nothing.
+#
+#   bash tests/experiments/bad_input.sh PROGRAM
+set -u
+program=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+say() {
+  echo "FAILED: $*"
+  failed=1
+}
+
+# state: what lies in the folder, and what is in it
+state() {
+  find . -type f -not -name '*.err' -exec cksum {} + | sort
+  find . -not -name '*.err' | sort
+}
+
+# refuse NAME PATTERN ARGUMENT...: `rehearse ARGUMENT...` ends with status 2, the first line of its message matches, the
+# folder is as before
+refuse() {
+  local name=$1 pattern=$2 before status
+  shift 2
+  before=$(state)
+  timeout 120 "$program" "$@" >"$name.out.err" 2>"$name.err"
+  status=$?
+  [ $status -eq 2 ] || say "$name: status $status: $(head -1 "$name.err")"
+  head -1 "$name.err" | grep -qE -- "$pattern" || say "$name: said: $(head -1 "$name.err")"
+  [ "$(state)" = "$before" ] || say "$name: the folder changed"
+}
+
+# study FILE [LINE...]: a small valid study with more lines
+study() {
+  printf '%s\n' 'platform: {file: two.xml, workers: 2}' 'model: {name: logreg}' 'time: {source: flops}' "${@:2}" >"$1"
+}
+
+platform() {
+  cat <<XML
+<?xml version='1.0'?>
+<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
+<platform version="4.1">
+  <config id="General"><prop id="network/model" value="CM02"/></config>
+  <zone id="z" routing="Full">
+    <host id="a" speed="1Gf"/>
+    <host id="b" speed="1Gf"/>
+    <link id="l" bandwidth="$1" latency="1us"/>
+    $2
+  </zone>
+</platform>
+XML
+}
+route='<route src="a" dst="b"><link_ctn id="l"/></route>'
+platform 1GBps "$route" >two.xml
+platform 1 "$route" >unitless.xml
+platform 1GBps '' >routeless.xml
+
+# Studies
+refuse missing 'nothere\.yaml: cannot be opened: No such file' run nothere.yaml
+printf 'train: {lr: 1\nrun: {seed: 1}\n' >malformed.yaml
+refuse malformed 'malformed\.yaml:2:4: malformed YAML: ' run malformed.yaml
+study key.yaml 'train: {rounds: 2, momentun: 0.9}'
+refuse unknown_key "key\.yaml:4:30: train\.momentun: unknown key; did you mean 'momentum'\?" run key.yaml
+study section.yaml 'trian: {rounds: 2}'
+refuse unknown_section "section\.yaml:4:1: no section 'trian'; did you mean 'train'\?" run section.yaml
+study lr.yaml 'train:' '  lr: fast'
+refuse word_for_number "lr\.yaml:5:7: train\.lr: 'fast'" run lr.yaml
+grep -q '^ *\^$' word_for_number.err || say "word_for_number: no caret"
+study memory.yaml 'run: {memory: 8}'
+refuse number_without_unit "memory\.yaml:4:15: run\.memory: '8'" run memory.yaml
+study good.yaml 'train: {rounds: 2}'
+refuse zero_workers '^rehearse: --set platform\.workers=0: .*0 is out of range' run good.yaml --set platform.workers=0
+refuse no_platform "platform\.file: no file 'none\.xml'; tried" run good.yaml --set platform.file=none.xml
+mkdir empty
+refuse directory 'empty: is a directory' run empty
+
+# Platforms
+refuse more_workers_than_hosts 'two\.xml. has 2 hosts, fewer than the 3 workers' run good.yaml --set platform.workers=3
+refuse bandwidth_without_unit 'unitless\.xml' run good.yaml --set platform.file=unitless.xml
+refuse pair_without_route 'routeless\.xml.*(a.*b|b.*a)' run good.yaml --set platform.file=routeless.xml
+echo '<platform' >broken.xml
+refuse broken_platform 'broken\.xml' run good.yaml --set platform.file=broken.xml
+refuse describe_broken 'broken\.xml' platform broken.xml
+
+# Data: 4 images of 2x2 with labels 0, 1, 2, 3; a truncated file and one with a label out of range
+bytes() { printf "$(printf '\\x%s' "$@")"; }
+images=(00 00 08 03 00 00 00 04 00 00 00 02 00 00 00 02 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10)
+bytes "${images[@]}" >images.idx
+bytes "${images[@]:0:30}" >short.idx
+bytes 00 00 08 01 00 00 00 04 00 01 02 03 >labels.idx
+bytes 00 00 08 01 00 00 00 04 00 01 02 fa >wild.idx
+idx() {
+  printf 'data: {name: idx, train_images: %s, train_labels: %s, test_images: images.idx, test_labels: labels.idx}\n' "$@"
+}
+study idx_short.yaml "$(idx short.idx labels.idx)"
+refuse truncated_idx 'short\.idx' run idx_short.yaml
+study idx_wild.yaml "$(idx images.idx wild.idx)"
+refuse label_out_of_range 'wild\.idx.*250' run idx_wild.yaml
+study idx_none.yaml "$(idx none.idx labels.idx)"
+refuse missing_idx 'none\.idx' run idx_none.yaml
+
+# Databases
+echo 'this is no database, but a text that somebody still needs' >text.db
+refuse no_database 'text\.db: not a database' run good.yaml --db text.db
+refuse list_no_database 'text\.db: not a database' list --db text.db
+refuse no_such_database 'none\.db: no such database' list --db none.db
+refuse no_folder 'nofolder/x\.db' run good.yaml --db nofolder/x.db
+"$program" run good.yaml --db good.db >good.out.err 2>&1 || say "a good study: $(tail -1 good.out.err)"
+chmod a-w good.db
+refuse read_only 'good\.db: .*read-only' run good.yaml --set run.seed=2 --db good.db
+chmod u+w good.db
+
+# Usage
+refuse no_command "no command 'rnu'; did you mean 'run'\?" rnu good.yaml
+refuse no_option 'unrecognized option' run good.yaml --nothing
+refuse no_study 'which study' run
+refuse bad_jobs "--jobs: '0'" run good.yaml --jobs 0
+refuse bad_set 'no section .trian.; did you mean .train.' run good.yaml --set trian.lr=1
+refuse no_component "no compressor 'qsg'; did you mean 'qsgd'" compressors qsg
+
+# A full disk, where a small file system can be mounted
+mkdir full
+if mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
+  refuse full_disk 'full/x\.db: .*(full|space)' run good.yaml --db full/x.db
+  umount full
+else
+  echo "full disk: left out, since nothing can be mounted here"
+fi
+
+[ $failed -eq 0 ] && echo "all bad input was refused"
+exit $failed
