@@ -38,7 +38,7 @@ enum { BLOCK_SQUARES = 4 };
  * how they are passed by value depends on the instruction set. */
 RH_INLINE void better_of(const block *first, const block *second, block *best, mask *is_second)
 {
-  const mask m = (*second > *first) | (*second != *second);
+  const mask m = (*second > *first) | (*second != *second); /* NOLINT(misc-redundant-expression): true for NaN */
   *best = (block)(((mask)*second & m) | ((mask)*first & ~m));
   *is_second = m;
 }
