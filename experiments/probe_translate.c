@@ -27,6 +27,8 @@ static const struct complaint {
     {"no link in the Constant network model", RH_EUNSUPPORTED,
      "the network model Constant gives every transfer the same duration, whatever its bytes and its route",
      "use CM02, LV08 or SMPI"},
+    {"wifi rate levels", RH_EINVAL, "a host's property wifi_level is none of its link's rates",
+     "levels count the rates of the link from 0"},
     {"There can't be route in an Empty zone", RH_EINVAL, "its zone has routing=\"None\"",
      "give the zone a routing and links"},
 };

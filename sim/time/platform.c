@@ -66,15 +66,15 @@ static rh_status read_model(rh_platform *platform, bool needed)
   char host_model[32];
   rh_shim_setting_text("network/model", platform->model, sizeof platform->model);
   platform->model_by_file = !platform->model_by_caller && !rh_shim_setting_default("network/model");
+  rh_shim_setting_text("host/model", host_model, sizeof host_model);
+  if (strcmp(host_model, "default") != 0 && strcmp(host_model, "compound") != 0)
+    return rh_error(RH_EUNSUPPORTED, "%s: the host model %s cannot be used: it replaces the network model",
+                    platform->file, host_model);
   if (needed && !platform->model_by_caller && !platform->model_by_file)
     return rh_error(RH_EINVAL,
                     "%s: the file's <config> sets no network model: set network.model (CM02 for clusters and "
                     "closed forms, LV08 where TCP runs)",
                     platform->file);
-  rh_shim_setting_text("host/model", host_model, sizeof host_model);
-  if (strcmp(host_model, "default") != 0 && strcmp(host_model, "compound") != 0)
-    return rh_error(RH_EUNSUPPORTED, "%s: the host model %s cannot be used: it replaces the network model",
-                    platform->file, host_model);
   return check_model(platform->model, platform->file);
 }
 
@@ -152,6 +152,8 @@ static void set_station_rate(void *context, sg_link_t link, sg_host_t station)
   bool ok = rh_shim_wifi_rate(link, station, 0, why, sizeof why);
   if (ok && entry->stations++ == 0) entry->bandwidth_Bps = rh_shim_wifi_bandwidth(link, station);
   if (ok && level > 0) ok = rh_shim_wifi_rate(link, station, (int)level, why, sizeof why);
+  /* SimGrid looks at the level only when it is used, and then aborts: let it do so here, where the probe sees it */
+  if (ok) (void)rh_shim_wifi_bandwidth(link, station);
   if (!ok)
     setup->status = rh_error(RH_EINVAL, "%s: host '%s': Wi-Fi rate %ld of link '%s': %s", setup->platform->file,
                              sg_host_get_name(station), level, sg_link_get_name(link), why);
