@@ -15,49 +15,55 @@
 
 enum { SHOW_WIDTH = 120 };
 
+typedef enum style {
+  FIELDS, /* one row: names and values below each other; a JSON object */
+  TABLE,  /* an aligned table; a JSON array of objects */
+  LINES   /* the first column of each row, whole, on a line of its own; a JSON array of objects */
+} style;
+
 typedef struct section {
   const char *name; /* JSON key, and heading with blanks for underscores */
-  bool single;      /* one row: name and value below each other; a JSON object */
-  const char *note; /* below the heading in the text; NULL: none */
+  style style;
+  const char *note; /* beside the heading in the text; NULL: none */
   const char *sql;  /* parameter: the run's id */
 } section;
 
 static const section sections[] = {
-    {"run", true, NULL,
+    {"run", FIELDS, NULL,
      "SELECT r.id, r.study, s.question, r.status, r.reason, r.start_utc, r.end_utc, r.wall_s, r.peak_memory_bytes,"
      " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers, r.method,"
      " r.compressor, r.graph, r.lambda2, r.model, r.parameters, r.dataset, r.partition, r.batch, r.seed, r.backend,"
      " r.kernel, r.threads, r.time_source, r.profile_hash, p.device, r.parameters_hash, r.versions, r.command "
      "FROM runs r JOIN studies s USING (study) LEFT JOIN profiles p USING (study, profile_hash) WHERE r.id = ?"},
-    {"result", true, NULL,
+    {"result", FIELDS, NULL,
      "SELECT m.rounds, r.rounds_planned, m.simulated_s, m.accuracy, m.target_accuracy, m.rounds_to_target,"
      " m.time_to_target_s, m.bytes_to_target, m.wire_bytes, t.messages, t.bytes_per_worker, t.bytes_per_round,"
      " m.closed_form_ratio, m.busiest_link, m.busiest_load "
      "FROM run_summary m JOIN runs r USING (id) JOIN traffic_total t ON t.run_id = m.id WHERE m.id = ?"},
-    {"seconds_of_ranks", false, "compute + communication - both at once + waiting = the rank's elapsed seconds",
+    {"seconds_of_ranks", TABLE, "compute + communication - both at once + waiting = the rank's elapsed seconds",
      "SELECT 'mean' AS of, avg(compute_s) AS compute_s, avg(communication_s) AS communication_s, avg(both_s) AS both_s,"
      " avg(waiting_s) AS waiting_s FROM ranks WHERE run_id = ?1 HAVING count(*) > 0 "
      "UNION ALL SELECT 'least', min(compute_s), min(communication_s), min(both_s), min(waiting_s) FROM ranks"
      " WHERE run_id = ?1 HAVING count(*) > 0 "
      "UNION ALL SELECT 'most', max(compute_s), max(communication_s), max(both_s), max(waiting_s) FROM ranks"
      " WHERE run_id = ?1 HAVING count(*) > 0"},
-    {"collectives", false, "ratio: seconds / seconds of the closed form, which knows no contention",
+    {"collectives", TABLE, "ratio: seconds / seconds of the closed form, which knows no contention",
      "SELECT kind, group_size, count(*) AS count, avg(payload_bytes) AS mean_payload_bytes,"
      " sum(wire_bytes) AS wire_bytes, avg(finish_s - start_s) AS mean_s, min(finish_s - start_s) AS least_s,"
      " max(finish_s - start_s) AS most_s, avg(closed_form_s) AS mean_closed_form_s,"
      " sum(iif(closed_form_s IS NULL, NULL, finish_s - start_s)) / nullif(sum(closed_form_s), 0) AS ratio "
      "FROM collectives WHERE run_id = ? GROUP BY kind, group_size ORDER BY kind, group_size"},
-    {"evaluations", false, "of the mean model; least, median and most over a sample of replicas",
+    {"evaluations", TABLE, "of the mean model; least, median and most over a sample of replicas",
      "SELECT round, simulated_s, train_loss, test_loss, test_accuracy AS accuracy, accuracy_min AS least_accuracy,"
      " accuracy_median AS median_accuracy, accuracy_max AS most_accuracy, consensus_distance "
      "FROM evaluations WHERE run_id = ? ORDER BY round"},
-    {"links", false, "the twenty busiest; share: of the bytes on all links",
+    {"links", TABLE, "the twenty busiest; share: of the bytes on all links",
      "SELECT link, load, share, bytes, busy_s, bandwidth_Bps, latency_s FROM traffic WHERE run_id = ?"
      " ORDER BY load DESC, bytes DESC, link LIMIT 20"},
-    {"durations", false, "what is charged for a step on the reference device",
+    {"durations", TABLE, "what is charged for a step on the reference device",
      "SELECT d.name, d.samples, d.median_s, d.low_s, d.high_s FROM durations d"
      " JOIN runs r ON r.study = d.study AND r.profile_hash = d.profile_hash WHERE r.id = ? ORDER BY d.name"},
-    {"warnings", false, NULL, "SELECT warning FROM warnings WHERE run_id = ? ORDER BY sequence"},
+    {"warnings", LINES, NULL, "SELECT warning FROM warnings WHERE run_id = ? ORDER BY sequence"},
 };
 
 static bool ends_with(const char *text, const char *suffix)
@@ -77,7 +83,7 @@ static rh_unit unit_of(const char *column, size_t *name_length)
   *name_length = strlen(column);
   for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
     if (!ends_with(column, suffixes[i].suffix)) continue;
-    if (suffixes[i].unit == RH_UNIT_SECOND) *name_length -= 2; /* "wire_bytes" stays, "wall_s" is "wall" */
+    if (suffixes[i].unit != RH_UNIT_BYTE) *name_length -= strlen(suffixes[i].suffix); /* "wire_bytes" is a name */
     return suffixes[i].unit;
   }
   bool bytes = strcmp(column, "bytes") == 0 || strncmp(column, "bytes_", 6) == 0;
@@ -96,19 +102,22 @@ static void format_value(sqlite3_stmt *row, int column, rh_text *out)
   const char *name = sqlite3_column_name(row, column);
   rh_unit unit = unit_of(name, &length);
   int type = sqlite3_column_type(row, column);
+  double value = sqlite3_column_double(row, column);
   char buffer[64];
   if (type == SQLITE_TEXT)
     rh_text_append(out, "%s", (const char *)sqlite3_column_text(row, column));
   else if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
     return;
   else if (is_share(name))
-    rh_text_append(out, "%.2f %%", 100 * sqlite3_column_double(row, column));
+    rh_text_append(out, "%.2f %%", 100 * value);
+  else if (unit == RH_UNIT_SECOND && fabs(value) < 1e-10 && value != 0)
+    rh_text_append(out, "%.3g s", value); /* SimGrid's precision: below the smallest prefix */
   else if (unit != RH_UNIT_NONE)
-    rh_text_append(out, "%s", rh_unit_format(sqlite3_column_double(row, column), unit, buffer, sizeof buffer));
+    rh_text_append(out, "%s", rh_unit_format(value, unit, buffer, sizeof buffer));
   else if (type == SQLITE_INTEGER)
     rh_text_append(out, "%lld", (long long)sqlite3_column_int64(row, column));
   else
-    rh_text_append(out, "%.4g", sqlite3_column_double(row, column));
+    rh_text_append(out, "%.4g", value);
 }
 
 static void append_name(const char *column, rh_text *out)
@@ -120,7 +129,7 @@ static void append_name(const char *column, rh_text *out)
 }
 
 /* Name and value of each known column of one row. */
-static void write_single(sqlite3_stmt *row, rh_text *out)
+static void write_fields(sqlite3_stmt *row, rh_text *out)
 {
   for (int c = 0; c < sqlite3_column_count(row); c++) {
     rh_text name = {0}, value = {0};
@@ -134,6 +143,16 @@ static void write_single(sqlite3_stmt *row, rh_text *out)
     rh_text_clear(&name);
     rh_text_clear(&value);
   }
+}
+
+static void write_line(sqlite3_stmt *row, rh_text *out)
+{
+  rh_text value = {0};
+  format_value(row, 0, &value);
+  rh_text_append(out, "  ");
+  rh_text_append_visible(out, rh_text_get(&value));
+  rh_text_append(out, "\n");
+  rh_text_clear(&value);
 }
 
 static void add_columns(sqlite3_stmt *row, rh_grid *grid)
@@ -173,12 +192,10 @@ static rh_status write_text(rh_store *store, const section *s, sqlite3_stmt *sta
     RH_TRY(rh_store_next(store, statement, &row));
     if (!row) break;
     if (first) write_heading(s, out);
-    if (s->single) {
-      write_single(statement, out);
-    } else {
-      if (first) add_columns(statement, &grid);
-      add_row(statement, &grid);
-    }
+    if (s->style == FIELDS) write_fields(statement, out);
+    if (s->style == LINES) write_line(statement, out);
+    if (s->style == TABLE && first) add_columns(statement, &grid);
+    if (s->style == TABLE) add_row(statement, &grid);
   }
   if (grid.columns > 0) rh_grid_write(&grid, 2, SHOW_WIDTH, out);
 done:
@@ -206,7 +223,7 @@ static void write_json_row(sqlite3_stmt *row, rh_text *out)
 
 static rh_status write_json(rh_store *store, const section *s, sqlite3_stmt *statement, rh_text *out)
 {
-  rh_text_append(out, ",\n \"%s\": %s", s->name, s->single ? "" : "[");
+  rh_text_append(out, ",\n \"%s\": %s", s->name, s->style == FIELDS ? "" : "[");
   rh_status status;
   for (bool row = true, first = true;; first = false) {
     RH_TRY(rh_store_next(store, statement, &row));
@@ -214,7 +231,7 @@ static rh_status write_json(rh_store *store, const section *s, sqlite3_stmt *sta
     if (!first) rh_text_append(out, ",\n  ");
     write_json_row(statement, out);
   }
-  if (!s->single) rh_text_append(out, "]");
+  if (s->style != FIELDS) rh_text_append(out, "]");
 done:
   return status;
 }

@@ -26,7 +26,7 @@ static const name_field name_fields[NAME_FIELDS] = {
     [PLATFORM] = {"platform", "platform.file", offsetof(rh_run_summary, platform), true},
     [NETWORK] = {"network|model", "network.model", offsetof(rh_run_summary, network_model), false},
     [METHOD] = {"method", "train.method", offsetof(rh_run_summary, method), true},
-    [COMPRESSOR] = {"compressor", "compress.name", offsetof(rh_run_summary, compressor), true},
+    [COMPRESSOR] = {"com-|pressor", "compress.name", offsetof(rh_run_summary, compressor), true},
     [MODEL] = {"model", "model.name", offsetof(rh_run_summary, model), false},
     [DATA] = {"data", "data.name", offsetof(rh_run_summary, dataset), false},
     [GRAPH] = {"graph", "graph.name", offsetof(rh_run_summary, graph), false},
@@ -63,7 +63,7 @@ static bool model_differs_within_platform(const rh_run_list *runs)
 
 typedef struct shape {
   bool name[NAME_FIELDS]; /* is a column */
-  bool workers, seed, target, status;
+  bool workers, seed, target;
   rh_varied varied; /* other options that differ, one column each */
 } shape;
 
@@ -86,7 +86,6 @@ static shape find_shape(const rh_run_list *runs)
     s.workers = s.workers || run->workers != first->workers;
     s.seed = s.seed || run->seed != first->seed;
     s.target = s.target || !isnan(run->target_accuracy);
-    s.status = s.status || strcmp(run->status, "done") != 0;
   }
   rh_varied_find(runs, &s.varied);
   int kept = 0;
@@ -120,7 +119,6 @@ static void add_columns(const shape *s, rh_grid *grid)
   if (s->seed) rh_grid_add_column(grid, "seed", RH_GRID_RIGHT | RH_GRID_SHRINK);
   for (int k = 0; k < s->varied.count; k++)
     rh_grid_add_column(grid, short_key(&s->varied, k), RH_GRID_RIGHT | RH_GRID_SHRINK | RH_GRID_OPTIONAL);
-  if (s->status) rh_grid_add_column(grid, "status", RH_GRID_LEFT);
   rh_grid_add_column(grid, "accuracy", RH_GRID_RIGHT);
   if (s->target) rh_grid_add_column(grid, "time to|target", RH_GRID_RIGHT);
   rh_grid_add_column(grid, "total|time", RH_GRID_RIGHT);
@@ -148,8 +146,10 @@ static void add_quantity(rh_grid *grid, double value, rh_unit unit)
 static void add_megabytes(rh_grid *grid, double bytes)
 {
   double megabytes = bytes / 1e6;
-  const char *format = megabytes >= 100 ? "%.0f" : megabytes >= 10 ? "%.1f" : megabytes >= 0.01 ? "%.2f" : "%.6f";
-  add_formatted(grid, megabytes == 0 ? "%.0f" : format, megabytes);
+  int digits = megabytes >= 100 || megabytes == 0 ? 0 : megabytes >= 10 ? 1 : megabytes >= 0.1 ? 2 : 4;
+  char buffer[64];
+  snprintf(buffer, sizeof buffer, "%.*f", digits, megabytes);
+  rh_grid_add_cell(grid, isnan(megabytes) ? "-" : buffer);
 }
 
 static void add_names(const shape *s, const rh_run_summary *run, rh_grid *grid)
@@ -171,22 +171,31 @@ static void add_names(const shape *s, const rh_run_summary *run, rh_grid *grid)
   }
 }
 
+/* The time, or the word that says why there is none. */
+static void add_time_to_target(const rh_run_summary *run, bool done, rh_grid *grid)
+{
+  if (!isnan(run->time_to_target_s))
+    add_quantity(grid, run->time_to_target_s, RH_UNIT_SECOND);
+  else if (!done)
+    rh_grid_add_cell(grid, run->status);
+  else
+    rh_grid_add_cell(grid, isnan(run->target_accuracy) ? "no target" : "not reached");
+}
+
 static void add_row(const shape *s, const rh_run_summary *run, rh_grid *grid)
 {
   add_names(s, run, grid);
-  if (s->status) rh_grid_add_cell(grid, run->status);
   add_formatted(grid, "%.1f %%", 100 * run->accuracy);
-  if (s->target) {
-    bool missed = isnan(run->time_to_target_s) && !isnan(run->target_accuracy) && !isnan(run->accuracy);
-    if (missed)
-      rh_grid_add_cell(grid, "not reached");
-    else
-      add_quantity(grid, run->time_to_target_s, RH_UNIT_SECOND);
-  }
-  add_quantity(grid, run->simulated_s, RH_UNIT_SECOND);
-  add_megabytes(grid, run->workers > 0 ? (double)run->wire_bytes / run->workers : (double)NAN);
+  bool done = strcmp(run->status, "done") == 0;
+  if (s->target) add_time_to_target(run, done, grid);
+  if (!s->target && !done)
+    rh_grid_add_cell(grid, run->status);
+  else
+    add_quantity(grid, run->simulated_s, RH_UNIT_SECOND);
+  bool began = done || run->rounds > 0; /* else 0 bytes would be no finding */
+  add_megabytes(grid, began && run->workers > 0 ? (double)run->wire_bytes / run->workers : (double)NAN);
   rh_grid_add_cell(grid, run->busiest_link);
-  add_formatted(grid, "%.1f %%", 100 * run->busiest_load);
+  add_formatted(grid, run->busiest_load < 0.0995 ? "%.1f %%" : "%.0f %%", 100 * run->busiest_load);
   add_formatted(grid, "%.3f", run->closed_form_ratio);
   add_quantity(grid, run->wall_s, RH_UNIT_SECOND);
   add_quantity(grid, run->peak_memory_bytes > 0 ? (double)run->peak_memory_bytes : (double)NAN, RH_UNIT_BYTE);
