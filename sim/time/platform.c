@@ -163,6 +163,7 @@ static void platform_free(rh_platform *platform)
 {
   free(platform->file);
   free(platform->hosts);
+  free(platform->ranks);
   free(platform->links);
   free(platform);
 }
@@ -170,7 +171,8 @@ static void platform_free(rh_platform *platform)
 rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
 {
   static bool once;
-  RH_ASSERT(!once);
+  static rh_platform *kept; /* never freed: SimGrid's engine cannot be unloaded either */
+  RH_ASSERT(!once && !kept);
   once = true;
   const char *model = def->model && *def->model ? def->model : NULL;
   rh_status status = RH_OK;
@@ -190,7 +192,7 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   RH_TRY(platform_choose_ranks(platform, def));
   rh_shim_wifi_stations(set_station_rate, &wifi);
   RH_TRY(wifi.status);
-  *loaded = platform;
+  *loaded = kept = platform;
   return RH_OK;
 done:
   platform_free(platform);
