@@ -118,7 +118,7 @@ static rh_status make_plan(session *s)
   if (status != RH_OK) return status;
   fputs(rh_text_get(&s->plan.warnings), stderr);
   if (s->plan.twins > 0)
-    fprintf(stderr, "%zu runs of the study are the same as another one and are left out\n", s->plan.twins);
+    fprintf(stderr, "%zu of %zu runs equal an earlier one and are left out\n", s->plan.twins, s->study.count);
   return RH_OK;
 }
 

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# `rehearse run` from end to end: skipping, repeating, dry runs, jobs, failed and interrupted runs.
+#
+#   bash tests/experiments/run_study.sh PROGRAM
+set -u
+program=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+# check NAME COMMAND...: the command must succeed
+check() {
+  local name=$1
+  shift
+  "$@" || {
+    echo "FAILED: $name"
+    failed=1
+  }
+}
+
+# results DB: what training and simulation gave, without what the machine adds
+results() {
+  "$program" list --db "$1" --json | tr ',' '\n' | grep -E '"(id|accuracy|simulated_s|wire_bytes|status)"' |
+    tr -d '[]{} ' | paste -sd' \n' -d '    \n' | sort
+}
+
+cat >two.xml <<'XML'
+<?xml version='1.0'?>
+<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
+<platform version="4.1">
+  <config id="General"><prop id="network/model" value="CM02"/></config>
+  <zone id="z" routing="Full">
+    <host id="a" speed="1Gf"/>
+    <host id="b" speed="1Gf"/>
+    <link id="l" bandwidth="1GBps" latency="1us"/>
+    <route src="a" dst="b"><link_ctn id="l"/></route>
+  </zone>
+</platform>
+XML
+cat >study.yaml <<'YAML'
+platform: {file: two.xml, workers: 2}
+model: {name: logreg}
+train: {rounds: 4, evaluate_every: 2, evaluate_samples: 100}
+compress: {bits: 4}
+time: {source: flops}
+vary:
+  train.method: [allreduce, dpsgd]
+  compress.name: [none, qsgd]
+YAML
+
+# A dry run lists the runs with their ids and creates nothing
+"$program" run study.yaml --dry-run >dry.txt 2>dry.err
+check "dry run: status" [ $? -eq 0 ]
+check "dry run: four new runs" [ "$(grep -cE '^[0-9a-f]{16}  new' dry.txt)" -eq 4 ]
+check "dry run: nothing created" [ ! -e rehearse.db ]
+
+# The runs have those ids; nothing but the database is left
+"$program" run study.yaml >first.txt 2>first.err
+check "run: status" [ $? -eq 0 ]
+check "run: all done" [ "$("$program" list --json | grep -o '"status": "done"' | wc -l)" -eq 4 ]
+check "run: nothing left" [ ! -e rehearse.db.runs ]
+results rehearse.db >first.results
+while read -r id _; do
+  check "run: id $id was foretold" grep -q "\"id\":\"$id\"" first.results
+done < <(grep -E '^[0-9a-f]{16}' dry.txt)
+
+# Nothing is repeated
+"$program" run study.yaml >second.txt 2>second.err
+check "again: status" [ $? -eq 0 ]
+check "again: says so" grep -q '^4 of 4 runs are in rehearse.db already' second.err
+check "again: the same table" cmp -s first.txt second.txt
+
+# --force repeats, bit for bit; two jobs and two threads change nothing
+"$program" run study.yaml --force >/dev/null 2>force.err
+check "force: repeats" grep -q '^\[4/4\]' force.err
+results rehearse.db >force.results
+check "force: the same results" cmp first.results force.results
+"$program" run study.yaml --db jobs.db --jobs 2 --set run.threads=2 --set run.memory=1GB >/dev/null 2>&1
+results jobs.db >jobs.results
+check "jobs: the same results" cmp first.results jobs.results
+
+# A key that no run reads is named; runs that are the same are one
+"$program" run study.yaml --dry-run --set compress.name=none --set train.method=allreduce >one.txt 2>one.err
+check "unread key: named" grep -q 'study.yaml:4:18: compress.bits: no run of this study uses this key' one.err
+sed '/^vary/,$d' study.yaml >twins.yaml
+echo 'vary: {run.threads: [1, 2]}' >>twins.yaml
+"$program" run twins.yaml --dry-run >twins.txt 2>twins.err
+check "twins: one run" [ "$(wc -l <twins.txt)" -eq 2 ] # with the heading
+
+# A process that dies is a failed run with a reason; the others go on
+cat >long.yaml <<'YAML'
+platform: {file: two.xml, workers: 2}
+model: {name: logreg}
+train: {rounds: 1000000}
+time: {source: flops}
+vary: {run.seed: [1, 2]}
+YAML
+"$program" run long.yaml --db long.db >long.txt 2>long.err &
+parent=$!
+child() { cat /proc/$parent/task/$parent/children; }
+# begun FILES: waits until that many runs have begun in all
+begun() {
+  for _ in $(seq 200); do
+    [ "$(cat long.begun 2>/dev/null | sort -u | wc -l)" -ge "$1" ] && break
+    ls long.db.runs/*.task >>long.begun 2>/dev/null
+    sleep 0.1
+  done
+  sleep 1.5 # rows are committed every second
+}
+begun 1
+kill -KILL $(child)
+begun 2
+# A signal ends the rest at once; what was recorded is kept
+kill -TERM $parent
+wait $parent
+check "interrupt: status 3" [ $? -eq 3 ]
+"$program" list --db long.db --json >long.json
+check "interrupt: one run failed" [ "$(grep -c '"status": "failed"' long.json)" -eq 1 ]
+check "interrupt: with the reason" grep -q 'ended by signal 9' long.json
+check "interrupt: one run interrupted" [ "$(grep -c '"status": "interrupted"' long.json)" -eq 1 ]
+check "interrupt: rows are kept" [ "$(grep -oE '"rounds": [1-9]' long.json | wc -l)" -eq 2 ]
+check "interrupt: nothing left" [ ! -e long.db.runs ]
+
+[ $failed -eq 0 ] && echo "run does what it says"
+exit $failed
