@@ -17,7 +17,8 @@ static const char pick[] = "CREATE TEMP TABLE IF NOT EXISTS picked(id TEXT PRIMA
 static const char copy_studies[] =
     "INSERT OR IGNORE INTO main.studies SELECT * FROM source.studies;"
     "INSERT OR IGNORE INTO main.profiles SELECT * FROM source.profiles;"
-    "UPDATE main.profiles AS p SET device = p.device || '; ' || s.device FROM source.profiles AS s"
+    "UPDATE main.profiles AS p SET device = iif(p.device = '', '', p.device || '; ') || s.device FROM source.profiles "
+    "AS s"
     " WHERE s.study = p.study AND s.profile_hash = p.profile_hash AND instr(p.device, s.device) = 0"
     " AND EXISTS (SELECT name FROM source.durations AS d WHERE d.study = s.study AND d.profile_hash = s.profile_hash"
     " EXCEPT SELECT name FROM main.durations AS d WHERE d.study = s.study AND d.profile_hash = s.profile_hash);"

@@ -21,7 +21,8 @@ static rh_status put_device(rh_store *store, const char *study, const char *hash
 {
   static const char sql[] =
       "INSERT INTO profiles(study, profile_hash, device) VALUES (?1, ?2, coalesce(?3 ->> '$.device', '')) "
-      "ON CONFLICT DO UPDATE SET device = device || '; ' || excluded.device WHERE instr(device, excluded.device) = 0";
+      "ON CONFLICT DO UPDATE SET device = iif(device = '', '', device || '; ') || excluded.device "
+      "WHERE instr(device, excluded.device) = 0";
   rh_binder b = {0};
   rh_status status = rh_store_prepare(store, sql, &b.statement);
   if (status != RH_OK) return status;
