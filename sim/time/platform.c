@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform_private.h"
@@ -56,7 +57,10 @@ static rh_status load_file(rh_platform *platform)
 {
   char why[2048];
   /* SimGrid would say that the file does not exist, whatever the reason. */
-  if (access(platform->file, R_OK) != 0) return rh_error(RH_EIO, "%s: %s", platform->file, strerror(errno));
+  struct stat info;
+  if (access(platform->file, R_OK) != 0 || stat(platform->file, &info) != 0)
+    return rh_error(RH_EIO, "%s: %s", platform->file, strerror(errno));
+  if (S_ISDIR(info.st_mode)) return rh_error(RH_EIO, "%s: %s", platform->file, strerror(EISDIR));
   if (!rh_shim_load(platform->file, why, sizeof why)) return rh_error(RH_EFORMAT, "%s: %s", platform->file, why);
   return RH_OK;
 }

@@ -268,7 +268,7 @@ static void write_text(const description *d, rh_text *out)
   for (const char *line = rh_text_get(&d->comment), *next; *line; line = next) {
     size_t length = strcspn(line, "\n");
     next = line + length + (line[length] == '\n');
-    rh_text_append(out, "  | %.*s\n", (int)length, line);
+    rh_text_append(out, "  |%s%.*s\n", length ? " " : "", (int)length, line);
   }
   write_model_text(d, out);
   rh_text_append(out, "hosts           %d: %s .. %s, %lld cores\n", p->host_count, sg_host_get_name(p->hosts[0]),

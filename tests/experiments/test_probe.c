@@ -159,6 +159,9 @@ static void missing_file_is_named(void **state)
   const rh_platform_def def = {.file = path_of("nowhere.xml"), .workers = 1};
   assert_int_equal(rh_probe_platform(&def, NULL, false, &probe), RH_EIO);
   expect_words(rh_error_message(), (const char *[]){"nowhere.xml", "No such file"}, 2);
+  const rh_platform_def directory = {.file = folder, .workers = 1};
+  assert_int_equal(rh_probe_platform(&directory, NULL, false, &probe), RH_EIO);
+  expect_words(rh_error_message(), (const char *[]){folder, "Is a directory"}, 2);
 }
 
 /* A file that never ends: a pipe that nobody writes to. */
