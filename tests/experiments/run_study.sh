@@ -99,17 +99,18 @@ YAML
 "$program" run long.yaml --db long.db >long.txt 2>long.err &
 parent=$!
 child() { cat /proc/$parent/task/$parent/children; }
-# begun FILES: waits until that many runs have begun in all
+# begun COUNT: waits until that many runs have had rows in their databases
 begun() {
-  for _ in $(seq 200); do
-    [ "$(cat long.begun 2>/dev/null | sort -u | wc -l)" -ge "$1" ] && break
-    ls long.db.runs/*.task >>long.begun 2>/dev/null
+  for _ in $(seq 300); do
+    for db in long.db.runs/*.db; do
+      "$program" list --db "$db" --json 2>/dev/null | grep -qE '"rounds": [1-9]' && echo "$db" >>long.begun
+    done
+    [ "$(sort -u long.begun 2>/dev/null | wc -l)" -ge "$1" ] && return
     sleep 0.1
   done
-  sleep 1.5 # rows are committed every second
 }
 begun 1
-kill -KILL $(child)
+kill -KILL "$(child | tr -d " ")"
 begun 2
 # A signal ends the rest at once; what was recorded is kept
 kill -TERM $parent
