@@ -325,15 +325,21 @@ done:
   return status;
 }
 
-/* The end: what is known goes into the store whatever happened before. */
+/* The end: what is known goes into the store whatever happened before. Returns what the run came to: `outcome`, or why
+ * its rows could not be written. */
 static rh_status record_end(execution *e, rh_status outcome)
 {
-  rh_status status = RH_OK;
   char reason[4096];
   double elapsed_s = rh_schedule_elapsed_s(e->world.schedule);
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   snprintf(reason, sizeof reason, "%s", outcome == RH_OK ? e->reason : rh_error_message());
+  rh_status rows = record_links(e, elapsed_s);
+  if (rows == RH_OK) rows = record_ranks(e);
+  if (rows != RH_OK && outcome == RH_OK) {
+    outcome = rows;
+    snprintf(reason, sizeof reason, "%s", rh_error_message());
+  }
   rh_run_end end = {.status = outcome == RH_OK             ? "done"
                               : outcome == RH_EINTERRUPTED ? "interrupted"
                                                            : "failed",
@@ -343,11 +349,9 @@ static rh_status record_end(execution *e, rh_status outcome)
                     .rounds = e->finished,
                     .peak_memory_bytes = usage.ru_maxrss * 1024,
                     .parameters_hash = rh_replicas_hash(e->replicas)};
-  RH_TRY(record_links(e, elapsed_s));
-  RH_TRY(record_ranks(e));
-  RH_TRY(rh_store_end_run(e->store, &end));
-done:
-  return status;
+  rh_status ended = rh_store_end_run(e->store, &end);
+  if (outcome != RH_OK) return rh_error(outcome, "%s", reason);
+  return ended;
 }
 
 static void execution_clear(execution *e)
@@ -376,9 +380,7 @@ rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
   RH_TRY(prepare_values(&e));
   RH_TRY(prepare_time(&e));
   RH_TRY(record_start(&e));
-  status = rh_schedule_run(e.world.schedule);
-  rh_status recorded = record_end(&e, status);
-  if (status == RH_OK) status = recorded;
+  status = record_end(&e, rh_schedule_run(e.world.schedule));
 done:
   execution_clear(&e);
   return status;

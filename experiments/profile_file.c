@@ -26,7 +26,7 @@ static char *text_of(struct fy_node *entry, const char *key)
   struct fy_node *node = fy_node_mapping_lookup_by_string(entry, key, FY_NT);
   size_t length = 0;
   const char *text = node ? fy_node_get_scalar(node, &length) : NULL;
-  if (!text) return NULL;
+  if (!text || length == 0) return NULL;
   rh_text copy = {0};
   rh_text_append_bytes(&copy, text, length);
   return copy.data;

@@ -57,6 +57,7 @@ static void units_format_with_three_digits(void **state)
   assert_string_equal(rh_unit_format(4, RH_UNIT_BYTE, buffer, sizeof buffer), "4 B");
   assert_string_equal(rh_unit_format(999.7e-6, RH_UNIT_SECOND, buffer, sizeof buffer), "1.00 ms");
   assert_string_equal(rh_unit_format(0, RH_UNIT_SECOND, buffer, sizeof buffer), "0 s");
+  assert_string_equal(rh_unit_format(1e-12, RH_UNIT_SECOND, buffer, sizeof buffer), "0.001 ns");
   assert_string_equal(rh_unit_format(NAN, RH_UNIT_SECOND, buffer, sizeof buffer), "-");
 }
 

@@ -115,7 +115,10 @@ const char *rh_unit_format(double value, rh_unit unit, char *buffer, size_t size
     int digits = scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
     if (unit == RH_UNIT_BYTE && prefix == 0) digits = 0;
     if (value == 0) digits = 0;
-    snprintf(buffer, size, "%s%.*f %s", value < 0 ? "-" : "", digits, scaled, d->print[prefix]);
+    if (value != 0 && scaled < 0.0995) /* below the smallest prefix */
+      snprintf(buffer, size, "%s%.3g %s", value < 0 ? "-" : "", scaled, d->print[prefix]);
+    else
+      snprintf(buffer, size, "%s%.*f %s", value < 0 ? "-" : "", digits, scaled, d->print[prefix]);
   }
   return buffer;
 }
