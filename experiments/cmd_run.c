@@ -97,24 +97,12 @@ typedef struct session {
   rh_execution execution;
 } session;
 
-/* "rehearse run FILE --set ...", without what changes no result */
-static char *command_of(const arguments *a)
-{
-  rh_text text = {0};
-  rh_text_append(&text, "rehearse run %s", a->study);
-  for (size_t i = 0; i < a->set_count; i++)
-    rh_text_append(&text, strpbrk(a->sets[i], " '\"$&;|<>()*?[]") ? " --set '%s'" : " --set %s", a->sets[i]);
-  return text.data;
-}
-
 static rh_status make_plan(session *s)
 {
   const arguments *a = s->arguments;
   rh_status status = rh_study_read(a->study, a->sets, a->set_count, &s->study);
   if (status != RH_OK) return status;
-  char *command = command_of(a);
-  status = rh_plan_make(&s->study, command, a->jobs, &s->plan);
-  free(command);
+  status = rh_plan_make(&s->study, a->sets, a->set_count, a->jobs, &s->plan);
   if (status != RH_OK) return status;
   fputs(rh_text_get(&s->plan.warnings), stderr);
   if (s->plan.twins > 0)

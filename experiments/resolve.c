@@ -17,7 +17,8 @@ static rh_status read_fixed(const char *section, const rh_settings *settings, vo
 }
 
 /* Refuses keys that nothing knows. Keys of another component of the section than the chosen one are let through, since
- * a study that varies the component gives the keys of all of them; rh_plan_make warns of those that no run of it reads. */
+ * a study that varies the component gives the keys of all of them; rh_plan_make warns of those that no run of it reads.
+ */
 static rh_status check_section(const char *section, const rh_registry *registry, const rh_option *extra,
                                size_t extra_count, const rh_settings *settings)
 {

@@ -45,18 +45,26 @@ static void append_quoted(const char *word, rh_text *out)
   rh_text_append(out, "'");
 }
 
-/* The study's command with the values of the keys that it varies. */
-static char *command_of(const rh_study *study, size_t run, const char *command)
+static void append_set(const char *set, rh_text *out)
 {
-  rh_text text = {0}, set = {0};
-  rh_text_append(&text, "%s", command);
+  rh_text_append(out, " --set ");
+  append_quoted(set, out);
+}
+
+/* What repeats one run of the study: the overrides as given, then the values of the keys that are varied. */
+static char *command_of(const rh_study *study, size_t run, const char *const *sets, size_t set_count)
+{
+  rh_text text = {0};
+  rh_text_append(&text, "rehearse run ");
+  append_quoted(study->file, &text);
+  for (size_t i = 0; i < set_count; i++)
+    append_set(sets[i], &text);
   for (size_t i = 0; i < study->varied_count; i++) {
-    rh_text_clear(&set);
+    rh_text set = {0};
     rh_text_append(&set, "%s=%s", study->varied[i], rh_settings_find(&study->runs[run], study->varied[i])->value);
-    rh_text_append(&text, " --set ");
-    append_quoted(set.data, &text);
+    append_set(set.data, &text);
+    rh_text_clear(&set);
   }
-  rh_text_clear(&set);
   return text.data;
 }
 
@@ -92,7 +100,7 @@ static bool is_twin(const rh_plan *plan, uint64_t lines_hash)
   return false;
 }
 
-static rh_status resolve_all(const rh_study *study, const char *command, int jobs, rh_plan *plan)
+static rh_status resolve_all(const rh_study *study, const char *const *sets, size_t set_count, int jobs, rh_plan *plan)
 {
   plan->list = calloc(study->count, sizeof *plan->list);
   RH_ASSERT(plan->list && "memory is exhausted");
@@ -111,7 +119,7 @@ static rh_status resolve_all(const rh_study *study, const char *command, int job
       continue;
     }
     entry->lines = lines.data; /* the buffer changes hands */
-    entry->command = command_of(study, i, command);
+    entry->command = command_of(study, i, sets, set_count);
     plan->count++;
   }
   return RH_OK;
@@ -284,11 +292,11 @@ static rh_status hash_all(rh_plan *plan)
   return status;
 }
 
-rh_status rh_plan_make(const rh_study *study, const char *command, int jobs, rh_plan *plan)
+rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t set_count, int jobs, rh_plan *plan)
 {
   rh_status status = RH_OK;
   *plan = (rh_plan){0};
-  RH_TRY(resolve_all(study, command, jobs, plan));
+  RH_TRY(resolve_all(study, sets, set_count, jobs, plan));
   RH_TRY(probe_all(plan));
   RH_TRY(set_up_all(plan));
   RH_TRY(hash_all(plan));

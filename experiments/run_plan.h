@@ -31,12 +31,13 @@ typedef struct rh_plan {
 } rh_plan;
 
 /* Resolves and checks all runs of a study: options, files, graphs, platforms and routes (in processes of their own),
- * data sets and models. jobs: how many runs will share the machine's cores and memory. `command` is how the study is
- * called: "rehearse run FILE --set ...".
+ * data sets and models. jobs: how many runs will share the machine's cores and memory. sets: those
+ * of --set that the study was read with, for the commands that repeat a run.
  *
  * returns     what is wrong, with the place; RH_EINTERRUPTED after a signal. On failure `plan` is empty.
  */
-RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *command, int jobs, rh_plan *plan);
+RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t set_count, int jobs,
+                                  rh_plan *plan);
 void rh_plan_clear(rh_plan *plan);
 
 /* Sets the id of every run whose durations the profile holds: the hash of its configuration, of its input files and of
