@@ -24,13 +24,14 @@ typedef int64_t rh_token;
 
 typedef enum rh_lane { RH_LANE_COMPUTE, RH_LANE_COMMUNICATION } rh_lane;
 
-/* One executed operation, or one transfer of it, for tests, Gantt charts and traces. */
+/* One executed computing operation, or one transfer, for tests, Gantt charts and traces. A transfer is one event, of
+ * the rank that receives it. Times are SimGrid's. */
 typedef struct rh_event {
   int32_t rank;
   rh_lane lane;
   const char *label; /* "gradient", "allreduce-ring"; borrowed */
   int64_t round;
-  int32_t peer;  /* receiving side of a transfer: the sender's rank; else -1 */
+  int32_t peer;  /* of a transfer: the sender's rank; else -1 */
   int64_t bytes; /* of the transfer; 0 for compute */
   double start_s, finish_s;
 } rh_event;
@@ -66,14 +67,17 @@ typedef struct rh_link_time {
   double busy_s; /* union of their intervals */
 } rh_link_time;
 
+/* All callbacks run on one big stack, while no rank does; only `produce` may append. */
 typedef struct rh_schedule_def {
   rh_platform *platform; /* borrowed */
   rh_protocol protocol;
-  int32_t lead;                      /* rounds; at least 1 */
+  /* Round t is produced when the slowest rank has done round t - lead - 1; at least 1. Ranks that could run further
+   * ahead wait: collectives never let them, gossip by as many rounds as the graph is wide. */
+  int32_t lead;
   const volatile sig_atomic_t *stop; /* non-zero ends the execution soon, with RH_EINTERRUPTED; NULL: never */
   void *context;                     /* handed to the callbacks */
-  /* Appends the operations of one round; *more = false when this was the last (or there is none). Runs at simulated
-   * time, on a big stack, while no rank does. A failure ends the execution with that status. */
+  /* Appends the operations of one round; *more = false when this was the last (or there is none). A failure ends the
+   * execution with that status, here and below. */
   rh_status (*produce)(void *context, int64_t round, bool *more);
   rh_status (*round_done)(void *context, const rh_round_time *time);           /* in round order; may be NULL */
   rh_status (*collective_done)(void *context, const rh_collective_time *time); /* may be NULL */
