@@ -1,6 +1,7 @@
 /* Loading a platform: the engine with its settings, hosts, ranks, links and routes. See platform.h. */
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +46,14 @@ static rh_status check_model(const char *model, const char *where)
                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-/* What is set here wins over a platform file's <config>. */
+/* What is set here wins over a platform file's <config>. SimGrid's start takes SIGINT for itself and would end the
+ * process before its rows are safe: the program's own handler is put back. */
 static void start_engine(const char *model)
 {
+  struct sigaction before;
+  sigaction(SIGINT, NULL, &before);
   rh_shim_start();
+  sigaction(SIGINT, &before, NULL);
   rh_shim_set(rh_shim_precision_key(), PRECISION_S);
   if (model) rh_shim_set("network/model", model);
 }
