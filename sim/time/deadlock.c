@@ -9,12 +9,14 @@ static void tell_lane(rh_schedule *schedule, const lane *lane, rh_text *text)
 {
   const operation *operation = lane_current(lane);
   const rh_platform *platform = schedule->def.platform;
-  rh_text_append(text, "; rank %d (%s) waits for ", (int)lane->rank, rh_platform_host(platform, lane->rank));
-  if (lane->wait == WAIT_TOKEN) {
-    rh_text_append(text, "its own %s lane", lane->kind == RH_LANE_COMPUTE ? "communication" : "compute");
+  rh_text_append(text, "; rank %d (%s) ", (int)lane->rank, rh_platform_host(platform, lane->rank));
+  if (lane->wait == WAIT_NOTHING) {
+    rh_text_append(text, "was lost with its host");
+  } else if (lane->wait == WAIT_TOKEN) {
+    rh_text_append(text, "waits for its own %s lane", lane->kind == RH_LANE_COMPUTE ? "communication" : "compute");
   } else {
     const int32_t peer = lane->wait_peer;
-    rh_text_append(text, "rank %d (%s) to %s", (int)peer, rh_platform_host(platform, peer),
+    rh_text_append(text, "waits for rank %d (%s) to %s", (int)peer, rh_platform_host(platform, peer),
                    lane->wait == WAIT_SEND ? "receive" : "send");
     if (lane_of(schedule, peer, RH_LANE_COMMUNICATION)->over) rh_text_append(text, ", which has nothing left to do,");
   }
