@@ -224,6 +224,9 @@ bool rh_shim_comm_wait(sg_comm_t comm, double *start_s, double *finish_s, char *
   const sg::CommPtr owned(comm, false); // takes over the reference that the C API handed out
   try {
     owned->wait();
+  } catch (const simgrid::NetworkFailureException &) { // SimGrid's text for it names a C++ class alone
+    copy_text("a link or host on the way failed (its state profile)", why, size);
+    return false;
   } catch (const simgrid::Exception &e) { // no catch (...): SimGrid ends actors with an exception of its own
     copy_text(e.what(), why, size);
     return false;
