@@ -18,6 +18,21 @@ static void *options_new(const rh_compressor *c, const char *bits, const char *b
   return options;
 }
 
+/* Encodes and decodes through a coding of these options; the stream is (seed 1, test, rank, step). */
+static int64_t encode(const rh_compressor *c, const void *options, const rh_layout *layout, uint32_t rank,
+                      uint64_t step, const float *x, uint8_t *wire)
+{
+  rh_coding coding = {.options = options, .layout = layout, .rng = rh_rng_stream(1, RH_PURPOSE_TEST, rank, step)};
+  return c->encode(&coding, x, NULL, wire);
+}
+
+static void decode(const rh_compressor *c, const void *options, const rh_layout *layout, const uint8_t *wire,
+                   int64_t bytes, float *x)
+{
+  rh_coding coding = {.options = options, .layout = layout};
+  c->decode(&coding, wire, bytes, x);
+}
+
 static void fill(float *x, int64_t n, uint64_t seed)
 {
   rh_rng rng = rh_rng_stream(seed, RH_PURPOSE_TEST, 0, 0);
@@ -29,13 +44,12 @@ static void none_is_a_copy(void **state)
 {
   (void)state;
   int64_t lengths[] = {3, 0, 5};
-  rh_layout layout = {3, lengths, 8};
+  rh_layout layout = {3, lengths, lengths, 8};
   float x[8], y[8];
   uint8_t wire[32];
   fill(x, 8, 1);
-  rh_rng rng = {0};
-  assert_int_equal(rh_compressor_none.encode(NULL, &layout, x, &rng, wire), 32);
-  rh_compressor_none.decode(NULL, &layout, wire, 32, y);
+  assert_int_equal(encode(&rh_compressor_none, NULL, &layout, 0, 0, x, wire), 32);
+  decode(&rh_compressor_none, NULL, &layout, wire, 32, y);
   assert_memory_equal(x, y, sizeof x);
 }
 
@@ -58,7 +72,7 @@ static void qsgd_length_is_the_formula_and_levels_are_on_the_grid(void **state)
   static const char *const bits_texts[] = {"2", "3", "4", "5", "6", "7", "8"}, *const buckets[] = {"0", "1", "7",
                                                                                                    "512"};
   int64_t lengths[] = {200, 8, 1, 0, 1500};
-  rh_layout layout = {5, lengths, 1709};
+  rh_layout layout = {5, lengths, lengths, 1709};
   float x[1709], y[1709];
   uint8_t *wire = malloc(20000);
   fill(x, 1709, 2);
@@ -66,11 +80,10 @@ static void qsgd_length_is_the_formula_and_levels_are_on_the_grid(void **state)
     for (size_t k = 0; k < RH_COUNT(buckets); k++) {
       void *options = options_new(&rh_compressor_qsgd, bits_texts[b], buckets[k]);
       int64_t bits = atol(bits_texts[b]), bucket = atol(buckets[k]);
-      rh_rng rng = rh_rng_stream(3, RH_PURPOSE_TEST, 0, 0);
-      int64_t bytes = rh_compressor_qsgd.encode(options, &layout, x, &rng, wire);
+      int64_t bytes = encode(&rh_compressor_qsgd, options, &layout, 3, 0, x, wire);
       assert_int_equal(bytes, length_by_hand(lengths, 5, bits, bucket));
       assert_int_equal(bytes, rh_compressor_qsgd.bound_bytes(options, &layout));
-      rh_compressor_qsgd.decode(options, &layout, wire, bytes, y);
+      decode(&rh_compressor_qsgd, options, &layout, wire, bytes, y);
       double levels = (double)((1 << (bits - 1)) - 1);
       int64_t n = bucket > 0 ? bucket : 200; /* the first bucket */
       n = n < 200 ? n : 200;
@@ -95,18 +108,18 @@ static void qsgd_by_hand(void **state)
 {
   (void)state;
   int64_t lengths[] = {2};
-  rh_layout layout = {1, lengths, 2};
+  rh_layout layout = {1, lengths, lengths, 2};
   float x[2] = {3, -4}, y[2];
   uint8_t wire[16];
   void *options = options_new(&rh_compressor_qsgd, "3", "0");
-  rh_rng rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0), same = rng;
+  rh_rng same = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0);
   int level0 = (int)floor(1.8 + rh_rng_f32(&same)), level1 = (int)floor(2.4 + rh_rng_f32(&same));
-  assert_int_equal(rh_compressor_qsgd.encode(options, &layout, x, &rng, wire), 5);
+  assert_int_equal(encode(&rh_compressor_qsgd, options, &layout, 0, 0, x, wire), 5);
   float norm;
   memcpy(&norm, wire, 4);
   assert_true(norm == 5.0F);
   assert_int_equal(wire[4], level0 | (level1 | 4) << 3);
-  rh_compressor_qsgd.decode(options, &layout, wire, 5, y);
+  decode(&rh_compressor_qsgd, options, &layout, wire, 5, y);
   assert_true(fabs(y[0] - level0 * 5.0 / 3) < 1e-6);
   assert_true(fabs(y[1] + level1 * 5.0 / 3) < 1e-6);
   free(options);
@@ -120,7 +133,7 @@ static void qsgd_is_unbiased(void **state)
   enum { N = 64, DRAWS = 100000 };
   static const char *const bits_texts[] = {"2", "3", "4", "8"};
   int64_t lengths[] = {N};
-  rh_layout layout = {1, lengths, N};
+  rh_layout layout = {1, lengths, lengths, N};
   float x[N], y[N];
   uint8_t wire[128];
   fill(x, N, 5);
@@ -132,9 +145,8 @@ static void qsgd_is_unbiased(void **state)
     void *options = options_new(&rh_compressor_qsgd, bits_texts[b], "0");
     double sum[N] = {0}, squares[N] = {0}, level = norm / ((1 << (atol(bits_texts[b]) - 1)) - 1);
     for (uint64_t draw = 0; draw < DRAWS; draw++) {
-      rh_rng rng = rh_rng_stream(6, RH_PURPOSE_TEST, (uint32_t)b, draw);
-      int64_t bytes = rh_compressor_qsgd.encode(options, &layout, x, &rng, wire);
-      rh_compressor_qsgd.decode(options, &layout, wire, bytes, y);
+      int64_t bytes = encode(&rh_compressor_qsgd, options, &layout, (uint32_t)b, draw, x, wire);
+      decode(&rh_compressor_qsgd, options, &layout, wire, bytes, y);
       for (int i = 0; i < N; i++) {
         sum[i] += y[i];
         squares[i] += (double)y[i] * y[i];
@@ -153,22 +165,20 @@ static void qsgd_takes_odd_inputs(void **state)
 {
   (void)state;
   int64_t lengths[] = {5};
-  rh_layout layout = {1, lengths, 5}, empty = {0, NULL, 0};
+  rh_layout layout = {1, lengths, lengths, 5}, empty = {0};
   float zeros[5] = {0}, tiny[5] = {1e-44F, -1e-44F, 0, 0, 0}, huge[5] = {1e38F, -1e38F, 1e38F, 0, 1}, y[5];
   uint8_t wire[64];
   void *options = options_new(&rh_compressor_qsgd, NULL, NULL);
   float *inputs[] = {zeros, tiny, huge};
   for (size_t k = 0; k < RH_COUNT(inputs); k++) {
-    rh_rng rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, k);
-    int64_t bytes = rh_compressor_qsgd.encode(options, &layout, inputs[k], &rng, wire);
+    int64_t bytes = encode(&rh_compressor_qsgd, options, &layout, 0, k, inputs[k], wire);
     assert_int_equal(bytes, 9);
-    rh_compressor_qsgd.decode(options, &layout, wire, bytes, y);
+    decode(&rh_compressor_qsgd, options, &layout, wire, bytes, y);
     for (int i = 0; i < 5; i++)
       assert_true(isfinite(y[i]));
     assert_true(y[3] == 0);
   }
-  rh_rng rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 9);
-  assert_int_equal(rh_compressor_qsgd.encode(options, &empty, NULL, &rng, wire), 0);
+  assert_int_equal(encode(&rh_compressor_qsgd, options, &empty, 0, 9, NULL, wire), 0);
   assert_true(zeros[0] == 0);
   free(options);
 }
@@ -178,13 +188,12 @@ static void qsgd_keeps_nan_visible(void **state)
 {
   (void)state;
   int64_t lengths[] = {4};
-  rh_layout layout = {1, lengths, 4};
+  rh_layout layout = {1, lengths, lengths, 4};
   float x[4] = {1, NAN, 2, 3}, y[4];
   uint8_t wire[64];
   void *options = options_new(&rh_compressor_qsgd, NULL, NULL);
-  rh_rng rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0);
-  int64_t bytes = rh_compressor_qsgd.encode(options, &layout, x, &rng, wire);
-  rh_compressor_qsgd.decode(options, &layout, wire, bytes, y);
+  int64_t bytes = encode(&rh_compressor_qsgd, options, &layout, 0, 0, x, wire);
+  decode(&rh_compressor_qsgd, options, &layout, wire, bytes, y);
   assert_true(isnan(y[0]) && isnan(y[1]));
   free(options);
 }

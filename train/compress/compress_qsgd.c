@@ -62,6 +62,15 @@ static int64_t bound_bytes(const void *opaque, const rh_layout *layout)
   return bytes;
 }
 
+static rh_claims claims(const void *opaque, const rh_layout *layout)
+{
+  const qsgd_options *o = opaque;
+  double levels = (double)((1 << (o->bits - 1)) - 1), longest = 0;
+  for (int32_t s = 0; s < layout->count; s++)
+    longest = fmax(longest, (double)bucket_length(o, layout->length[s], 0));
+  return (rh_claims){.unbiased = true, .variance = fmin(longest / (levels * levels), sqrt(longest) / levels)};
+}
+
 /* Euclidean norm, summed in f64 by eight lanes so that the loop vectorises and the order is fixed. */
 static float norm(const float *v, int64_t n)
 {
@@ -137,14 +146,16 @@ static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, 
   return p.at;
 }
 
-static int64_t encode(const void *opaque, const rh_layout *layout, const float *x, rh_rng *rng, uint8_t *wire)
+static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
 {
-  const qsgd_options *o = opaque;
+  (void)state;
+  const qsgd_options *o = coding->options;
+  const rh_layout *layout = coding->layout;
   uint8_t *at = wire;
   for (int32_t s = 0; s < layout->count; s++) {
     for (int64_t i = 0, n; i < layout->length[s]; i += n) {
       n = bucket_length(o, layout->length[s], i);
-      at = encode_bucket(o, x + i, n, rng, at);
+      at = encode_bucket(o, x + i, n, &coding->rng, at);
     }
     x += layout->length[s];
   }
@@ -177,9 +188,10 @@ static const uint8_t *decode_bucket(const qsgd_options *o, const uint8_t *wire, 
   return at;
 }
 
-static void decode(const void *opaque, const rh_layout *layout, const uint8_t *wire, int64_t wire_bytes, float *x)
+static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
 {
-  const qsgd_options *o = opaque;
+  const qsgd_options *o = coding->options;
+  const rh_layout *layout = coding->layout;
   const uint8_t *at = wire;
   for (int32_t s = 0; s < layout->count; s++) {
     for (int64_t i = 0, n; i < layout->length[s]; i += n) {
@@ -198,10 +210,10 @@ const rh_compressor rh_compressor_qsgd = {
     .options = options,
     .option_count = RH_COUNT(options),
     .options_size = sizeof(qsgd_options),
-    .lossless = false,
-    .unbiased = true,
-    .all_reducible = false,
     .wire = "4 + ceil(b bits / 8) for each bucket of b values; buckets do not cross tensors",
+    .claim = "unbiased, with a variance of at most min(b / s^2, sqrt(b) / s) |x|^2 for buckets of b values and "
+             "s = 2^(bits - 1) - 1 levels",
+    .claims = claims,
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
