@@ -19,7 +19,8 @@ typedef enum rh_purpose {
   RH_PURPOSE_COMPRESS,  /* stochastic rounding of messages */
   RH_PURPOSE_SAMPLE,    /* which replicas are evaluated */
   RH_PURPOSE_GRAPH,     /* random graphs */
-  RH_PURPOSE_TEST       /* test programs only */
+  RH_PURPOSE_TEST,      /* test programs only */
+  RH_PURPOSE_SHARED     /* what all workers draw alike in a round: indices, warm starts */
 } rh_purpose;
 
 typedef struct rh_rng {
