@@ -35,7 +35,8 @@ static const rh_registry *registry_of(const char *plural)
   return NULL;
 }
 
-/* The rows that every component of the registry's section shares; the data section's are the partition's. */
+/* The rows that every component of the registry's section shares; the data section's are the partition's, those of
+ * compressors error feedback's. */
 static const rh_option *common_rows(const rh_registry *registry, size_t *count)
 {
   *count = 0;
@@ -43,6 +44,10 @@ static const rh_option *common_rows(const rh_registry *registry, size_t *count)
   if (registry == &rh_registry_datasets) {
     *count = rh_partition_option_count;
     return rh_partition_options;
+  }
+  if (registry == &rh_registry_compressors) {
+    *count = rh_feedback_row_count;
+    return rh_feedback_rows;
   }
   return rh_run_section(registry->section, count);
 }

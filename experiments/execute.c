@@ -104,8 +104,10 @@ static rh_status evaluate(execution *e, rh_evaluation_row *row)
   rh_score test, train;
   const rh_dataset *data = &e->setup.dataset;
   RH_TRY(rh_replicas_mean(e->replicas, e->mean));
-  RH_TRY(rh_replicas_score(e->replicas, e->mean, &data->test, e->run->train.evaluate_samples, &test));
-  RH_TRY(rh_replicas_score(e->replicas, e->mean, &data->train, train_samples, &train));
+  const float *model = e->run->method->evaluated ? e->run->method->evaluated(e->method_state) : NULL;
+  if (!model) model = e->mean;
+  RH_TRY(rh_replicas_score(e->replicas, model, &data->test, e->run->train.evaluate_samples, &test));
+  RH_TRY(rh_replicas_score(e->replicas, model, &data->train, train_samples, &train));
   *row = (rh_evaluation_row){.test_loss = test.loss,
                              .test_accuracy = test.accuracy,
                              .train_loss = train.loss,
@@ -114,7 +116,7 @@ static rh_status evaluate(execution *e, rh_evaluation_row *row)
                              .accuracy_median = test.accuracy,
                              .accuracy_max = test.accuracy,
                              .consensus_distance = rh_replicas_consensus_distance(e->replicas, e->mean)};
-  if (e->run->method->copies == RH_COPIES_EACH) RH_TRY(score_sample(e, row));
+  if (rh_replicas_get_def(e->replicas)->copies > 1) RH_TRY(score_sample(e, row));
 done:
   return status;
 }
@@ -302,7 +304,9 @@ static rh_status prepare_time(execution *e)
                         .exchange = &rh_neighbour_exchange,
                         .compressor = run->compressor,
                         .compressor_options = run->compressor_options,
-                        .layout = e->setup.layout,
+                        .feedback = run->feedback,
+                        .bucket_count = e->setup.bucket_count,
+                        .buckets = e->setup.buckets,
                         .method_options = run->method_options};
   RH_TRY(rh_measure_seconds(run, &e->setup, &e->profile, rh_platform_fastest(e->platform), &e->world.seconds));
   if (run->method->check) RH_TRY(run->method->check(&e->world));

@@ -20,9 +20,12 @@ typedef struct bench {
   const rh_setup *setup;
   rh_workspace *workspace;
   float *x, *u, *g, *y; /* [stride] each; of the backend */
-  uint8_t *wire;
+  float *state;         /* of the compressor, the largest bucket's */
+  float *common;        /* of summable messages, likewise */
+  uint8_t *wire;        /* the longest message or contribution */
+  void *scratch;
   int64_t wire_bytes;
-  int layer;
+  int index;
 } bench;
 
 static double now_s(void)
@@ -39,7 +42,7 @@ static void run_forward(bench *b)
 
 static void run_backward(bench *b)
 {
-  rh_model_backward_layer(&b->setup->model, b->workspace, b->layer, 1, (rh_tensor){b->x, 0}, (rh_tensor){b->g, 0});
+  rh_model_backward_layer(&b->setup->model, b->workspace, b->index, 1, (rh_tensor){b->x, 0}, (rh_tensor){b->g, 0});
 }
 
 static void run_update(bench *b)
@@ -54,20 +57,66 @@ static void run_mix(bench *b)
   b->setup->backend->add_scaled(b->setup->model.stride, 1, 0.5, (rh_tensor){b->x, 0}, (rh_tensor){b->y, 0});
 }
 
+static rh_coding coding_of(const bench *b, int bucket)
+{
+  return (rh_coding){.options = b->run->compressor_options,
+                     .layout = &b->setup->buckets[bucket].layout,
+                     .rng = rh_rng_stream(1, RH_PURPOSE_COMPRESS, 0, 0),
+                     .shared = rh_rng_stream(1, RH_PURPOSE_SHARED, 0, 0),
+                     .momentum = b->run->train.momentum,
+                     .scratch = b->scratch};
+}
+
+/* A second phase begins with what everybody does with the first one's sum. */
 static void run_encode(bench *b)
 {
-  rh_rng rng = rh_rng_stream(1, RH_PURPOSE_COMPRESS, 0, 0);
-  b->wire_bytes = b->run->compressor->encode(b->run->compressor_options, &b->setup->layout, b->g, &rng, b->wire);
+  const rh_compressor *c = b->run->compressor;
+  const int bucket = b->index / 2, phase = b->index % 2;
+  const float *g = b->g + b->setup->buckets[bucket].offset;
+  rh_coding coding = coding_of(b, bucket);
+  if (!c->sum) {
+    b->wire_bytes = c->encode(&coding, g, b->state, b->wire);
+    return;
+  }
+  if (phase > 0 && c->sum->take) c->sum->take(&coding, b->common, 0, b->wire, 1);
+  c->sum->contribute(&coding, b->common, phase, g, b->wire);
 }
 
 static void run_decode(bench *b)
 {
-  b->run->compressor->decode(b->run->compressor_options, &b->setup->layout, b->wire, b->wire_bytes, b->y);
+  const rh_compressor *c = b->run->compressor;
+  float *y = b->y + b->setup->buckets[b->index].offset;
+  rh_coding coding = coding_of(b, b->index);
+  if (c->sum)
+    c->sum->decode(&coding, b->common, b->wire, 1, y);
+  else
+    c->decode(&coding, b->wire, b->wire_bytes, y);
+}
+
+/* Brings wire and common to where the step finds them in a round. */
+static void before_step(bench *b, step kind)
+{
+  const rh_compressor *c = b->run->compressor;
+  if (kind != STEP_ENCODE && kind != STEP_DECODE) return;
+  const int index = b->index, bucket = kind == STEP_ENCODE ? index / 2 : index;
+  rh_coding coding = coding_of(b, bucket);
+  if (c->sum && c->sum->start) c->sum->start(&coding, b->common);
+  const int last = kind == STEP_DECODE ? 2 * bucket + (c->sum ? c->sum->phases - 1 : 0) : index - 1;
+  for (b->index = 2 * bucket; b->index <= last; b->index++)
+    run_encode(b);
+  b->index = index;
+}
+
+static void run_feedback(bench *b)
+{
+  const rh_tensor x = {b->x, 0}, g = {b->g, 0}, y = {b->y, 0};
+  b->setup->backend->add_scaled(b->setup->model.stride, 1, 0, x, y);
+  b->setup->backend->add_scaled(b->setup->model.stride, 1, 0, g, y);
 }
 
 static void (*const bodies[])(bench *) = {
-    [STEP_FORWARD] = run_forward, [STEP_BACKWARD] = run_backward, [STEP_UPDATE] = run_update,
-    [STEP_MIX] = run_mix,         [STEP_ENCODE] = run_encode,     [STEP_DECODE] = run_decode};
+    [STEP_FORWARD] = run_forward, [STEP_BACKWARD] = run_backward, [STEP_UPDATE] = run_update,    [STEP_MIX] = run_mix,
+    [STEP_ENCODE] = run_encode,   [STEP_DECODE] = run_decode,     [STEP_FEEDBACK] = run_feedback};
 
 static double time_repeats(bench *b, void (*body)(bench *), int64_t repeats)
 {
@@ -81,6 +130,7 @@ static void time_step(bench *b, step kind, const char *name, rh_profile *profile
 {
   double sample_s[SAMPLES];
   int64_t repeats = 1;
+  before_step(b, kind);
   for (int i = 0; i < WARM_UP; i++)
     bodies[kind](b);
   while (time_repeats(b, bodies[kind], repeats) < sample_least_s)
@@ -117,25 +167,52 @@ static void bench_clear(bench *b)
   for (size_t i = 0; i < RH_COUNT(rows); i++)
     if (rows[i]) b->setup->backend->release(rows[i]);
   rh_workspace_free(b->workspace);
+  free(b->state);
+  free(b->common);
   free(b->wire);
+  free(b->scratch);
+}
+
+static void take_larger(int64_t *largest, int64_t value)
+{
+  if (value > *largest) *largest = value;
+}
+
+/* Room for the messages of any bucket. */
+static rh_status init_messages(bench *b)
+{
+  const rh_compressor *c = b->run->compressor;
+  const void *o = b->run->compressor_options;
+  int64_t wire = 64, scratch = 64, state = 1, common = 1;
+  for (int32_t k = 0; k < b->setup->bucket_count; k++) {
+    const rh_layout *layout = &b->setup->buckets[k].layout;
+    take_larger(&wire, c->bound_bytes(o, layout));
+    if (c->scratch_bytes) take_larger(&scratch, c->scratch_bytes(o, layout));
+    if (c->state_values) take_larger(&state, c->state_values(o, layout));
+    if (c->sum && c->sum->common_values) take_larger(&common, c->sum->common_values(o, layout));
+    for (int phase = 0; c->sum && phase < c->sum->phases; phase++)
+      take_larger(&wire, c->sum->element_bytes * c->sum->elements(o, layout, phase));
+  }
+  b->wire = malloc((size_t)wire);
+  b->scratch = aligned_alloc(64, (size_t)(scratch + 63) / 64 * 64);
+  b->state = calloc((size_t)state, sizeof *b->state);
+  b->common = calloc((size_t)common, sizeof *b->common);
+  return b->wire && b->scratch && b->state && b->common ? RH_OK : rh_error(RH_ENOMEM, "no memory to time a step");
 }
 
 /* A replica after its first gradient on a real batch: typical values in every buffer. */
 static rh_status bench_init(bench *b)
 {
   const rh_setup *s = b->setup;
-  size_t row_bytes = (size_t)s->model.stride * sizeof(float);
+  const size_t row_bytes = (size_t)s->model.stride * sizeof(float);
   float **rows[] = {&b->x, &b->u, &b->g, &b->y};
   rh_status status = rh_workspace_new(&s->model, s->backend, b->run->train.batch, 1, &b->workspace);
+  if (status == RH_OK) status = init_messages(b);
   if (status != RH_OK) return status;
   for (size_t i = 0; i < RH_COUNT(rows); i++)
     if (!(*rows[i] = s->backend->alloc(row_bytes))) return rh_error(RH_ENOMEM, "no memory to time a step");
-  b->wire = malloc((size_t)b->run->compressor->bound_bytes(b->run->compressor_options, &s->layout));
   int32_t *indices = calloc((size_t)b->run->train.batch, sizeof *indices);
-  if (!b->wire || !indices) {
-    free(indices);
-    return rh_error(RH_ENOMEM, "no memory to time a step");
-  }
+  if (!indices) return rh_error(RH_ENOMEM, "no memory to time a step");
   for (int64_t i = 0; i < b->run->train.batch; i++)
     indices[i] = (int32_t)(i % s->dataset.train.count);
   rh_samples_gather(&s->dataset, &s->dataset.train, indices, b->run->train.batch, rh_workspace_input(b->workspace),
@@ -145,7 +222,6 @@ static rh_status bench_init(bench *b)
   double loss;
   int64_t correct;
   rh_model_gradient(&s->model, b->workspace, 1, (rh_tensor){b->x, 0}, (rh_tensor){b->g, 0}, &loss, &correct);
-  run_encode(b);
   return RH_OK;
 }
 
@@ -156,10 +232,10 @@ rh_status rh_measure(const rh_run *run, const rh_setup *setup, rh_profile *profi
   RH_TRY(bench_init(&b));
   if (!profile->device) profile->device = device_name(setup->backend);
   for (step kind = 0; kind < STEP_COUNT; kind++) {
-    if (!measure_needs(run, kind)) continue;
-    for (b.layer = 0; b.layer < measure_repeats(setup, kind); b.layer++) {
+    for (b.index = 0; b.index < measure_indices(setup, kind); b.index++) {
+      if (!measure_needs(run, kind, b.index)) continue;
       rh_text name = {0};
-      measure_name(run, setup, kind, b.layer, &name);
+      measure_name(run, setup, kind, b.index, &name);
       if (!rh_profile_find(profile, rh_text_get(&name))) time_step(&b, kind, rh_text_get(&name), profile);
       rh_text_clear(&name);
     }

@@ -6,13 +6,14 @@
  *     cpu/cnn 28x28x1 20522/batch 32/backward conv1
  *     cpu/cnn 28x28x1 20522/update
  *     cpu/cnn 28x28x1 20522/qsgd bits=8 bucket=512/encode
+ *     cpu/cnn 28x28x1 20522/lowrank rank=2/encode again 3424+17098      the second phase of a bucket: OFFSET+VALUES
  */
 #ifndef RH_MEASURE_H
 #define RH_MEASURE_H
 
 #include "setup.h"
 
-enum { RH_NAMES_MAX = RH_LAYERS_MAX + 8 };
+enum { RH_NAMES_MAX = RH_LAYERS_MAX + 3 * RH_BUCKETS_MAX + 8 };
 
 typedef struct rh_names {
   char *list[RH_NAMES_MAX + 1]; /* owned, NULL-terminated */

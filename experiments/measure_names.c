@@ -5,8 +5,8 @@
 #include "measure_private.h"
 
 static const char *const suffixes[] = {
-    [STEP_FORWARD] = "forward", [STEP_BACKWARD] = "backward", [STEP_UPDATE] = "update",
-    [STEP_MIX] = "mix",         [STEP_ENCODE] = "encode",     [STEP_DECODE] = "decode"};
+    [STEP_FORWARD] = "forward", [STEP_BACKWARD] = "backward", [STEP_UPDATE] = "update",    [STEP_MIX] = "mix",
+    [STEP_ENCODE] = "encode",   [STEP_DECODE] = "decode",     [STEP_FEEDBACK] = "feedback"};
 
 /* "qsgd bits=8 bucket=512" */
 static void append_compressor(const rh_run *run, rh_text *out)
@@ -24,7 +24,7 @@ static void append_compressor(const rh_run *run, rh_text *out)
   rh_text_clear(&lines);
 }
 
-void measure_name(const rh_run *run, const rh_setup *setup, step kind, int layer, rh_text *out)
+void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out)
 {
   const rh_model *m = &setup->model;
   rh_text_append(out, "%s/%s %" PRId64 "x%" PRId64 "x%" PRId64 " %" PRId64 "/", setup->backend->name, m->name,
@@ -35,25 +35,42 @@ void measure_name(const rh_run *run, const rh_setup *setup, step kind, int layer
     rh_text_append(out, "/");
   }
   rh_text_append(out, "%s", suffixes[kind]);
-  if (kind == STEP_BACKWARD) rh_text_append(out, " %s", m->layers[layer].name);
+  if (kind == STEP_BACKWARD) rh_text_append(out, " %s", m->layers[index].name);
+  if (kind == STEP_ENCODE && index % 2 == 1) rh_text_append(out, " again");
+  if ((kind == STEP_ENCODE || kind == STEP_DECODE) && setup->bucket_count > 1) {
+    const rh_bucket *bucket = &setup->buckets[kind == STEP_ENCODE ? index / 2 : index];
+    rh_text_append(out, " %" PRId64 "+%" PRId64, bucket->offset, bucket->layout.values);
+  }
 }
 
-bool measure_needs(const rh_run *run, step kind)
+int measure_indices(const rh_setup *setup, step kind)
+{
+  switch (kind) {
+  case STEP_BACKWARD:
+    return setup->model.layer_count;
+  case STEP_ENCODE:
+    return 2 * setup->bucket_count;
+  case STEP_DECODE:
+    return setup->bucket_count;
+  default:
+    return 1;
+  }
+}
+
+bool measure_needs(const rh_run *run, step kind, int index)
 {
   switch (kind) {
   case STEP_MIX:
     return run->method->needs_graph;
   case STEP_ENCODE:
+    return !run->compressor->lossless && (index % 2 == 0 || (run->compressor->sum && run->compressor->sum->phases > 1));
   case STEP_DECODE:
     return !run->compressor->lossless;
+  case STEP_FEEDBACK:
+    return !run->compressor->lossless && run->feedback.kind != RH_FEEDBACK_NONE;
   default:
     return true;
   }
-}
-
-int measure_repeats(const rh_setup *setup, step kind)
-{
-  return kind == STEP_BACKWARD ? setup->model.layer_count : 1;
 }
 
 void rh_measure_names(const rh_run *run, const rh_setup *setup, rh_names *names)
@@ -61,10 +78,10 @@ void rh_measure_names(const rh_run *run, const rh_setup *setup, rh_names *names)
   *names = (rh_names){0};
   if (run->time.source == RH_TIME_FLOPS) return;
   for (step kind = 0; kind < STEP_COUNT; kind++) {
-    if (!measure_needs(run, kind)) continue;
-    for (int layer = 0; layer < measure_repeats(setup, kind); layer++) {
+    for (int index = 0; index < measure_indices(setup, kind); index++) {
+      if (!measure_needs(run, kind, index)) continue;
       rh_text name = {0};
-      measure_name(run, setup, kind, layer, &name);
+      measure_name(run, setup, kind, index, &name);
       RH_ASSERT(names->count < RH_NAMES_MAX);
       names->list[names->count++] = name.data; /* the buffer changes hands */
     }
@@ -79,25 +96,29 @@ void rh_names_clear(rh_names *names)
 }
 
 /* Floating point operations of a step, for time.source: flops. An SGD step reads and writes each parameter in 6
- * operations; one term of a mixing row is a product and a sum. */
-static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int layer)
+ * operations; one term of a mixing row is a product and a sum; feedback adds the error and takes the next one. */
+static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int index)
 {
   const rh_model *m = &setup->model;
-  double batch = (double)run->train.batch, values = (double)m->parameters;
-  bool first = m->layers[layer].weight_offset == 0 || (m->layers[layer].weight_offset < 0 && layer == 0);
+  const double batch = (double)run->train.batch, values = (double)m->parameters;
   switch (kind) {
   case STEP_FORWARD:
     return batch * rh_model_forward_flop(m);
-  case STEP_BACKWARD:
-    return batch * m->layers[layer].kind->backward_flop(&m->layers[layer], !first);
+  case STEP_BACKWARD: {
+    const rh_layer *layer = &m->layers[index];
+    const bool first = layer->weight_offset == 0 || (layer->weight_offset < 0 && index == 0);
+    return batch * layer->kind->backward_flop(layer, !first);
+  }
   case STEP_UPDATE:
     return 6 * values;
   case STEP_MIX:
     return 2 * values;
   case STEP_ENCODE:
-    return values * run->compressor->encode_flop;
+    return (double)setup->buckets[index / 2].layout.values * run->compressor->encode_flop;
   case STEP_DECODE:
-    return values * run->compressor->decode_flop;
+    return (double)setup->buckets[index].layout.values * run->compressor->decode_flop;
+  case STEP_FEEDBACK:
+    return 2 * values;
   case STEP_COUNT:
     break;
   }
@@ -106,37 +127,53 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
 }
 
 static rh_status step_seconds(const rh_run *run, const rh_setup *setup, const rh_profile *profile, double fastest_flops,
-                              step kind, int layer, double *seconds)
+                              step kind, int index, double *seconds)
 {
   if (run->time.source == RH_TIME_FLOPS) {
-    *seconds = work_flop(run, setup, kind, layer) / (fastest_flops * run->time.efficiency);
+    *seconds = work_flop(run, setup, kind, index) / (fastest_flops * run->time.efficiency);
     return RH_OK;
   }
   rh_text name = {0};
-  measure_name(run, setup, kind, layer, &name);
+  measure_name(run, setup, kind, index, &name);
   rh_status status = rh_profile_seconds(profile, rh_text_get(&name), seconds);
   rh_text_clear(&name);
   return status;
+}
+
+/* Where a step's seconds go. */
+static double *place(rh_step_seconds *s, step kind, int index)
+{
+  switch (kind) {
+  case STEP_FORWARD:
+    return &s->forward_s;
+  case STEP_BACKWARD:
+    return &s->backward_s[index];
+  case STEP_UPDATE:
+    return &s->update_s;
+  case STEP_MIX:
+    return &s->mix_s;
+  case STEP_ENCODE:
+    return &s->encode_s[index / 2][index % 2];
+  case STEP_DECODE:
+    return &s->decode_s[index];
+  case STEP_FEEDBACK:
+    return &s->feedback_s;
+  case STEP_COUNT:
+    break;
+  }
+  RH_ASSERT(!"no such step");
+  return NULL;
 }
 
 rh_status rh_measure_seconds(const rh_run *run, const rh_setup *setup, const rh_profile *profile, double fastest_flops,
                              rh_step_seconds *seconds)
 {
   rh_status status = RH_OK;
-  double once[STEP_COUNT] = {0};
   *seconds = (rh_step_seconds){0};
-  for (step kind = 0; kind < STEP_COUNT; kind++) {
-    if (!measure_needs(run, kind)) continue;
-    for (int layer = 0; layer < measure_repeats(setup, kind); layer++) {
-      double *to = kind == STEP_BACKWARD ? &seconds->backward_s[layer] : &once[kind];
-      RH_TRY(step_seconds(run, setup, profile, fastest_flops, kind, layer, to));
-    }
-  }
-  seconds->forward_s = once[STEP_FORWARD];
-  seconds->update_s = once[STEP_UPDATE];
-  seconds->mix_s = once[STEP_MIX];
-  seconds->encode_s = once[STEP_ENCODE];
-  seconds->decode_s = once[STEP_DECODE];
+  for (step kind = 0; kind < STEP_COUNT; kind++)
+    for (int index = 0; index < measure_indices(setup, kind); index++)
+      if (measure_needs(run, kind, index))
+        RH_TRY(step_seconds(run, setup, profile, fastest_flops, kind, index, place(seconds, kind, index)));
   for (int layer = 0; layer < setup->model.layer_count; layer++)
     seconds->backward_total_s += seconds->backward_s[layer];
 done:

@@ -4,11 +4,22 @@
 
 #include "measure.h"
 
-typedef enum step { STEP_FORWARD, STEP_BACKWARD, STEP_UPDATE, STEP_MIX, STEP_ENCODE, STEP_DECODE, STEP_COUNT } step;
+typedef enum step {
+  STEP_FORWARD,
+  STEP_BACKWARD, /* index: layer */
+  STEP_UPDATE,
+  STEP_MIX,
+  STEP_ENCODE, /* index: 2 bucket + phase */
+  STEP_DECODE, /* index: bucket */
+  STEP_FEEDBACK,
+  STEP_COUNT
+} step;
 
-/* Appends the name of a step's duration; layer counts for STEP_BACKWARD alone. */
-void measure_name(const rh_run *run, const rh_setup *setup, step kind, int layer, rh_text *out);
-bool measure_needs(const rh_run *run, step kind);
-int measure_repeats(const rh_setup *setup, step kind); /* layers for STEP_BACKWARD, else 1 */
+/* Appends the name of a step's duration. */
+void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out);
+
+/* How many indices a step has, and which of them a run charges. */
+int measure_indices(const rh_setup *setup, step kind);
+bool measure_needs(const rh_run *run, step kind, int index);
 
 #endif

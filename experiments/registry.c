@@ -80,9 +80,9 @@ static void compressor_details(const rh_component *component, bool json, rh_text
 {
   const rh_compressor *compressor = component->descriptor;
   append_text("wire", compressor->wire, json, out);
+  append_text("claims", compressor->claim, json, out);
   append_switch("lossless", compressor->lossless, json, out);
-  append_switch("unbiased", compressor->unbiased, json, out);
-  append_switch("summable", compressor->all_reducible, json, out);
+  append_switch("all-reducible", compressor->sum != NULL, json, out);
 }
 
 static void collective_details(const rh_component *component, bool json, rh_text *out)

@@ -134,7 +134,8 @@ static rh_status read_training(rh_run *run)
   RH_TRY(read_component(&rh_registry_methods, settings, &found, &run->method_options));
   run->method = found;
 
-  RH_TRY(check_section("compress", &rh_registry_compressors, NULL, 0, settings));
+  RH_TRY(check_section("compress", &rh_registry_compressors, rh_feedback_rows, rh_feedback_row_count, settings));
+  RH_TRY(rh_option_read(rh_feedback_rows, rh_feedback_row_count, "compress", settings, &run->feedback));
   RH_TRY(read_component(&rh_registry_compressors, settings, &found, &run->compressor_options));
   run->compressor = found;
 done:
@@ -216,6 +217,7 @@ void rh_run_write(const rh_run *run, rh_text *out)
   write_component(&rh_registry_methods, run->method->name, run->method_options, out);
   write_fixed("train", &run->train, out);
   write_component(&rh_registry_compressors, run->compressor->name, run->compressor_options, out);
+  rh_option_write(rh_feedback_rows, rh_feedback_row_count, "compress", &run->feedback, out);
   write_fixed("time", &run->time, out);
   write_fixed("run", &run->run, out);
   write_fixed("stop", &run->stop, out);

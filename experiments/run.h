@@ -71,6 +71,7 @@ typedef struct rh_run {
   rh_train_options train;
   const rh_compressor *compressor;
   void *compressor_options;
+  rh_feedback_options feedback;
   rh_time_options time;
   rh_run_options run;
   rh_stop_options stop;

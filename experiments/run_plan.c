@@ -206,7 +206,7 @@ static char *setup_key(const rh_plan_entry *entry)
   return key.data;
 }
 
-static rh_status take_setup(rh_plan_entry *entry, const rh_setup *setup)
+static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
 {
   rh_partition partition; /* made for its checks alone */
   const rh_run *run = &entry->run;
@@ -214,6 +214,8 @@ static rh_status take_setup(rh_plan_entry *entry, const rh_setup *setup)
                                       (uint64_t)run->run.seed, &partition);
   if (status != RH_OK) return status;
   rh_partition_clear(&partition);
+  status = rh_setup_adapt(setup, run);
+  if (status != RH_OK) return status;
   rh_measure_names(&entry->run, setup, &entry->names);
   rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
   entry->parameters = setup->model.parameters;

@@ -15,6 +15,54 @@ static rh_status choose_device(const rh_run *run, rh_setup *setup)
   return RH_OK;
 }
 
+/* Cuts the model into buckets of whole layers, the last layers first, since their gradients exist first. */
+static void cut_buckets(const rh_run *run, rh_setup *setup)
+{
+  const rh_model *m = &setup->model;
+  const double least_bytes =
+      run->method->bucket_bytes ? run->method->bucket_bytes(run->method_options) : 0; /* 0: all in one */
+  int end = m->segment_count, first = end;                                            /* of the bucket in the making */
+  for (int layer = m->layer_count - 1; layer >= 0; layer--) {
+    if (m->layers[layer].weight_offset < 0) continue;
+    while (first > 0 && m->segments[first - 1].offset >= m->layers[layer].weight_offset)
+      first--;
+    const int64_t offset = m->segments[first].offset;
+    const int64_t values = m->segments[end - 1].offset + m->segments[end - 1].count - offset;
+    if (first > 0 && (least_bytes == 0 || 4 * (double)values < least_bytes)) continue;
+    setup->buckets[setup->bucket_count++] =
+        (rh_bucket){.offset = offset,
+                    .layout = {end - first, &setup->segment_length[first], &setup->segment_rows[first], values},
+                    .ready_layer = layer};
+    end = first;
+  }
+}
+
+static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
+{
+  rh_status status = RH_OK;
+  if (run->feedback.kind != RH_FEEDBACK_NONE && !run->method->takes_feedback)
+    return rh_error(RH_EUNSUPPORTED,
+                    "compress.error_feedback: '%s' keeps what a message lost in its differences; use none",
+                    run->method->name);
+  if (run->compressor->gradients_only && run->method->copies == RH_COPIES_EACH)
+    return rh_error(RH_EUNSUPPORTED, "compress.name: '%s' compresses gradients, and '%s' sends differences of models",
+                    run->compressor->name, run->method->name);
+  for (int32_t b = 0; b < setup->bucket_count; b++) {
+    const rh_layout *layout = &setup->buckets[b].layout;
+    if (run->compressor->check) RH_TRY(run->compressor->check(run->compressor_options, layout));
+    RH_TRY(rh_feedback_check(&run->feedback, run->compressor, run->compressor_options, layout));
+  }
+done:
+  return status;
+}
+
+rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run)
+{
+  setup->bucket_count = 0;
+  cut_buckets(run, setup);
+  return check_compressor(run, setup);
+}
+
 rh_status rh_setup_init(const rh_run *run, rh_setup *setup)
 {
   rh_status status = RH_OK;
@@ -22,9 +70,13 @@ rh_status rh_setup_init(const rh_run *run, rh_setup *setup)
   RH_TRY(choose_device(run, setup));
   RH_TRY(run->dataset_kind->load(run->dataset_options, run->directory, &setup->dataset));
   RH_TRY(run->model_kind->build(run->model_options, setup->dataset.shape, setup->dataset.classes, &setup->model));
-  for (int s = 0; s < setup->model.segment_count; s++)
+  for (int s = 0; s < setup->model.segment_count; s++) {
     setup->segment_length[s] = setup->model.segments[s].count;
-  setup->layout = (rh_layout){setup->model.segment_count, setup->segment_length, setup->model.parameters};
+    setup->segment_rows[s] = setup->model.segments[s].rows;
+  }
+  setup->layout =
+      (rh_layout){setup->model.segment_count, setup->segment_length, setup->segment_rows, setup->model.parameters};
+  RH_TRY(rh_setup_adapt(setup, run));
 done:
   if (status != RH_OK) rh_setup_clear(setup);
   return status;
@@ -44,7 +96,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
       .model = &setup->model,
       .dataset = &setup->dataset,
       .workers = workers,
-      .copies = run->method->copies == RH_COPIES_ONE ? 1 : workers,
+      .copies = run->method->copies == RH_COPIES_EACH || run->feedback.kind == RH_FEEDBACK_STEP_AHEAD ? workers : 1,
       .batch = run->train.batch,
       .seed = (uint64_t)run->run.seed,
       .threads = setup->threads,
@@ -68,7 +120,9 @@ void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_b
   const rh_dataset *d = &setup->dataset;
   int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
   int64_t rest = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
-  if (run->method->state_bytes) rest += run->method->state_bytes(&setup->model, def.workers, run->compressor);
+  if (run->method->state_bytes)
+    rest += run->method->state_bytes(&setup->model, def.workers, run->compressor, run->compressor_options,
+                                     &setup->layout, run->feedback.kind);
   *least_bytes += rest;
   *most_bytes += rest;
 }

@@ -10,13 +10,19 @@ typedef struct rh_setup {
   int64_t memory_bytes;      /* what run.memory stands for here */
   rh_dataset dataset;        /* owned */
   rh_model model;
-  int64_t segment_length[RH_SEGMENTS_MAX];
-  rh_layout layout; /* borrows segment_length: a setup is not copied */
+  int64_t segment_length[RH_SEGMENTS_MAX], segment_rows[RH_SEGMENTS_MAX];
+  rh_layout layout; /* of the whole model; borrows the arrays above, as the buckets do: a setup is not copied */
+  int32_t bucket_count;
+  rh_bucket buckets[RH_BUCKETS_MAX];
 } rh_setup;
 
-/* Loads and checks the data set, builds the model. Starts no thread and no simulation, so that `run` can do it before
+/* Loads and checks the data set, builds the model, cuts it into buckets, and checks what the method, the compressor and
+ * error feedback ask of each other. Starts no thread and no simulation, so that `run` can do it before
  * anything is created. Errors are the loaders' and the model's. On failure `setup` is empty. */
 RH_CHECKED rh_status rh_setup_init(const rh_run *run, rh_setup *setup);
+/* Fits a setup to another run with the same data, model and device: its buckets, and the checks. On failure the setup is
+ * still there, to be cleared or fitted again. */
+RH_CHECKED rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run);
 void rh_setup_clear(rh_setup *setup);
 
 /* The replicas' definition of a run; partition and stop are left to the caller. */

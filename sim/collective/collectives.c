@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-const rh_collective_kind *const rh_collective_kinds[] = {&rh_allreduce_ring, &rh_allgather_ring, &rh_neighbour_exchange,
-                                                         NULL};
+const rh_collective_kind *const rh_collective_kinds[] = {
+    &rh_allreduce_ring, &rh_allgather_ring, &rh_neighbour_exchange, &rh_gather_direct, &rh_broadcast_direct, NULL};
 
 const rh_collective_kind *rh_collective_find(const char *name)
 {

@@ -1,145 +1,208 @@
 /* Synchronous data parallel training: all workers step the same model with the mean of their gradients.
  *
- * Symbols     N workers, x parameters, u momentum, g_i gradient of worker i on its batch, Q the compressor
+ * Symbols     N workers, x parameters, u momentum, g_i gradient of worker i on its batch, C compressor, e_i error of
+ *             worker i's messages, mean: as aggregate.h says, with feedback and compressor
  *
- *     g_i = grad f_i(x)                                  every worker on its own batch
- *     g   = 1/N sum_i g_i          all-reduce            when messages can be summed without decoding
- *     g   = 1/N sum_i Q(g_i)       all-gather, decode    otherwise: everybody gets every message
- *     u   = momentum u + g + decay x,   x = x - lr u     the same everywhere: one copy is stored
+ *     g_i = grad f_i(x)                              every worker on its own batch
+ *     g   = mean of g_i                              all-reduce, or all-gather or server where sums need decoding
+ *     u   = momentum u + g + decay x,  x = x - lr u  the same everywhere: one copy is stored
  *
- * Source      Goyal et al., Accurate, large minibatch SGD, 2017; with Q: Alistarh et al., QSGD, NeurIPS 2017
+ * With error feedback `step-ahead` workers differ: each keeps its momentum and takes gradients where its own error,
+ * which will be sent sooner or later, would lead:
+ *
+ *     g_i = grad f_i(x - e_i),  u_i = momentum u_i + g_i + decay (x - e_i)
+ *     x   = x - mean of lr u_i;  e_i are averaged every `average_every` rounds
+ *
+ * Time        forward, backward layer by layer, a bucket's message as soon as (overlap) or after all gradients exist
+ *             (method_allreduce_time.c)
+ * Source      Goyal et al., Accurate, large minibatch SGD, 2017; step-ahead: Xu, Huo, Huang, Step-ahead error feedback
+ *             for distributed training with compressed gradient, AAAI 2021
  */
 #include <stdlib.h>
+#include <string.h>
 
-#include "collectives.h"
-#include "message.h"
+#include "method_allreduce.h"
 
-typedef struct state {
-  rh_tree_sum *sum;
-  rh_message message;
-  float *gradient; /* [stride] the mean */
-  double *loss;    /* [N] */
-  rh_token *after; /* [N] */
-} state;
+static const rh_option options[] = {
+    {.name = "bucket",
+     .kind = RH_OPTION_REAL,
+     .unit = RH_UNIT_BYTE,
+     .offset = offsetof(allreduce_options, bucket_bytes),
+     .fallback = "0B",
+     .min = 0,
+     .max = 1e15,
+     .help = "gradients travel in buckets of whole layers of at least this size; 0B: all at once, 1B: layer by layer"},
+    {.name = "overlap",
+     .kind = RH_OPTION_SWITCH,
+     .offset = offsetof(allreduce_options, overlap),
+     .fallback = "off",
+     .help = "whether a bucket travels as soon as its gradients exist, while the backward pass goes on"},
+    {.name = "gather",
+     .kind = RH_OPTION_CHOICE,
+     .offset = offsetof(allreduce_options, gather),
+     .fallback = "all",
+     .choices = "all server",
+     .help = "how messages that cannot be added travel: all-gather, or to rank 0, which answers with the mean"},
+};
 
 static void free_state(void *opaque)
 {
-  state *s = opaque;
+  allreduce_state *s = opaque;
   if (!s) return;
-  rh_tree_sum_free(s->sum);
-  rh_message_clear(&s->message);
-  free(s->gradient);
+  rh_aggregate_free(s->aggregate);
+  rh_tree_sum_free(s->errors);
+  free(s->mean);
+  free(s->x);
   free(s->loss);
+  free(s->ready);
   free(s->after);
   free(s);
+}
+
+static bool steps_ahead(const rh_world *w)
+{
+  return w->feedback.kind == RH_FEEDBACK_STEP_AHEAD;
 }
 
 static rh_status new_state(rh_world *w, void **out)
 {
   rh_status status = RH_OK;
-  size_t row = (size_t)w->model->stride, workers = (size_t)w->workers;
-  state *s = calloc(1, sizeof *s);
+  const size_t row = (size_t)w->model->stride, workers = (size_t)w->workers;
+  allreduce_state *s = calloc(1, sizeof *s);
+  *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
-  RH_TRY(rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->sum));
-  RH_TRY(rh_message_init(&s->message, w));
-  s->gradient = calloc(row, sizeof *s->gradient);
+  RH_TRY(rh_aggregate_new(w, &s->aggregate));
+  RH_TRY(rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->errors));
+  s->mean = calloc(row, sizeof *s->mean);
+  s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
   s->loss = calloc(workers, sizeof *s->loss);
+  s->ready = calloc(workers * (size_t)w->bucket_count, sizeof *s->ready);
   s->after = calloc(workers, sizeof *s->after);
-  if (!s->gradient || !s->loss || !s->after)
+  if (!s->mean || (steps_ahead(w) && !s->x) || !s->loss || !s->ready || !s->after) {
     status = rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
+    goto done;
+  }
+  if (s->x) memcpy(s->x, rh_replicas_parameters(w->replicas, 0), row * sizeof *s->x);
 done:
-  if (status != RH_OK) free_state(s);
-  *out = status == RH_OK ? s : NULL;
+  if (status == RH_OK)
+    *out = s;
+  else
+    free_state(s);
   return status;
 }
 
-static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor)
+static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
+                           const void *compressor_options, const rh_layout *layout, int feedback)
 {
-  (void)compressor;
-  /* the mean, about 2 log2 N rows of the tree sum; loss, token and length of each worker */
-  return 40 * model->stride * (int64_t)sizeof(float) + 24 * (int64_t)workers;
+  /* the mean and x; loss and tokens of each worker */
+  return rh_aggregate_bytes(model, workers, compressor, compressor_options, layout, feedback) +
+         2 * model->stride * (int64_t)sizeof(float) + 32 * (int64_t)workers;
 }
 
-/* One worker's gradient becomes what the others get of it. */
-typedef struct sending {
-  state *s;
-  int64_t t, stride;
-  int32_t first;
-  float *g; /* [count][stride] */
-} sending;
-
-static bool send_one(void *context, int64_t i, int thread)
+static double bucket_bytes(const void *options_)
 {
-  sending *job = context;
-  float *g_i = job->g + i * job->stride;
-  rh_message_send(&job->s->message, thread, job->first + (int32_t)i, job->t, g_i, g_i);
-  return true;
+  return ((const allreduce_options *)options_)->bucket_bytes;
 }
 
-/* The real mathematics: s->gradient = mean over workers of what arrives. */
-static rh_status mean_gradient(rh_world *w, state *s, int64_t t)
+/* lr u_i, in place of g_i: what step-ahead compresses. */
+static void momentum_steps(rh_world *w, int32_t first, int32_t count, float *g, double lr)
 {
-  rh_status status = RH_OK;
   const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
-  int64_t chunk = rh_replicas_chunk(w->replicas);
-  rh_tree_sum_begin(s->sum);
-  for (int32_t first = 0; first < w->workers; first += (int32_t)chunk) {
-    int32_t count = w->workers - first < chunk ? w->workers - first : (int32_t)chunk;
-    sending job = {.s = s, .t = t, .stride = w->model->stride, .first = first};
-    RH_TRY(rh_replicas_gradients(w->replicas, t, first, count, &job.g, s->loss + first));
-    def->backend->parallel(count, def->threads, send_one, &job);
-    for (int32_t i = 0; i < count; i++)
-      rh_tree_sum_add(s->sum, job.g + i * job.stride);
+  for (int32_t i = 0; i < count; i++) {
+    float *g_i = g + i * w->model->stride, *u_i = rh_replicas_momentum(w->replicas, first + i);
+    const float *y_i = rh_replicas_parameters(w->replicas, first + i); /* x - e_i */
+    for (int64_t p = 0; p < w->model->stride; p++) {
+      u_i[p] = (float)def->momentum * u_i[p] + (g_i[p] + (float)def->decay * y_i[p]);
+      g_i[p] = (float)lr * u_i[p];
+    }
   }
-  rh_tree_sum_end(s->sum, 1.0 / w->workers, s->gradient);
-done:
-  return status;
 }
 
-/* What the ranks do, and for how long. */
-static void append(rh_world *w, state *s)
+/* s->mean = mean over workers of what arrives of their gradients, or of their steps. */
+static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr)
 {
-  const rh_step_seconds *sec = &w->seconds;
-  bool sums = w->compressor->all_reducible;
-  double decode_s = sums ? sec->decode_s : sec->decode_s * w->workers;
-  for (int32_t i = 0; i < w->workers; i++) {
-    s->after[i] = rh_schedule_compute(w->schedule, i, sec->forward_s + sec->backward_total_s, "gradient", RH_AT_ONCE);
-    if (!w->compressor->lossless)
-      s->after[i] = rh_schedule_compute(w->schedule, i, sec->encode_s, "encode", RH_AT_ONCE);
+  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
+  rh_aggregate_begin(s->aggregate, t);
+  for (int32_t first = 0; first < w->workers; first += chunk) {
+    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
+    float *g;
+    rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
+    if (status != RH_OK) return status;
+    if (steps_ahead(w)) momentum_steps(w, first, count, g, lr);
+    rh_aggregate_give(s->aggregate, first, count, g);
   }
-  rh_collective c = {.kind = sums ? w->allreduce : w->allgather,
-                     .size = w->workers,
-                     .bytes = s->message.bytes[0],
-                     .element_bytes = sums ? 4 : 1,
-                     .bytes_of = sums ? NULL : s->message.bytes};
-  rh_schedule_collective(w->schedule, &c, s->after);
+  rh_aggregate_end(s->aggregate, s->mean);
+  return RH_OK;
+}
+
+/* Every worker's error becomes the mean of all; rounds where this happens cost an all-reduce of the model. */
+static void average_errors(rh_world *w, allreduce_state *s)
+{
+  const size_t row_bytes = (size_t)w->model->stride * sizeof(float);
+  rh_tree_sum_begin(s->errors);
+  for (int32_t i = 0; i < w->workers; i++)
+    rh_tree_sum_add(s->errors, rh_aggregate_error(s->aggregate, i));
+  rh_tree_sum_end(s->errors, 1.0 / w->workers, s->mean);
+  for (int32_t i = 0; i < w->workers; i++)
+    memcpy(rh_aggregate_error(s->aggregate, i), s->mean, row_bytes);
+}
+
+static void step_ahead(rh_world *w, allreduce_state *s)
+{
+  for (int64_t p = 0; p < w->model->parameters; p++)
+    s->x[p] -= s->mean[p];
+  if (s->averages) average_errors(w, s);
   for (int32_t i = 0; i < w->workers; i++) {
-    rh_token arrived = rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
-    if (!w->compressor->lossless) arrived = rh_schedule_compute(w->schedule, i, decode_s, "decode", arrived);
-    rh_schedule_compute(w->schedule, i, sec->update_s, "update", arrived);
+    const float *e_i = rh_aggregate_error(s->aggregate, i);
+    float *y_i = rh_replicas_parameters(w->replicas, i);
+    for (int64_t p = 0; p < w->model->parameters; p++)
+      y_i[p] = s->x[p] - e_i[p];
   }
+}
+
+static void step(rh_world *w, allreduce_state *s, double lr)
+{
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  const rh_tensor x = {rh_replicas_parameters(w->replicas, 0), 0}, u = {rh_replicas_momentum(w->replicas, 0), 0};
+  const double momentum = w->compressor->corrects_momentum ? 0 : def->momentum;
+  def->backend->sgd_step(w->model->stride, 1, x, u, (rh_tensor){s->mean, 0}, lr, momentum, def->decay);
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 {
-  state *s = opaque;
-  rh_status status = mean_gradient(w, s, t);
+  allreduce_state *s = opaque;
+  rh_status status = aggregate(w, s, t, lr);
   if (status != RH_OK) return status;
-  rh_replicas_sgd(w->replicas, 0, 1, s->gradient, lr);
-  append(w, s);
+  s->averages = steps_ahead(w) && w->feedback.average_every > 0 && (t + 1) % w->feedback.average_every == 0;
+  if (steps_ahead(w))
+    step_ahead(w, s);
+  else
+    step(w, s, lr);
+  allreduce_append(w, s);
   w->train_loss = 0;
   for (int32_t i = 0; i < w->workers; i++)
     w->train_loss += s->loss[i] / w->workers;
   return RH_OK;
 }
 
+static const float *evaluated(void *opaque)
+{
+  return ((allreduce_state *)opaque)->x;
+}
+
 const rh_method rh_method_allreduce = {
     .name = "allreduce",
     .summary = "synchronous data parallel SGD: one model, the mean of all gradients in every round",
     .source = "Goyal et al., Accurate, large minibatch SGD, 2017",
+    .options = options,
+    .option_count = RH_COUNT(options),
+    .options_size = sizeof(allreduce_options),
     .copies = RH_COPIES_ONE,
+    .takes_feedback = true,
+    .bucket_bytes = bucket_bytes,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .evaluated = evaluated,
     .round = round_,
 };

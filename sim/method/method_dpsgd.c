@@ -1,16 +1,17 @@
 /* D-PSGD: every worker keeps a model of its own and averages it with its neighbours'.
  *
  * Symbols     N workers, x_i parameters and u_i momentum of worker i, g_i its gradient, W mixing matrix (row i: what i
- *             gives to its own and its neighbours' models), Q the compressor, h_i what all know of x_i, c consensus
- * step
+ *             gives to its own and its neighbours' models), Q the compressor, h_i what all know of x_i, c the
+ *             consensus step
  *
- *     combine-then-adapt     g_i = grad f_i(x_i) while models travel;  x_i = mix_i(x) - lr u_i    (the paper's order)
- *     adapt-then-combine     x_i = x_i - lr u_i;  models travel;       x_i = mix_i(x)
- *     with  u_i = momentum u_i + g_i + decay x_i
+ *     combine-then-adapt    g_i = grad f_i(x_i) while models travel;  x_i = mix_i(x) - lr u_i   (the paper's order)
+ *     adapt-then-combine    x_i = x_i - lr u_i;  models travel;       x_i = mix_i(x)
+ *     with                  u_i = momentum u_i + g_i + decay x_i
  *
- *     mix_i(x) without loss             sum_j W_ij x_j
- *     mix_i(x), message: difference     q_j = Q(x_j - h_j) travels;  h_j += q_j everywhere;  x_i + c sum_j W_ij (h_j -
- * h_i) mix_i(x), message: model          W_ii x_i + sum_(j != i) W_ij Q(x_j)
+ *     mix_i(x), lossless             sum_j W_ij x_j
+ *     mix_i(x), message: difference  q_j = Q(x_j - h_j) travels;  h_j = h_j + q_j everywhere;
+ *                                    x_i + c sum_j W_ij (h_j - h_i)
+ *     mix_i(x), message: model       W_ii x_i + sum_(j != i) W_ij Q(x_j)
  *
  * Q(x_j) itself has an error in proportion to |x_j|, so averaging it stalls at a noise floor; differences shrink as the
  * workers agree, and the noise with them. Everybody knows x_0, so h starts there and nothing is sent for it.
@@ -23,8 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coder.h"
 #include "collectives.h"
-#include "message.h"
 
 enum order { ADAPT_THEN_COMBINE, COMBINE_THEN_ADAPT };
 enum content { DIFFERENCE, MODEL };
@@ -60,7 +61,7 @@ static const rh_option options[] = {
 typedef struct state {
   rh_world *world; /* borrowed, for the parallel bodies */
   int64_t t;
-  rh_message message;
+  rh_coder coder;
   float *mixed;       /* [N][stride] next models; owned */
   float *known;       /* [N][stride] h, or what was decoded of whole models; NULL without loss; owned */
   float *scratch;     /* [threads][2 stride]; owned */
@@ -75,7 +76,7 @@ static void free_state(void *opaque)
 {
   state *s = opaque;
   if (!s) return;
-  rh_message_clear(&s->message);
+  rh_coder_clear(&s->coder);
   free(s->mixed);
   free(s->known);
   free(s->scratch);
@@ -102,7 +103,7 @@ static rh_status new_state(rh_world *w, void **out)
   s->world = w;
   for (int32_t i = 0; i < w->workers; i++)
     if (s->terms < in_degree(w->graph, i) + 1) s->terms = in_degree(w->graph, i) + 1;
-  RH_TRY(rh_message_init(&s->message, w));
+  RH_TRY(rh_coder_init(&s->coder, w));
   s->mixed = calloc(workers * row, sizeof *s->mixed);
   s->known = w->compressor->lossless ? NULL : calloc(workers * row, sizeof *s->known);
   s->scratch = calloc(threads * 2 * row, sizeof *s->scratch);
@@ -125,9 +126,12 @@ done:
   return status;
 }
 
-static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor)
+static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
+                           const void *compressor_options, const rh_layout *layout, int feedback)
 {
-  return (compressor->lossless ? 1 : 2) * (int64_t)workers * model->stride * (int64_t)sizeof(float);
+  (void)feedback; /* refused */
+  const int64_t row = model->stride * (int64_t)sizeof(float), arenas = compressor->lossless ? 1 : 2;
+  return workers * (arenas * row + rh_coder_worker_bytes(compressor, compressor_options, layout));
 }
 
 static float *row_of(float *arena, const rh_world *w, int32_t i)
@@ -153,12 +157,12 @@ static bool send_one(void *context, int64_t item, int thread)
   float *h = row_of(s->known, w, i), *difference = row_of(s->scratch, w, 2 * thread),
         *q = difference + w->model->stride;
   if (o->content == MODEL) {
-    rh_message_send(&s->message, thread, i, s->t, x, h);
+    rh_coder_send(&s->coder, thread, i, s->t, x, h);
     return true;
   }
   for (int64_t p = 0; p < w->model->stride; p++)
     difference[p] = x[p] - h[p];
-  rh_message_send(&s->message, thread, i, s->t, difference, q);
+  rh_coder_send(&s->coder, thread, i, s->t, difference, q);
   for (int64_t p = 0; p < w->model->stride; p++)
     h[p] += q[p];
   return true;
@@ -209,7 +213,7 @@ static void exchange_and_mix(state *s)
     each_worker(s, send_one);
   } else {
     for (int32_t i = 0; i < w->workers; i++)
-      s->message.bytes[i] = s->message.bound;
+      s->coder.bytes[i] = 4 * w->model->parameters;
   }
   each_worker(s, mix_one);
 }
@@ -247,7 +251,7 @@ static void append(state *s)
   rh_world *w = s->world;
   const rh_step_seconds *sec = &w->seconds;
   const dpsgd_options *o = w->method_options;
-  double gradient_s = sec->forward_s + sec->backward_total_s, encode_s = s->known ? sec->encode_s : 0;
+  double gradient_s = sec->forward_s + sec->backward_total_s, encode_s = s->known ? sec->encode_s[0][0] : 0;
   bool overlaps = o->order == COMBINE_THEN_ADAPT;
   for (int32_t i = 0; i < w->workers; i++) {
     s->after[i] = rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
@@ -257,9 +261,9 @@ static void append(state *s)
   }
   rh_collective c = {.kind = w->exchange,
                      .size = w->workers,
-                     .bytes = s->message.bound,
+                     .bytes = s->coder.bytes[0],
                      .element_bytes = 1,
-                     .bytes_of = s->message.bytes,
+                     .bytes_of = s->coder.bytes,
                      .neighbours = &w->graph->neighbours};
   rh_schedule_collective(w->schedule, &c, s->after);
   for (int32_t i = 0; i < w->workers; i++) {
@@ -267,7 +271,7 @@ static void append(state *s)
     rh_token arrived = rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
     if (overlaps) rh_schedule_compute(w->schedule, i, gradient_s, "gradient", RH_AT_ONCE);
     if (s->known) /* the neighbours' messages and, to know what they know, the own one */
-      rh_schedule_compute(w->schedule, i, sec->decode_s * (degree + 1), "decode", arrived);
+      rh_schedule_compute(w->schedule, i, sec->decode_s[0] * (degree + 1), "decode", arrived);
     rh_schedule_compute(w->schedule, i, sec->mix_s * (degree + 1), "mix", arrived);
     if (overlaps) rh_schedule_compute(w->schedule, i, sec->update_s, "update", RH_AT_ONCE);
   }

@@ -13,14 +13,24 @@
 #include "replicas.h"
 #include "schedule.h"
 
+/* A part of the model that travels by itself: some layers' weights and biases, contiguous in the parameter vector. */
+enum { RH_BUCKETS_MAX = RH_LAYERS_MAX };
+typedef struct rh_bucket {
+  int64_t offset;   /* in the parameter vector */
+  rh_layout layout; /* its arrays are borrowed */
+  int ready_layer;  /* its gradients exist after the backward pass of this layer */
+} rh_bucket;
+
 /* Seconds of the steps of one run on the reference device, resolved from the profile before the first round. */
 typedef struct rh_step_seconds {
   double forward_s;                 /* all layers and the loss, one batch */
   double backward_s[RH_LAYERS_MAX]; /* one layer each, one batch; the last layer runs first */
   double backward_total_s;
-  double update_s;           /* one SGD step on one replica */
-  double encode_s, decode_s; /* one message of the whole model */
-  double mix_s;              /* adding one weighted model to another: one term of a mixing row */
+  double update_s;                    /* one SGD step on one replica */
+  double encode_s[RH_BUCKETS_MAX][2]; /* one worker's message of a bucket, by phase of its sums */
+  double decode_s[RH_BUCKETS_MAX];    /* one message, or sum of messages, of a bucket */
+  double feedback_s;                  /* adding and keeping the error of the whole model */
+  double mix_s;                       /* adding one weighted model to another: one term of a mixing row */
 } rh_step_seconds;
 
 typedef struct rh_world {
@@ -33,7 +43,9 @@ typedef struct rh_world {
   const rh_collective_kind *allreduce, *allgather, *exchange;
   const rh_compressor *compressor;
   const void *compressor_options;
-  rh_layout layout; /* the model's segments */
+  rh_feedback_options feedback;
+  int32_t bucket_count; /* at least 1; the one that exists first comes first */
+  const rh_bucket *buckets;
   rh_step_seconds seconds;
   const void *method_options;
   /* outputs of a round */
@@ -47,13 +59,19 @@ typedef struct rh_method {
   const rh_option *options; /* keys of section `train`, beside the common ones */
   size_t option_count, options_size;
   bool needs_graph;
-  rh_copies copies;
+  rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
+  bool takes_feedback;
+  /* Largest size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
+  double (*bucket_bytes)(const void *options);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
   /* Allocates the method's own state; memory_bytes adds what it takes to the prediction. NULL: stateless. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);
-  int64_t (*state_bytes)(const rh_model *model, int32_t workers, const rh_compressor *compressor);
+  int64_t (*state_bytes)(const rh_model *model, int32_t workers, const rh_compressor *compressor,
+                         const void *compressor_options, const rh_layout *layout, int feedback);
+  /* The model that is evaluated, [stride], where it is not the mean of the replicas; NULL: it is. */
+  const float *(*evaluated)(void *state);
   /* One round: t is 0-based, lr the learning rate of this round. */
   RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);
 } rh_method;

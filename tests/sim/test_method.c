@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate.h"
 #include "collectives.h"
 #include "in_process.h"
 #include "world.h"
@@ -44,7 +45,8 @@ typedef struct fixture {
   rh_partition partition;
   rh_model model;
   rh_graph graph;
-  int64_t lengths[RH_SEGMENTS_MAX];
+  int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
+  rh_bucket buckets[3];
   void *method_options, *compressor_options;
   const rh_method *method;
   void *state;
@@ -54,6 +56,10 @@ typedef struct fixture {
 typedef struct choice {
   const char *method, *graph, *order, *message, *compressor, *bits;
   double momentum, decay;
+  int buckets; /* 0: one */
+  const char *overlap;
+  int feedback;
+  int64_t average_every;
 } choice;
 
 static void *options_new(const rh_option *rows, size_t count, size_t size, const char *section, const char *key,
@@ -73,6 +79,28 @@ static void *options_new(const rh_option *rows, size_t count, size_t size, const
   return options;
 }
 
+/* One bucket of everything; or one for each dense layer, the last first (the mlp is dense, ReLU, dense); or three, with
+ * the first layer's bias apart, as if it existed one layer earlier. */
+static void cut(fixture *f, int buckets)
+{
+  for (int s = 0; s < f->model.segment_count; s++) {
+    f->lengths[s] = f->model.segments[s].count;
+    f->rows[s] = f->model.segments[s].rows;
+  }
+  const rh_segment *second = &f->model.segments[2];
+  f->buckets[0] = (rh_bucket){.layout = {4, f->lengths, f->rows, f->model.parameters}};
+  if (buckets == 1) return;
+  f->buckets[0] = (rh_bucket){.offset = second->offset,
+                              .layout = {2, f->lengths + 2, f->rows + 2, f->model.parameters - second->offset},
+                              .ready_layer = 2};
+  f->buckets[1] = (rh_bucket){.layout = {2, f->lengths, f->rows, second->offset}, .ready_layer = 0};
+  if (buckets == 2) return;
+  const rh_segment *bias = &f->model.segments[1];
+  f->buckets[1] =
+      (rh_bucket){.offset = bias->offset, .layout = {1, f->lengths + 1, f->rows + 1, bias->count}, .ready_layer = 1};
+  f->buckets[2] = (rh_bucket){.layout = {1, f->lengths, f->rows, bias->offset}, .ready_layer = 0};
+}
+
 static void fixture_init(fixture *f, const choice *c)
 {
   *f = (fixture){0};
@@ -90,7 +118,7 @@ static void fixture_init(fixture *f, const choice *c)
                          .dataset = &f->dataset,
                          .partition = &f->partition,
                          .workers = N,
-                         .copies = f->method->copies == RH_COPIES_ONE ? 1 : N,
+                         .copies = f->method->copies == RH_COPIES_EACH || c->feedback == RH_FEEDBACK_STEP_AHEAD ? N : 1,
                          .batch = BATCH,
                          .seed = 1,
                          .threads = 2,
@@ -103,12 +131,12 @@ static void fixture_init(fixture *f, const choice *c)
     RH_ASSERT(rh_graph_new(rh_graph_find(c->graph), &torus_rows, N, false, RH_WEIGHTS_METROPOLIS, &f->graph) == RH_OK);
   }
   const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
-  f->method_options = options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
-                                  "order", c->order, "message", c->message);
+  f->method_options =
+      options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
+                  c->overlap ? "overlap" : "order", c->overlap ? c->overlap : c->order, "message", c->message);
   f->compressor_options =
       options_new(q->options, q->option_count, q->options_size, "compress", "bits", c->bits, "", NULL);
-  for (int s = 0; s < f->model.segment_count; s++)
-    f->lengths[s] = f->model.segments[s].count;
+  cut(f, c->buckets ? c->buckets : 1);
   f->world = (rh_world){.workers = N,
                         .seed = 1,
                         .model = &f->model,
@@ -120,14 +148,24 @@ static void fixture_init(fixture *f, const choice *c)
                         .exchange = &rh_neighbour_exchange,
                         .compressor = q,
                         .compressor_options = f->compressor_options,
-                        .layout = {f->model.segment_count, f->lengths, f->model.parameters},
+                        .feedback = {.kind = c->feedback, .average_every = c->average_every},
+                        .bucket_count = c->buckets ? c->buckets : 1,
+                        .buckets = f->buckets,
                         .seconds = {.forward_s = 1e-3,
                                     .backward_total_s = 2e-3,
                                     .update_s = 1e-4,
-                                    .encode_s = 3e-5,
-                                    .decode_s = 2e-5,
+                                    .encode_s = {{3e-5, 3e-5}, {3e-5, 3e-5}, {3e-5, 3e-5}},
+                                    .decode_s = {2e-5, 2e-5, 2e-5},
+                                    .feedback_s = 4e-5,
+                                    .backward_s = {5e-4, 0, 1.5e-3},
                                     .mix_s = 1e-5},
                         .method_options = f->method_options};
+  if (c->buckets == 3) {
+    const double layers[] = {20e-6, 5e-6, 10e-6};
+    f->world.seconds.forward_s = 100e-6;
+    memcpy(f->world.seconds.backward_s, layers, sizeof layers);
+    f->world.seconds.backward_total_s = 35e-6;
+  }
   RH_ASSERT(f->method->new_state(&f->world, &f->state) == RH_OK);
 }
 
@@ -280,9 +318,11 @@ static void allreduce_steps_on_decoded_messages_body(void)
   for (int32_t i = 0; i < N; i++) { /* the messages again, by hand */
     float *g;
     RH_ASSERT(rh_replicas_gradients(a.world.replicas, 0, i, 1, &g, NULL) == RH_OK);
-    rh_rng rng = rh_rng_stream(1, RH_PURPOSE_COMPRESS, (uint32_t)i, 0);
-    int64_t length = b.world.compressor->encode(b.compressor_options, &b.world.layout, g, &rng, wire);
-    b.world.compressor->decode(b.compressor_options, &b.world.layout, wire, length, y);
+    rh_coding coding = {.options = b.compressor_options,
+                        .layout = &b.buckets[0].layout,
+                        .rng = rh_rng_stream(1, RH_PURPOSE_COMPRESS, (uint32_t)i, 0)};
+    int64_t length = b.world.compressor->encode(&coding, g, NULL, wire);
+    b.world.compressor->decode(&coding, wire, length, y);
     for (int64_t p = 0; p < a.model.parameters; p++)
       sum[p] += y[p] / N;
   }
@@ -300,6 +340,65 @@ static void allreduce_steps_on_decoded_messages_body(void)
   free(wire);
   fixture_clear(&a);
   fixture_clear(&b);
+}
+
+/* Feedback and step-ahead around a lossless compressor change nothing: errors stay zero, and momentum is linear. 20
+ * steps of f32 rounding, as above. */
+static void feedback_without_loss_changes_nothing_body(void)
+{
+  choice plain = {.method = "allreduce", .momentum = 0.9};
+  fixture a;
+  fixture_init(&a, &plain);
+  rounds(&a, 0, 20, 0.05);
+  for (int kind = RH_FEEDBACK_CLASSIC; kind <= RH_FEEDBACK_STEP_AHEAD; kind++) {
+    choice fed = {.method = "allreduce", .momentum = 0.9, .feedback = kind, .average_every = 5, .buckets = 2};
+    fixture b;
+    fixture_init(&b, &fed);
+    rounds(&b, 0, 20, 0.05);
+    RH_ASSERT(relative_difference(&a, 0, &b, 0) < 2e-5);
+    fixture_clear(&b);
+  }
+  fixture_clear(&a);
+}
+
+/* Classic feedback loses nothing: after T rounds at a constant lr without momentum, x has moved by lr times the sum of
+ * all mean gradients less what is still kept: x_0 - x_T = lr (sum_t g_t - mean of e_T). Seen through one step: the mean
+ * of p_i is the mean of what arrived plus the mean of e_i. */
+static void feedback_keeps_what_is_lost_body(void)
+{
+  choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .feedback = RH_FEEDBACK_CLASSIC};
+  fixture f;
+  fixture_init(&f, &c);
+  rh_aggregate *a;
+  RH_ASSERT(rh_aggregate_new(&f.world, &a) == RH_OK);
+  const int64_t stride = f.model.stride, chunk = rh_replicas_chunk(f.world.replicas);
+  RH_ASSERT(chunk >= N);
+  float *rows = calloc(N * (size_t)stride, sizeof *rows), *mean = calloc((size_t)stride, sizeof *mean);
+  double *owed = calloc((size_t)stride, sizeof *owed);
+  for (int64_t t = 0; t < 5; t++) {
+    rh_rng rng = rh_rng_stream(3, RH_PURPOSE_TEST, 0, (uint64_t)t);
+    for (int32_t i = 0; i < N; i++)
+      for (int64_t p = 0; p < f.model.parameters; p++)
+        owed[p] += (double)(rows[i * stride + p] = (float)rh_rng_normal(&rng)) / N;
+    rh_aggregate_begin(a, t);
+    rh_aggregate_give(a, 0, N, rows);
+    rh_aggregate_end(a, mean);
+    double lost = 0;
+    for (int64_t p = 0; p < f.model.parameters; p++) {
+      double kept = 0;
+      owed[p] -= mean[p];
+      for (int32_t i = 0; i < N; i++)
+        kept += (double)rh_aggregate_error(a, i)[p] / N;
+      lost = fmax(lost, fabs(kept));
+      RH_ASSERT(fabs(owed[p] - kept) < 1e-5); /* values of size 1 in f32, five rounds */
+    }
+    RH_ASSERT(lost > 1e-3);
+  }
+  free(rows);
+  free(mean);
+  free(owed);
+  rh_aggregate_free(a);
+  fixture_clear(&f);
 }
 
 /* Runs a test of values as the producer of the only round. What was appended is not executed: it speaks of graphs that
@@ -341,6 +440,8 @@ VALUES_TEST(combine_then_adapt_takes_the_gradient_before_mixing)
 VALUES_TEST(gossip_keeps_the_mean_and_contracts)
 VALUES_TEST(averaging_quantised_models_stalls)
 VALUES_TEST(allreduce_steps_on_decoded_messages)
+VALUES_TEST(feedback_without_loss_changes_nothing)
+VALUES_TEST(feedback_keeps_what_is_lost)
 
 enum { TIMED_ROUNDS = 3 };
 
@@ -425,6 +526,71 @@ static void combine_then_adapt_hides_the_exchange(void **state)
   check_round_seconds(&c, 3e-3 + 3 * 1e-5 + 1e-4);
 }
 
+static double ring_s(double values)
+{
+  return 2 * (N - 1) * (pair_latency_s + ceil(values / N) * 4 / pair_bandwidth_Bps);
+}
+
+/* Two buckets, the last layer's 51 values first, then 592. Without overlap both travel after all gradients exist. */
+static void buckets_travel_one_after_the_other(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 2};
+  check_round_seconds(&c, 3e-3 + ring_s(51) + ring_s(592) + 1e-4);
+}
+
+/* Overlap: forward 1 ms, the last layer 1.5 ms, then its bucket travels while the first layer takes its .5 ms. */
+static void overlap_hides_the_first_bucket(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 2, .overlap = "on"};
+  assert_true(ring_s(51) < 5e-4);
+  check_round_seconds(&c, 1e-3 + 1.5e-3 + 5e-4 + ring_s(592) + 1e-4);
+}
+
+/* Three buckets that queue up, by hand: forward 100 us; layer 2 takes 10 us, layer 1 5 us, layer 0 20 us, so they exist
+ * at 110, 115 and 135 us; each needs about 28 us on the communication lane, so they follow each other from 110 us on.
+ * Without overlap the first starts at 135 us. */
+static void check_three_buckets(const char *overlap, double first_s)
+{
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 3, .overlap = overlap};
+  check_round_seconds(&c, first_s + ring_s(51) + ring_s(16) + ring_s(576) + 1e-4);
+}
+
+static void three_buckets_queue_up(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  check_three_buckets("on", 110e-6);
+}
+
+static void three_buckets_wait_without_overlap(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  check_three_buckets("off", 135e-6);
+}
+
+/* A lossy message with feedback: encoding, keeping the error, an all-gather of N messages, decoding them all. */
+static void a_lossy_round_takes_its_closed_form(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .feedback = RH_FEEDBACK_CLASSIC};
+  double bytes = 0, lengths[] = {576, 16, 48, 3};
+  for (int s = 0; s < 4; s++)
+    for (double left = lengths[s]; left > 0; left -= 512)
+      bytes += 4 + fmin(left, 512);
+  double gather_s = (N - 1) * (pair_latency_s + bytes / pair_bandwidth_Bps);
+  check_round_seconds(&c, 3e-3 + 3e-5 + 4e-5 + gather_s + N * 2e-5 + 1e-4);
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
@@ -433,9 +599,16 @@ int main(int argc, char **argv)
       cmocka_unit_test(gossip_keeps_the_mean_and_contracts),
       cmocka_unit_test(averaging_quantised_models_stalls),
       cmocka_unit_test(allreduce_steps_on_decoded_messages),
+      cmocka_unit_test(feedback_without_loss_changes_nothing),
+      cmocka_unit_test(feedback_keeps_what_is_lost),
       cmocka_unit_test(an_allreduce_round_takes_its_closed_form),
       cmocka_unit_test(an_adapt_then_combine_round_takes_its_closed_form),
       cmocka_unit_test(combine_then_adapt_hides_the_exchange),
+      cmocka_unit_test(buckets_travel_one_after_the_other),
+      cmocka_unit_test(overlap_hides_the_first_bucket),
+      cmocka_unit_test(three_buckets_queue_up),
+      cmocka_unit_test(three_buckets_wait_without_overlap),
+      cmocka_unit_test(a_lossy_round_takes_its_closed_form),
   };
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);

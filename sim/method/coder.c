@@ -1,0 +1,83 @@
+#include "coder.h"
+
+#include <stdlib.h>
+
+static int64_t round_up(int64_t bytes)
+{
+  return (bytes + 63) / 64 * 64;
+}
+
+static int64_t largest(int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
+static int64_t state_values(const rh_compressor *c, const void *options, const rh_layout *layout)
+{
+  return c->state_values ? c->state_values(options, layout) : 0;
+}
+
+rh_status rh_coder_init(rh_coder *coder, const rh_world *world)
+{
+  const rh_compressor *c = world->compressor;
+  const void *o = world->compressor_options;
+  const size_t threads = (size_t)rh_replicas_get_def(world->replicas)->threads, workers = (size_t)world->workers;
+  *coder = (rh_coder){.world = world};
+  for (int32_t b = 0; b < world->bucket_count; b++) {
+    const rh_layout *layout = &world->buckets[b].layout;
+    coder->wire_size = largest(coder->wire_size, round_up(c->bound_bytes(o, layout)));
+    if (c->scratch_bytes) coder->scratch_size = largest(coder->scratch_size, round_up(c->scratch_bytes(o, layout)));
+    coder->state_values += state_values(c, o, layout);
+  }
+  /* one cache line more: a thread that needs none still has a place of its own */
+  coder->wire = aligned_alloc(64, threads * (size_t)coder->wire_size + 64);
+  coder->scratch = aligned_alloc(64, threads * (size_t)coder->scratch_size + 64);
+  coder->state = calloc(workers * (size_t)coder->state_values + 1, sizeof *coder->state);
+  coder->bytes = calloc((size_t)world->bucket_count * workers, sizeof *coder->bytes);
+  if (coder->wire && coder->scratch && coder->state && coder->bytes) return RH_OK;
+  rh_coder_clear(coder);
+  return rh_error(RH_ENOMEM, "no memory for the messages of %d workers", world->workers);
+}
+
+void rh_coder_clear(rh_coder *coder)
+{
+  free(coder->wire);
+  free(coder->scratch);
+  free(coder->state);
+  free(coder->bytes);
+  *coder = (rh_coder){0};
+}
+
+int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout)
+{
+  return state_values(compressor, options, layout) * (int64_t)sizeof(float) + (int64_t)sizeof(int64_t);
+}
+
+rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int32_t bucket, int64_t t)
+{
+  const rh_world *w = coder->world;
+  const uint64_t step = (uint64_t)(t * w->bucket_count + bucket);
+  return (rh_coding){.options = w->compressor_options,
+                     .layout = &w->buckets[bucket].layout,
+                     .rng = rh_rng_stream(w->seed, RH_PURPOSE_COMPRESS, (uint32_t)worker, step),
+                     .shared = rh_rng_stream(w->seed, RH_PURPOSE_SHARED, 0, step),
+                     .step = t,
+                     .momentum = rh_replicas_get_def(w->replicas)->momentum,
+                     .scratch = coder->scratch + (int64_t)thread * coder->scratch_size};
+}
+
+void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const float *x, float *decoded)
+{
+  const rh_world *w = coder->world;
+  uint8_t *wire = coder->wire + (int64_t)thread * coder->wire_size;
+  float *state = coder->state + (int64_t)worker * coder->state_values;
+  for (int32_t b = 0; b < w->bucket_count; b++) {
+    const rh_bucket *bucket = &w->buckets[b];
+    rh_coding coding = rh_coder_coding(coder, thread, worker, b, t);
+    const int64_t bytes = w->compressor->encode(&coding, x + bucket->offset, state, wire);
+    RH_ASSERT(bytes <= coder->wire_size);
+    w->compressor->decode(&coding, wire, bytes, decoded + bucket->offset);
+    coder->bytes[(int64_t)b * w->workers + worker] = bytes;
+    state += state_values(w->compressor, w->compressor_options, &bucket->layout);
+  }
+}

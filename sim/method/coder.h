@@ -1,0 +1,34 @@
+/* The coder: every worker's messages of a round, bucket by bucket, through the run's compressor.
+ *
+ * Symbols     N workers, P parameters (rows padded to the model's stride)
+ * Works for different workers on different threads at once.
+ */
+#ifndef RH_CODER_H
+#define RH_CODER_H
+
+#include "world.h"
+
+typedef struct rh_coder {
+  const rh_world *world; /* borrowed */
+  int64_t wire_size;     /* bytes of the longest message of one bucket, rounded up to whole cache lines */
+  int64_t scratch_size;  /* likewise, of the compressor's scratch */
+  int64_t state_values;  /* of one worker, all buckets */
+  uint8_t *wire;         /* [threads][wire_size]; owned */
+  char *scratch;         /* [threads][scratch_size]; owned */
+  float *state;          /* [N][state_values]; owned */
+  int64_t *bytes;        /* [buckets][N] lengths of the last messages; owned */
+} rh_coder;
+
+RH_CHECKED rh_status rh_coder_init(rh_coder *coder, const rh_world *world);
+void rh_coder_clear(rh_coder *coder);
+/* Bytes that a coder keeps per worker, for predictions. */
+int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout);
+
+/* A message in the making: worker -1 for what is done once for all. */
+rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int32_t bucket, int64_t t);
+
+/* Sends worker i's x [P] of round t: keeps the lengths, and writes what the others get to `decoded` [P], which may be
+ * x. */
+void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const float *x, float *decoded);
+
+#endif

@@ -1,0 +1,29 @@
+/* What the two halves of `allreduce` share: values (method_allreduce.c) and time (method_allreduce_time.c). */
+#ifndef RH_METHOD_ALLREDUCE_H
+#define RH_METHOD_ALLREDUCE_H
+
+#include "aggregate.h"
+
+enum allreduce_gather { ALLREDUCE_GATHER_ALL, ALLREDUCE_GATHER_SERVER };
+
+typedef struct allreduce_options {
+  double bucket_bytes; /* 0: the whole model */
+  bool overlap;
+  int gather;
+} allreduce_options;
+
+typedef struct allreduce_state {
+  rh_aggregate *aggregate;
+  rh_tree_sum *errors; /* to average errors */
+  float *mean;         /* [stride] */
+  float *x;            /* [stride] the model, with feedback step-ahead; else NULL: it is the replicas' only copy */
+  bool averages;       /* this round averages the errors */
+  double *loss;        /* [N] */
+  rh_token *ready;     /* [buckets][N] when a bucket's message exists */
+  rh_token *after;     /* [N] */
+} allreduce_state;
+
+/* Appends what the ranks do in this round, and for how long. */
+void allreduce_append(rh_world *world, allreduce_state *state);
+
+#endif

@@ -1,0 +1,163 @@
+/* The time of an `allreduce` round.
+ *
+ * Compute lane          forward, backward of layer L .. 1, with each bucket's encoding when its gradients exist
+ * (overlap) or after the last; when a bucket has arrived: its decoding; at the end the update Communication lane    the
+ * buckets' collectives in the order in which their gradients come to exist
+ *
+ * Messages that can be added ride all-reduces: one a bucket, or two with computing between them. Others are gathered:
+ * by everybody, who decodes them all, or by rank 0, which decodes, averages and answers: in the message's own form
+ * where the mean has one, else with 4 bytes a value.
+ */
+#include "collectives.h"
+#include "method_allreduce.h"
+
+static bool charges_coding(const rh_world *w)
+{
+  return !w->compressor->lossless;
+}
+
+static rh_token *ready_of(const rh_world *w, allreduce_state *s, int32_t bucket)
+{
+  return s->ready + (int64_t)bucket * w->workers;
+}
+
+/* Encoding a bucket, with its share of keeping the error. */
+static rh_token append_encode(rh_world *w, int32_t i, int32_t b)
+{
+  if (!charges_coding(w)) return rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
+  double seconds = w->seconds.encode_s[b][0];
+  if (w->feedback.kind != RH_FEEDBACK_NONE)
+    seconds += w->seconds.feedback_s * (double)w->buckets[b].layout.values / (double)w->model->parameters;
+  return rh_schedule_compute(w->schedule, i, seconds, "encode", RH_AT_ONCE);
+}
+
+/* Forward, backward and encoding of one rank. */
+static void append_gradient(rh_world *w, allreduce_state *s, int32_t i)
+{
+  const allreduce_options *o = w->method_options;
+  const rh_step_seconds *sec = &w->seconds;
+  int32_t next = 0;
+  if (o->overlap && w->bucket_count > 1) {
+    double seconds = sec->forward_s;
+    for (int layer = w->model->layer_count - 1; layer >= 0; layer--) {
+      seconds += sec->backward_s[layer];
+      for (; next < w->bucket_count && w->buckets[next].ready_layer == layer; next++) {
+        rh_schedule_compute(w->schedule, i, seconds, "gradient", RH_AT_ONCE);
+        ready_of(w, s, next)[i] = append_encode(w, i, next);
+        seconds = 0;
+      }
+    }
+    if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, "gradient", RH_AT_ONCE);
+    return;
+  }
+  rh_schedule_compute(w->schedule, i, sec->forward_s + sec->backward_total_s, "gradient", RH_AT_ONCE);
+  for (; next < w->bucket_count; next++)
+    ready_of(w, s, next)[i] = append_encode(w, i, next);
+}
+
+static rh_token arrived(rh_world *w, int32_t i)
+{
+  return rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
+}
+
+/* One phase of a bucket's sum; after[i] becomes the token of its arrival. */
+static void append_allreduce(rh_world *w, int64_t bytes, int64_t element_bytes, const rh_token *ready, rh_token *after)
+{
+  rh_collective c = {.kind = w->allreduce, .size = w->workers, .bytes = bytes, .element_bytes = element_bytes};
+  rh_schedule_collective(w->schedule, &c, ready);
+  for (int32_t i = 0; i < w->workers; i++)
+    after[i] = arrived(w, i);
+}
+
+static void append_gather(rh_world *w, const rh_collective_kind *kind, const int64_t *bytes_of, const rh_token *ready)
+{
+  rh_collective c = {.kind = kind, .size = w->workers, .bytes = bytes_of[0], .element_bytes = 1, .bytes_of = bytes_of};
+  rh_schedule_collective(w->schedule, &c, ready);
+}
+
+/* All decode all messages of a bucket. */
+static void append_all_gather(rh_world *w, allreduce_state *s, int32_t b)
+{
+  append_gather(w, w->allgather, rh_aggregate_message_bytes(s->aggregate, b), ready_of(w, s, b));
+  for (int32_t i = 0; i < w->workers; i++)
+    s->after[i] = arrived(w, i);
+}
+
+/* Rank 0 decodes all messages of a bucket and answers. */
+static void append_server(rh_world *w, allreduce_state *s, int32_t b)
+{
+  const rh_compressor *q = w->compressor;
+  const rh_layout *layout = &w->buckets[b].layout;
+  const int64_t answer_bytes = q->recodes ? q->bound_bytes(w->compressor_options, layout) : 4 * layout->values;
+  append_gather(w, &rh_gather_direct, rh_aggregate_message_bytes(s->aggregate, b), ready_of(w, s, b));
+  double seconds = w->seconds.decode_s[b] * w->workers + (q->recodes ? w->seconds.encode_s[b][0] : 0);
+  for (int32_t i = 0; i < w->workers; i++)
+    s->after[i] = RH_AT_ONCE;
+  s->after[0] = rh_schedule_compute(w->schedule, 0, seconds, "decode", arrived(w, 0));
+  rh_collective c = {.kind = &rh_broadcast_direct, .size = w->workers, .bytes = answer_bytes, .element_bytes = 1};
+  rh_schedule_collective(w->schedule, &c, s->after);
+  for (int32_t i = 0; i < w->workers; i++)
+    s->after[i] = arrived(w, i);
+}
+
+/* A bucket's way to everybody: s->after[i] is when rank i may decode it. */
+static void append_exchange(rh_world *w, allreduce_state *s, int32_t b)
+{
+  const allreduce_options *o = w->method_options;
+  const rh_summable *sum = w->compressor->sum;
+  if (sum) {
+    append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 0), sum->element_bytes, ready_of(w, s, b), s->after);
+    for (int32_t i = 0; i < w->workers; i++) /* a second phase comes in append_second_phases */
+      ready_of(w, s, b)[i] = s->after[i];
+  } else if (o->gather == ALLREDUCE_GATHER_SERVER) {
+    append_server(w, s, b);
+  } else {
+    append_all_gather(w, s, b);
+  }
+}
+
+static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
+{
+  const rh_summable *sum = w->compressor->sum;
+  rh_token *ready = ready_of(w, s, b);
+  for (int32_t i = 0; i < w->workers; i++)
+    ready[i] = rh_schedule_compute(w->schedule, i, w->seconds.encode_s[b][1], "encode", ready[i]);
+  append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready, s->after);
+}
+
+/* Decoding what came of a bucket. */
+static void append_decode(rh_world *w, allreduce_state *s, int32_t b)
+{
+  const allreduce_options *o = w->method_options;
+  if (!charges_coding(w)) return;
+  double messages = w->compressor->sum ? 1 : w->workers;
+  if (!w->compressor->sum && o->gather == ALLREDUCE_GATHER_SERVER) messages = w->compressor->recodes ? 1 : 0;
+  for (int32_t i = 0; i < w->workers; i++)
+    if (messages > 0) rh_schedule_compute(w->schedule, i, w->seconds.decode_s[b] * messages, "decode", s->after[i]);
+}
+
+/* The errors' average rides an all-reduce of its own. */
+static void append_error_average(rh_world *w, allreduce_state *s)
+{
+  for (int32_t i = 0; i < w->workers; i++)
+    s->after[i] = rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
+  append_allreduce(w, 4 * w->model->parameters, 4, s->after, s->after);
+}
+
+void allreduce_append(rh_world *w, allreduce_state *s)
+{
+  const bool two_phases = w->compressor->sum && w->compressor->sum->phases > 1;
+  for (int32_t i = 0; i < w->workers; i++)
+    append_gradient(w, s, i);
+  for (int32_t b = 0; b < w->bucket_count; b++) {
+    append_exchange(w, s, b);
+    if (!two_phases) append_decode(w, s, b);
+  }
+  for (int32_t b = 0; two_phases && b < w->bucket_count; b++) {
+    append_second_phase(w, s, b);
+    append_decode(w, s, b);
+  }
+  if (s->averages) append_error_average(w, s);
+  for (int32_t i = 0; i < w->workers; i++)
+    rh_schedule_compute(w->schedule, i, w->seconds.update_s, "update", arrived(w, i));
+}
