@@ -1,16 +1,17 @@
 /* D-PSGD: every worker keeps a model of its own and averages it with its neighbours'.
  *
  * Symbols     N workers, x_i parameters and u_i momentum of worker i, g_i its gradient, W mixing matrix (row i: what i
- *             gives to its own and its neighbours' models), Q the compressor, h_i what all know of x_i, c consensus
- * step
+ *             gives to its own and its neighbours' models), Q the compressor, h_i what all know of x_i,
+ *             c consensus step
  *
  *     combine-then-adapt     g_i = grad f_i(x_i) while models travel;  x_i = mix_i(x) - lr u_i    (the paper's order)
  *     adapt-then-combine     x_i = x_i - lr u_i;  models travel;       x_i = mix_i(x)
  *     with  u_i = momentum u_i + g_i + decay x_i
  *
  *     mix_i(x) without loss             sum_j W_ij x_j
- *     mix_i(x), message: difference     q_j = Q(x_j - h_j) travels;  h_j += q_j everywhere;  x_i + c sum_j W_ij (h_j -
- * h_i) mix_i(x), message: model          W_ii x_i + sum_(j != i) W_ij Q(x_j)
+ *     mix_i(x), message: difference     q_j = Q(x_j - h_j) travels;  h_j += q_j everywhere;
+ *                                       x_i + c sum_j W_ij (h_j - h_i)
+ *     mix_i(x), message: model          W_ii x_i + sum_(j != i) W_ij Q(x_j)
  *
  * Q(x_j) itself has an error in proportion to |x_j|, so averaging it stalls at a noise floor; differences shrink as the
  * workers agree, and the noise with them. Everybody knows x_0, so h starts there and nothing is sent for it.
