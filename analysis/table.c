@@ -64,7 +64,7 @@ static bool model_differs_within_platform(const rh_run_list *runs)
 typedef struct shape {
   bool name[NAME_FIELDS]; /* is a column */
   bool workers, seed, target;
-  rh_varied varied; /* other options that differ, one column each */
+  rh_varied varied; /* other options that differ, one column each; first those that changed something */
 } shape;
 
 static bool has_column(const shape *s, const char *key)
@@ -72,6 +72,29 @@ static bool has_column(const shape *s, const char *key)
   for (int f = 0; f < NAME_FIELDS; f++)
     if (strcmp(name_fields[f].key, key) == 0) return true;
   return (s->workers && strcmp(key, "platform.workers") == 0) || (s->seed && strcmp(key, "run.seed") == 0);
+}
+
+/* Keeps the options that have no column yet. Those that changed nothing come last: they are left out first where the
+ * table is too wide, and have a line of their own below it. */
+static void choose_varied(const rh_run_list *runs, shape *s)
+{
+  char **keys = calloc((size_t)s->varied.count + 1, sizeof *keys);
+  bool *vain = calloc((size_t)s->varied.count + 1, sizeof *vain);
+  RH_ASSERT(keys && vain);
+  int kept = 0;
+  for (int k = 0; k < s->varied.count; k++)
+    vain[k] = rh_varied_changed_nothing(runs, &s->varied, k);
+  for (int pass = 0; pass < 2; pass++)
+    for (int k = 0; k < s->varied.count; k++) {
+      if (vain[k] != (pass == 1)) continue;
+      if (!has_column(s, s->varied.keys[k]) && kept < RH_GRID_COLUMNS_MAX / 3)
+        keys[kept++] = s->varied.keys[k];
+      else
+        free(s->varied.keys[k]);
+    }
+  free(vain);
+  free(s->varied.keys);
+  s->varied = (rh_varied){keys, kept};
 }
 
 static shape find_shape(const rh_run_list *runs)
@@ -88,14 +111,7 @@ static shape find_shape(const rh_run_list *runs)
     s.target = s.target || !isnan(run->target_accuracy);
   }
   rh_varied_find(runs, &s.varied);
-  int kept = 0;
-  for (int k = 0; k < s.varied.count; k++) {
-    if (!has_column(&s, s.varied.keys[k]) && kept < RH_GRID_COLUMNS_MAX / 3)
-      s.varied.keys[kept++] = s.varied.keys[k];
-    else
-      free(s.varied.keys[k]);
-  }
-  s.varied.count = kept;
+  choose_varied(runs, &s);
   return s;
 }
 

@@ -59,15 +59,48 @@ static void compare(const member *members, int32_t count, const char *key, int32
   }
 }
 
-static void write_line(const member *members, int32_t count, const char *key, rh_text *out)
+static bool is_done(const rh_run_summary *run)
+{
+  return strcmp(run->status, "done") == 0;
+}
+
+static bool all_agree(const rh_run_list *runs)
+{
+  const rh_run_summary *first = NULL;
+  for (int32_t i = 0; i < runs->count; i++) {
+    if (!is_done(&runs->list[i])) continue;
+    if (first && !same_result(first, &runs->list[i])) return false;
+    first = &runs->list[i];
+  }
+  return true;
+}
+
+bool rh_varied_changed_nothing(const rh_run_list *runs, const rh_varied *varied, int key)
+{
+  member *members = calloc((size_t)runs->count + 1, sizeof *members);
+  RH_ASSERT(members);
+  int32_t count = 0, compared = 0;
+  bool changed = false;
+  for (int32_t i = 0; i < runs->count; i++)
+    if (is_done(&runs->list[i])) members[count++] = (member){&runs->list[i], write_others(&runs->list[i], varied, key)};
+  qsort(members, (size_t)count, sizeof *members, by_others);
+  compare(members, count, varied->keys[key], &compared, &changed);
+  for (int32_t i = 0; i < count; i++)
+    free(members[i].others);
+  free(members);
+  /* options that were varied together have no pair of their own: they are blamed when all results agree */
+  return compared > 0 ? !changed : all_agree(runs);
+}
+
+static void write_line(const rh_run_list *runs, const char *key, rh_text *out)
 {
   enum { LISTED = 6 };
   rh_piece seen[LISTED];
   int values = 0;
   rh_text_append_visible(out, key);
   rh_text_append(out, " changed nothing:");
-  for (int32_t i = 0; i < count && values <= LISTED; i++) {
-    rh_piece value = rh_configuration_value(members[i].run->configuration, key);
+  for (int32_t i = 0; i < runs->count && values <= LISTED; i++) {
+    rh_piece value = rh_configuration_value(runs->list[i].configuration, key);
     bool known = !value.data;
     for (int k = 0; k < values && !known; k++)
       known = rh_piece_equal(seen[k], value);
@@ -86,38 +119,17 @@ static void write_line(const member *members, int32_t count, const char *key, rh
   rh_text_append(out, " give the same accuracy, simulated time and bytes\n");
 }
 
-static void check_key(const rh_run_list *runs, const rh_varied *varied, int key, bool all_equal, rh_text *out)
-{
-  member *members = calloc((size_t)runs->count, sizeof *members);
-  RH_ASSERT(members);
-  int32_t count = 0, compared = 0;
-  bool changed = false;
-  for (int32_t i = 0; i < runs->count; i++)
-    members[count++] = (member){&runs->list[i], write_others(&runs->list[i], varied, key)};
-  qsort(members, (size_t)count, sizeof *members, by_others);
-  compare(members, count, varied->keys[key], &compared, &changed);
-  /* options that were varied together have no pair of their own: they are blamed when all results agree */
-  if (compared > 0 ? !changed : all_equal) write_line(members, count, varied->keys[key], out);
-  for (int32_t i = 0; i < count; i++)
-    free(members[i].others);
-  free(members);
-}
-
 void rh_table_write_unchanged(const rh_run_list *runs, rh_text *out)
 {
   rh_run_list done = {0}; /* borrows the runs that count */
   done.list = calloc((size_t)runs->count + 1, sizeof *done.list);
   RH_ASSERT(done.list);
-  bool all_equal = true;
-  for (int32_t i = 0; i < runs->count; i++) {
-    if (strcmp(runs->list[i].status, "done") != 0) continue;
-    done.list[done.count++] = runs->list[i];
-    all_equal = all_equal && same_result(&done.list[0], &runs->list[i]);
-  }
+  for (int32_t i = 0; i < runs->count; i++)
+    if (is_done(&runs->list[i])) done.list[done.count++] = runs->list[i];
   rh_varied varied;
   rh_varied_find(&done, &varied);
   for (int k = 0; k < varied.count; k++)
-    check_key(&done, &varied, k, all_equal, out);
+    if (rh_varied_changed_nothing(&done, &varied, k)) write_line(&done, varied.keys[k], out);
   rh_varied_clear(&varied);
   free(done.list);
 }

@@ -27,4 +27,8 @@ typedef struct rh_varied {
 void rh_varied_find(const rh_run_list *runs, rh_varied *varied);
 void rh_varied_clear(rh_varied *varied);
 
+/* Whether a varied key changed no result at all: runs that differ in it alone agree; where no two runs differ in it
+ * alone, all agree. Judged by the runs that are done. */
+bool rh_varied_changed_nothing(const rh_run_list *runs, const rh_varied *varied, int key);
+
 #endif

@@ -122,7 +122,7 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
   case STEP_COUNT:
     break;
   }
-  RH_ASSERT(!"no such step");
+  RH_ASSERT(false && "no such step");
   return 0;
 }
 

@@ -45,7 +45,7 @@ elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
 elif command -v sudo >/dev/null && [ -t 0 ]; then
   as_root=(sudo) # asks for the password on the terminal
 else
-  ask "${#missing[@]} packages are missing, and this is neither root nor a user with sudo"
+  ask "some are missing, and this is neither root nor a user with sudo"
 fi
 
 echo "packages: installing ${missing[*]}"

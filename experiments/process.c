@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -11,6 +12,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { POLL_MS = 200 };
 
 static const char *other_self;
 
@@ -148,21 +151,27 @@ static double now_s(void)
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-rh_status rh_process_run(const char *const *argv, double timeout_s, rh_text *out, rh_text *err, int *exit_code)
+static rh_status end_early(rh_process *process, rh_status status)
+{
+  rh_process_signal(process, SIGKILL);
+  (void)rh_process_wait(process);
+  return status;
+}
+
+rh_status rh_process_run(const char *const *argv, double timeout_s, bool (*cancelled)(void), rh_text *out, rh_text *err,
+                         int *exit_code)
 {
   rh_process process;
   rh_status status = rh_process_start(argv, &process);
   if (status != RH_OK) return status;
-  double end_s = now_s() + timeout_s;
+  double end_s = timeout_s > 0 ? now_s() + timeout_s : INFINITY;
   while (process.out >= 0 || process.err >= 0) {
     struct pollfd streams[2] = {{.fd = process.out, .events = POLLIN}, {.fd = process.err, .events = POLLIN}};
     double left_s = end_s - now_s();
-    if (timeout_s > 0 && left_s <= 0) {
-      rh_process_signal(&process, SIGKILL);
-      (void)rh_process_wait(&process);
-      return rh_error(RH_EIO, "'rehearse %s' did not end within %g s", argv[1], timeout_s);
-    }
-    (void)poll(streams, 2, timeout_s > 0 ? (int)(left_s * 1000) + 1 : -1);
+    if (cancelled && cancelled()) return end_early(&process, rh_error(RH_EINTERRUPTED, "interrupted"));
+    if (left_s <= 0)
+      return end_early(&process, rh_error(RH_EIO, "'rehearse %s' did not end within %g s", argv[1], timeout_s));
+    (void)poll(streams, 2, left_s * 1000 < POLL_MS ? (int)(left_s * 1000) + 1 : POLL_MS); /* a signal ends it early */
     rh_process_drain(&process.out, out);
     rh_process_drain(&process.err, err);
   }

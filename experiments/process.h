@@ -31,8 +31,12 @@ int rh_process_wait(rh_process *process);
 /* Sends a signal to the child and its descendants. */
 void rh_process_signal(const rh_process *process, int signal);
 
-/* Runs to the end and collects both streams. exit_code: the status, or 128 + the signal. timeout_s 0: none; a child
- * that takes longer is killed, and the call returns RH_EIO. */
-RH_CHECKED rh_status rh_process_run(const char *const *argv, double timeout_s, rh_text *out, rh_text *err,
-                                    int *exit_code);
+/* Runs to the end and collects both streams. exit_code: the status, or 128 + the signal.
+ *
+ * timeout_s   0: none; a child that takes longer is killed
+ * cancelled   asked a few times a second and after every signal; once it says so the child is killed. NULL: never
+ * returns     RH_EIO: it took too long, or could not be started; RH_EINTERRUPTED: cancelled
+ */
+RH_CHECKED rh_status rh_process_run(const char *const *argv, double timeout_s, bool (*cancelled)(void), rh_text *out,
+                                    rh_text *err, int *exit_code);
 #endif

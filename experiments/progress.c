@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,21 +41,42 @@ static void append_left(const rh_progress *progress, double active_share, rh_tex
     rh_text_append(out, ", %.0f min left", ceil(left_s / 60));
 }
 
+/* Characters that fit in one line of the terminal. A longer line would wrap, and "\r" return to its last part only. */
+static int terminal_columns(void)
+{
+  struct winsize size;
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
+/* One line that replaces the last one. Where it is too long the label is cut, and only then the rest. */
+static void show_on_terminal(const char *head, const char *label, const char *rest)
+{
+  int columns = terminal_columns();
+  int label_room = columns - (int)(strlen(head) + strlen(rest));
+  rh_text line = {0};
+  rh_text_append(&line, "%s%.*s%s", head, label_room > 0 ? label_room : 0, label, rest);
+  fprintf(stderr, "\r\033[K%.*s", columns, line.data);
+  rh_text_clear(&line);
+}
+
 void rh_progress_show(rh_progress *progress, const char *label, const rh_progress_state *state, double active_share)
 {
   double now = now_s();
   if (now - progress->shown_s < (progress->terminal ? terminal_every_s : plain_every_s)) return;
   progress->shown_s = now;
-  rh_text line = {0};
-  char seconds[32];
-  rh_text_append(&line, "[%zu/%zu] %s: round %" PRId64 "/%" PRId64, progress->finished + 1, progress->total, label,
-                 state->round, state->rounds);
-  if (!isnan(state->accuracy)) rh_text_append(&line, ", accuracy %.1f %%", 100 * state->accuracy);
-  rh_text_append(&line, ", %s simulated", rh_unit_format(state->simulated_s, RH_UNIT_SECOND, seconds, sizeof seconds));
-  append_left(progress, active_share, &line);
-  fprintf(stderr, progress->terminal ? "\r\033[K%s" : "%s\n", line.data);
+  rh_text rest = {0};
+  char head[64], seconds[32];
+  snprintf(head, sizeof head, "[%zu/%zu] ", progress->finished + 1, progress->total);
+  rh_text_append(&rest, ": round %" PRId64 "/%" PRId64, state->round, state->rounds);
+  if (!isnan(state->accuracy)) rh_text_append(&rest, ", accuracy %.1f %%", 100 * state->accuracy);
+  rh_text_append(&rest, ", %s simulated", rh_unit_format(state->simulated_s, RH_UNIT_SECOND, seconds, sizeof seconds));
+  append_left(progress, active_share, &rest);
+  if (progress->terminal)
+    show_on_terminal(head, label, rest.data);
+  else
+    fprintf(stderr, "%s%s%s\n", head, label, rest.data);
   fflush(stderr);
-  rh_text_clear(&line);
+  rh_text_clear(&rest);
 }
 
 void rh_progress_say(rh_progress *progress, const char *format, ...)

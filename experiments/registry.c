@@ -148,12 +148,3 @@ const char *rh_registry_name(const void *context, size_t i)
   rh_component component;
   return registry->get(i, &component) ? component.name : NULL;
 }
-
-bool rh_registry_has_option(const rh_registry *registry, const char *name)
-{
-  rh_component component;
-  for (size_t i = 0; registry->get(i, &component); i++)
-    for (size_t k = 0; k < component.option_count; k++)
-      if (strcmp(component.options[k].name, name) == 0) return true;
-  return false;
-}

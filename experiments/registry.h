@@ -35,7 +35,4 @@ bool rh_registry_find(const rh_registry *registry, const char *name, rh_componen
 /* For rh_text_nearest: context is a const rh_registry *. */
 const char *rh_registry_name(const void *context, size_t i);
 
-/* Whether any component of the registry has an option of that name. */
-bool rh_registry_has_option(const rh_registry *registry, const char *name);
-
 #endif

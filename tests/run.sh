@@ -43,7 +43,7 @@ pass() {
 # What the linters say is for reading: their versions differ between distributions, so it fails nothing.
 lint() {
   if ! git ls-files -z -- '*.c' '*.h' '*.cpp' '*.cu' >build/sources 2>/dev/null || [ ! -s build/sources ]; then
-    echo "clang-format: left out, since no git repository says which files are ours"
+    echo "clang-format: left out, since git does not say which files are ours"
   elif command -v clang-format >/dev/null; then
     echo "clang-format: $(xargs -0 clang-format --dry-run <build/sources 2>&1 | grep -c 'warning:')" \
       "places differ from .clang-format"

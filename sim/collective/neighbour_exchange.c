@@ -7,9 +7,11 @@
  *
  * seconds     a + max_p max(|out_p| S_p, sum_{q in in_p} S_q) / B;   with equal messages a + max degree S / B
  *
- * Exact when all messages and degrees are equal, else a lower bound: a message's rate is set by the busier one of its
- * two ends, which leaves gaps at the other. Where both directions share one link (Wi-Fi, a bus), out and in add up, and
- * an undirected exchange takes twice as long: the measured ratio to this form says so.
+ * Exact when all messages, degrees and routes are equal. Unequal messages or degrees take longer: a message's rate is
+ * set by the busier one of its two ends, which leaves gaps at the other. Unequal latencies take a little less: the
+ * message on a rank's shorter route flows alone while the other's latency passes. Where both directions share one link
+ * (Wi-Fi, a bus), out and in add up, and an undirected exchange takes twice as long: the measured ratio to this form
+ * says so.
  *
  * messages    E
  * bytes       sum_p |out_p| S_p

@@ -2,7 +2,7 @@
  *
  * Symbols     N workers, x_i parameters, g_i gradients, W mixing matrix
  * A round of a method does the real mathematics for all replicas through `replicas`, then appends what the ranks do to
- * `schedule`, charging the seconds that `charge` holds and the bytes that compressors produced.
+ * `schedule`, charging the seconds that `seconds` holds and the bytes that compressors produced.
  */
 #ifndef RH_WORLD_H
 #define RH_WORLD_H
@@ -65,7 +65,7 @@ typedef struct rh_method {
   double (*bucket_bytes)(const void *options);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
-  /* Allocates the method's own state; memory_bytes adds what it takes to the prediction. NULL: stateless. */
+  /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);
   int64_t (*state_bytes)(const rh_model *model, int32_t workers, const rh_compressor *compressor,

@@ -1,5 +1,6 @@
 /* The closing table, the line about options varied in vain, `list`, and the grid that they are written with. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -162,6 +163,31 @@ static void long_names_are_shortened(void **state)
   rh_text_clear(&text);
 }
 
+/* Three options in vain and one that matters, in all combinations: without its column rows could not be told apart. */
+static void options_in_vain_are_left_out_first(void **state)
+{
+  (void)state;
+  enum { RUNS = 16 };
+  rh_run_summary runs[RUNS];
+  char configuration[RUNS][128];
+  for (int i = 0; i < RUNS; i++) {
+    runs[i] = known_run();
+    snprintf(configuration[i], sizeof configuration[i],
+             "a.first=in-vain-%d\nb.second=in-vain-%d\nc.third=in-vain-%d\nd.bits=%d\n", i & 1, i >> 1 & 1, i >> 2 & 1,
+             i >> 3);
+    runs[i].configuration = configuration[i];
+    runs[i].wire_bytes = i >> 3 ? 1600 : 3200;
+  }
+  rh_run_list list = {runs, RUNS, RUNS};
+  rh_text text = {0};
+  rh_table_write(&list, &text);
+  assert_non_null(strstr(rh_text_get(&text), " bits  "));
+  const char *left_out = strstr(rh_text_get(&text), "not shown for want of width: ");
+  assert_non_null(left_out);
+  assert_null(strstr(left_out, "bits"));
+  rh_text_clear(&text);
+}
+
 static void expect_unchanged(rh_run_summary *runs, int32_t count, const char *expected)
 {
   rh_run_list list = {runs, count, count};
@@ -259,15 +285,11 @@ static void control_characters_become_visible(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(known_runs_give_a_known_table),
-      cmocka_unit_test(only_what_differs_is_a_column),
-      cmocka_unit_test(no_runs_are_said_to_be_none),
-      cmocka_unit_test(long_names_are_shortened),
-      cmocka_unit_test(option_varied_in_vain_is_named),
-      cmocka_unit_test(dependent_options_are_told_apart),
-      cmocka_unit_test(list_is_json),
-      cmocka_unit_test(list_is_one_line_per_run),
-      cmocka_unit_test(control_characters_become_visible),
+      cmocka_unit_test(known_runs_give_a_known_table),      cmocka_unit_test(only_what_differs_is_a_column),
+      cmocka_unit_test(no_runs_are_said_to_be_none),        cmocka_unit_test(long_names_are_shortened),
+      cmocka_unit_test(options_in_vain_are_left_out_first), cmocka_unit_test(option_varied_in_vain_is_named),
+      cmocka_unit_test(dependent_options_are_told_apart),   cmocka_unit_test(list_is_json),
+      cmocka_unit_test(list_is_one_line_per_run),           cmocka_unit_test(control_characters_become_visible),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,7 +268,7 @@ static int command(const char *file, bool json, rh_text *out, rh_text *err)
 {
   const char *argv[] = {"rehearse", "platform", file, json ? "--json" : NULL, NULL};
   int exit_code;
-  assert_int_equal(rh_process_run(argv, 100, out, err, &exit_code), RH_OK);
+  assert_int_equal(rh_process_run(argv, 100, NULL, out, err, &exit_code), RH_OK);
   return exit_code;
 }
 

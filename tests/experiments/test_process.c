@@ -1,6 +1,7 @@
 /* Child processes, with the shell in place of this program. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "children.h"
@@ -18,7 +19,7 @@ static int run(const char *script, double timeout_s, rh_text *out, rh_text *err,
 {
   const char *argv[] = {"", "-c", script, NULL};
   int code = -1;
-  *status = rh_process_run(argv, timeout_s, out, err, &code);
+  *status = rh_process_run(argv, timeout_s, NULL, out, err, &code);
   return code;
 }
 
@@ -66,6 +67,29 @@ static void a_child_that_takes_too_long_is_killed(void **state)
   run("sleep 100", 0.05, &out, &err, &status);
   assert_int_equal(status, RH_EIO);
   assert_string_equal(rh_error_message(), "'rehearse -c' did not end within 0.05 s");
+}
+
+static int asked;
+
+static bool cancelled_at_the_third_question(void)
+{
+  return ++asked == 3;
+}
+
+static void a_child_that_is_not_wanted_any_more_is_killed(void **state)
+{
+  (void)state;
+  rh_text out = {0}, err = {0};
+  int code = -1;
+  const char *argv[] = {"", "-c", "echo $$; sleep 100", NULL};
+  assert_int_equal(rh_process_run(argv, 0, cancelled_at_the_third_question, &out, &err, &code), RH_EINTERRUPTED);
+  assert_string_equal(rh_error_message(), "interrupted");
+  assert_int_equal(code, -1);
+  pid_t child = atoi(rh_text_get(&out));
+  assert_true(child > 0);
+  assert_int_equal(kill(child, 0), -1); /* there is no such process any more */
+  rh_text_clear(&out);
+  rh_text_clear(&err);
 }
 
 static void a_missing_program_is_named(void **state)
@@ -143,7 +167,7 @@ int main(void)
       cmocka_unit_test(streams_and_status_come_back),   cmocka_unit_test(output_larger_than_a_pipe_arrives),
       cmocka_unit_test(a_signal_is_128_and_its_number), cmocka_unit_test(a_child_that_takes_too_long_is_killed),
       cmocka_unit_test(a_missing_program_is_named),     cmocka_unit_test(children_run_side_by_side),
-      cmocka_unit_test(a_failure_ends_the_others),
+      cmocka_unit_test(a_failure_ends_the_others),      cmocka_unit_test(a_child_that_is_not_wanted_any_more_is_killed),
   };
   return cmocka_run_group_tests(tests, use_shell, NULL);
 }

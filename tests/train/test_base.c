@@ -187,6 +187,27 @@ static void options_refuse_with_place_and_line(void **state)
   assert_string_equal(rh_error_message(), "train.rounds is missing: how many");
 }
 
+/* 2^53 is where doubles, in which ranges are compared, stop holding every whole number: nobody meant it as a limit. */
+static void limits_that_mean_none_are_not_shown(void **state)
+{
+  (void)state;
+  static const rh_option row[] = {
+      {.name = "rounds", .kind = RH_OPTION_INTEGER, .fallback = "1", .min = 1, .max = 0x1p53, .help = "how many"}};
+  int64_t rounds;
+  rh_text text = {0};
+  rh_settings settings = {0};
+  rh_option_describe(row, 1, false, &text);
+  assert_non_null(strstr(rh_text_get(&text), "whole number, at least 1; default 1\n"));
+  rh_text_clear(&text);
+  rh_settings_set(&settings, "train.rounds", "0", "s.yaml:1:1", NULL);
+  assert_int_equal(rh_option_read(row, 1, "train", &settings, &rounds), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "0 is out of range: at least 1"));
+  rh_settings_set(&settings, "train.rounds", "9007199254740994", "s.yaml:1:1", NULL);
+  assert_int_equal(rh_option_read(row, 1, "train", &settings, &rounds), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "9007199254740994 is too large"));
+  rh_settings_clear(&settings);
+}
+
 static void unknown_keys_name_the_nearest(void **state)
 {
   (void)state;
@@ -307,6 +328,7 @@ int main(void)
       cmocka_unit_test(json_escapes_hostile_text),
       cmocka_unit_test(options_read_defaults_and_values),
       cmocka_unit_test(options_refuse_with_place_and_line),
+      cmocka_unit_test(limits_that_mean_none_are_not_shown),
       cmocka_unit_test(unknown_keys_name_the_nearest),
       cmocka_unit_test(canonical_text_reads_back),
       cmocka_unit_test(philox_gives_the_published_numbers),

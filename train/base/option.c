@@ -49,17 +49,25 @@ static const char *word_candidate(const void *context, size_t i)
   return i < list->size ? word_at(list->words, i, list->storage[i], KEY_SIZE) : NULL;
 }
 
+/* Whole numbers end at 2^53, beyond which a double, in which ranges are compared, skips some: no limit worth naming. */
+static bool has_upper_limit(const rh_option *row)
+{
+  return isfinite(row->max) && !(row->kind == RH_OPTION_INTEGER && row->max >= 0x1p53);
+}
+
 static rh_status check_range(const rh_option *row, const char *text, double value)
 {
   if ((row->min == 0 && row->max == 0) || (value >= row->min && value <= row->max)) return RH_OK;
+  if (row->kind == RH_OPTION_INTEGER && value > row->max && !has_upper_limit(row))
+    return rh_error(RH_EINVAL, "%s is too large", text);
   if (row->unit == RH_UNIT_NONE)
-    return isinf(row->max) ? rh_error(RH_EINVAL, "%s is out of range: at least %.15g", text, row->min)
-                           : rh_error(RH_EINVAL, "%s is out of range: %.15g to %.15g", text, row->min, row->max);
+    return has_upper_limit(row) ? rh_error(RH_EINVAL, "%s is out of range: %.15g to %.15g", text, row->min, row->max)
+                                : rh_error(RH_EINVAL, "%s is out of range: at least %.15g", text, row->min);
   char low[32], high[32];
   rh_unit_format(row->min, row->unit, low, sizeof low);
   rh_unit_format(row->max, row->unit, high, sizeof high);
-  return isinf(row->max) ? rh_error(RH_EINVAL, "%s is out of range: at least %s", text, low)
-                         : rh_error(RH_EINVAL, "%s is out of range: %s to %s", text, low, high);
+  return has_upper_limit(row) ? rh_error(RH_EINVAL, "%s is out of range: %s to %s", text, low, high)
+                              : rh_error(RH_EINVAL, "%s is out of range: at least %s", text, low);
 }
 
 static rh_status parse_integer(const rh_option *row, const char *text, int64_t *value)
@@ -149,7 +157,7 @@ static rh_status parse(const rh_option *row, const char *text, void *target)
     *(const char **)at = text;
     return RH_OK;
   }
-  RH_ASSERT(!"an option row without a kind");
+  RH_ASSERT(false && "an option row without a kind");
   return RH_EINVAL;
 }
 
@@ -261,10 +269,10 @@ static void describe_type(const rh_option *row, rh_text *out)
   if (row->unit != RH_UNIT_NONE) {
     char low[32];
     rh_text_append(out, ", at least %s", rh_unit_format(row->min, row->unit, low, sizeof low));
-  } else if (isinf(row->max)) {
-    rh_text_append(out, ", at least %.15g", row->min);
-  } else {
+  } else if (has_upper_limit(row)) {
     rh_text_append(out, ", %.15g to %.15g", row->min, row->max);
+  } else {
+    rh_text_append(out, ", at least %.15g", row->min);
   }
 }
 
