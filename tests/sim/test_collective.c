@@ -162,6 +162,72 @@ static void neighbour_exchange_follows_the_graph(void **state)
   assert_float_equal(rh_neighbour_exchange.closed_form_s(&c, 1, 2), 46, 1e-12);
 }
 
+/* What a step says of p's peers: a list of positions, or the server alone. */
+static void assert_peers(const int32_t *peers, int32_t count, int32_t p, int32_t N)
+{
+  assert_int_equal(count, p == 0 ? N - 1 : 1);
+  for (int32_t i = 0; i < count; i++)
+    assert_int_equal(peers[i], p == 0 ? i + 1 : 0);
+}
+
+/* A gather and a broadcast by the steps, with values: the server ends with all messages, everybody with its answer. */
+static void direct_kinds_reach_the_server_and_come_back(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    int64_t *bytes_of = malloc((size_t)N * sizeof *bytes_of), *seen = calloc((size_t)N, sizeof *seen), sum = 0;
+    for (int32_t p = 0; p < N; p++) {
+      bytes_of[p] = 5 + 3 * p;
+      sum += p > 0 ? bytes_of[p] : 0;
+    }
+    const rh_collective up = {.kind = &rh_gather_direct, .size = N, .element_bytes = 1, .bytes_of = bytes_of};
+    const rh_collective down = {.kind = &rh_broadcast_direct, .size = N, .bytes = 77, .element_bytes = 1};
+    assert_int_equal(rh_gather_direct.steps(&up), N > 1);
+    assert_int_equal(rh_broadcast_direct.steps(&down), N > 1);
+    counts gathered = {0}, broadcast = {0};
+    for (int32_t p = 0; p < N && N > 1; p++) {
+      rh_step step;
+      rh_gather_direct.step(&up, p, 0, &step);
+      assert_int_equal(step.send_count, p > 0);
+      assert_int_equal(step.receive_count, p == 0 ? N - 1 : 0);
+      if (p > 0) {
+        assert_peers(step.send_to, step.send_count, p, N);
+        assert_int_equal(step.send_block, p);
+        seen[step.send_block] = value(p, 0);
+      } else {
+        assert_peers(step.receive_from, step.receive_count, p, N);
+        assert_int_equal(step.receive_block, -1); /* the sender's position */
+      }
+      gathered.messages += step.send_count;
+      gathered.bytes += step.send_count * step.send_bytes;
+      rh_broadcast_direct.step(&down, p, 0, &step);
+      assert_int_equal(step.send_count, p == 0 ? N - 1 : 0);
+      assert_int_equal(step.receive_count, p > 0);
+      if (p == 0)
+        assert_peers(step.send_to, step.send_count, p, N);
+      else
+        assert_peers(step.receive_from, step.receive_count, p, N);
+      assert_int_equal(p == 0 ? step.send_block : step.receive_block, 0);
+      assert_false(step.reduce);
+      broadcast.messages += step.send_count;
+      broadcast.bytes += step.send_count * step.send_bytes;
+    }
+    for (int32_t p = 1; p < N; p++)
+      assert_int_equal(seen[p], value(p, 0));
+    assert_int_equal(gathered.messages, N - 1);
+    assert_int_equal(gathered.bytes, sum);
+    assert_int_equal(broadcast.messages, N - 1);
+    assert_int_equal(broadcast.bytes, (N - 1) * 77);
+    assert_int_equal(rh_gather_direct.messages(&up), N - 1);
+    assert_int_equal(rh_gather_direct.wire_bytes(&up), sum);
+    assert_int_equal(rh_broadcast_direct.messages(&down), N - 1);
+    assert_int_equal(rh_broadcast_direct.wire_bytes(&down), (N - 1) * 77);
+    free(bytes_of);
+    free(seen);
+  }
+}
+
 static void closed_forms_by_hand(void **state)
 {
   (void)state;
@@ -171,6 +237,13 @@ static void closed_forms_by_hand(void **state)
   const int64_t bytes_of[] = {1, 6, 2};
   const rh_collective gather = {.kind = &rh_allgather_ring, .size = 3, .element_bytes = 1, .bytes_of = bytes_of};
   assert_float_equal(rh_allgather_ring.closed_form_s(&gather, 1, 2), 2 * (1 + 3), 1e-12);
+  /* a server of three: 6 + 2 bytes come in, the same 5 bytes go out twice; alone it has nothing to do */
+  const rh_collective up = {.kind = &rh_gather_direct, .size = 3, .element_bytes = 1, .bytes_of = bytes_of};
+  assert_float_equal(rh_gather_direct.closed_form_s(&up, 1, 2), 1 + 4, 1e-12);
+  rh_collective down = {.kind = &rh_broadcast_direct, .size = 3, .bytes = 5, .element_bytes = 1};
+  assert_float_equal(rh_broadcast_direct.closed_form_s(&down, 1, 2), 1 + 5, 1e-12);
+  down.size = 1;
+  assert_float_equal(rh_broadcast_direct.closed_form_s(&down, 1, 2), 0, 0);
 }
 
 static void kinds_are_found_by_name(void **state)
@@ -179,6 +252,8 @@ static void kinds_are_found_by_name(void **state)
   assert_ptr_equal(rh_collective_find("allreduce-ring"), &rh_allreduce_ring);
   assert_ptr_equal(rh_collective_find("allgather-ring"), &rh_allgather_ring);
   assert_ptr_equal(rh_collective_find("neighbour-exchange"), &rh_neighbour_exchange);
+  assert_ptr_equal(rh_collective_find("gather-direct"), &rh_gather_direct);
+  assert_ptr_equal(rh_collective_find("broadcast-direct"), &rh_broadcast_direct);
   assert_null(rh_collective_find("lr"));
 }
 
@@ -188,6 +263,7 @@ int main(void)
       cmocka_unit_test(ring_allreduce_sums_exactly),
       cmocka_unit_test(ring_allgather_delivers_every_message),
       cmocka_unit_test(neighbour_exchange_follows_the_graph),
+      cmocka_unit_test(direct_kinds_reach_the_server_and_come_back),
       cmocka_unit_test(closed_forms_by_hand),
       cmocka_unit_test(kinds_are_found_by_name),
   };

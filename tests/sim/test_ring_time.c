@@ -152,6 +152,48 @@ static void neighbour_exchange_takes_its_closed_form(void **state)
   rh_schedule_free(e.schedule);
 }
 
+/* Everybody's message to one server, of different lengths, through the server's one port; and its answer to all. */
+static void server_takes_its_closed_form(void **state)
+{
+  (void)state;
+  static const int sizes[] = {2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 32};
+  if (in_process_argument == NULL) {
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+      for (int up = 0; up < 2; up++) {
+        char argument[64];
+        snprintf(argument, sizeof argument, "%d %d", sizes[i], up);
+        in_process_with(__func__, argument);
+      }
+    return;
+  }
+  int N, up;
+  assert_int_equal(sscanf(in_process_argument, "%d %d", &N, &up), 2);
+  int64_t bytes_of[32], sum = 0;
+  for (int p = 0; p < N; p++) {
+    bytes_of[p] = 20000 + 1234 * (int64_t)(p * 7 % N);
+    sum += p > 0 ? bytes_of[p] : 0;
+  }
+  if (!up) sum = (N - 1) * (int64_t)82088;
+  experiment e = {.collective = {.kind = up ? &rh_gather_direct : &rh_broadcast_direct,
+                                 .size = N,
+                                 .bytes = 82088,
+                                 .element_bytes = 1,
+                                 .bytes_of = up ? bytes_of : NULL},
+                  .rounds = 1};
+  simulate(&e, RH_PROTOCOL_RENDEZVOUS);
+  const double seconds = latency_s + (double)sum / bandwidth_Bps;
+  assert_int_equal(e.done, 1);
+  assert_relative(rh_schedule_elapsed_s(e.schedule), seconds);
+  assert_relative(e.last.closed_form_s, seconds);
+  assert_int_equal(e.last.messages, N - 1);
+  assert_int_equal(e.last.wire_bytes, sum);
+  const rh_rank_time server = rh_schedule_rank_time(e.schedule, 0);
+  assert_relative(server.communication_s, seconds);
+  assert_int_equal(up ? server.received_bytes : server.sent_bytes, sum);
+  assert_int_equal(up ? server.sent_bytes : server.received_bytes, 0);
+  rh_schedule_free(e.schedule);
+}
+
 /* Alone there is nothing to send, and no time passes; the collective is still told. */
 static void group_of_one_takes_no_time(void **state)
 {
@@ -185,6 +227,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(ring_allreduce_takes_its_closed_form),
       cmocka_unit_test(ring_allgather_takes_its_closed_form),
       cmocka_unit_test(neighbour_exchange_takes_its_closed_form),
+      cmocka_unit_test(server_takes_its_closed_form),
       cmocka_unit_test(group_of_one_takes_no_time),
       cmocka_unit_test(empty_messages_take_the_latency),
   };
