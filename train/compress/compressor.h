@@ -38,6 +38,8 @@ typedef struct rh_claims {
   double variance;    /* of an unbiased one: E |Q(x) - x|^2 <= variance |x|^2; INFINITY: no bound */
   double contraction; /* delta in (0, 1]: E |C(x) - x|^2 <= (1 - delta) |x|^2; 0: none is known */
   bool bounded;       /* |C(x) - x| is bounded whatever x is: error feedback works without a contraction */
+  bool projection; /* C(x) is x's projection on a subspace that follows x: |C(x) - x| <= |x|, so errors fed back do not
+                      grow by themselves, though nothing bounds how long a direction waits for its turn */
 } rh_claims;
 
 /* Messages that can be added without being decoded: the mean is formed in one or two all-reduces.
@@ -93,7 +95,9 @@ typedef struct rh_compressor {
 } rh_compressor;
 
 /* compress_*.c */
-extern const rh_compressor rh_compressor_none, rh_compressor_qsgd;
+extern const rh_compressor rh_compressor_lowrank, rh_compressor_none, rh_compressor_qsgd;
+extern const rh_compressor rh_compressor_fp16, rh_compressor_bf16, rh_compressor_int8, rh_compressor_int,
+    rh_compressor_terngrad, rh_compressor_sign, rh_compressor_ef_sign, rh_compressor_cosine;
 
 extern const rh_compressor *const rh_compressors[]; /* NULL-terminated */
 const rh_compressor *rh_compressor_find(const char *name);
@@ -112,7 +116,8 @@ typedef struct rh_feedback_options {
 extern const rh_option rh_feedback_rows[]; /* rows `error_feedback` and `average_every` of section `compress` */
 extern const size_t rh_feedback_row_count;
 
-/* Refuses what the mathematics forbids: feedback around something that neither contracts nor is bounded. */
+/* Refuses what the mathematics forbids: feedback around something that neither contracts, nor projects, nor is bounded.
+ */
 RH_CHECKED rh_status rh_feedback_check(const rh_feedback_options *feedback, const rh_compressor *compressor,
                                        const void *options, const rh_layout *layout);
 
