@@ -1,9 +1,9 @@
 /* PowerSGD: each matrix as the product of two thin ones, found by one step of power iteration a round.
  *
  * Symbols     N workers, M_i worker i's m x n matrix (a segment of the layout), M their mean, r its rank on the wire,
- *             P m x r and Q n x r, both with orthonormal columns when they are used, d_1D values that are sent as they
- * are Formula     P = orth(M Q), summed over workers; R_i = M_i^T P, summed; C(M_i) = P R_i^T = P P^T M_i. Next round Q
- * = orth(sum R_i) with warm on, a fresh Gaussian one with warm off
+ *             P m x r and Q n x r, both with orthonormal columns
+ * Formula     P = orth(M Q), summed over workers; R_i = M_i^T P, summed; C(M_i) = P R_i^T = P P^T M_i.
+ *             Next round Q = orth(sum R_i) with warm on, a fresh Gaussian one with warm off
  *
  * Vectors, and matrices that would not gain (r (m + n) >= m n), are sent as they are: full rank is no compression at
  * all. C is linear once P is known, so the mean of decoded messages is the decoded mean, and fed-back errors add up to
@@ -20,9 +20,10 @@
  *             are. In an all-reduce the first part is phase 0, the second phase 1. A single message holds both, made
  *             with a Q of the worker's own.
  * Differs     the authors keep Q = R / N as it is; orthonormalising it leaves its space, hence P, the same, but keeps
- *             M Q at the scale of M (|M|^3 would leave f32's range). They feed back M_i - P (mean R)^T, we M_i - P
- * R_i^T: the sum over workers, on which alone everything depends, is the same Source      Vogels, Karimireddy, Jaggi,
- * PowerSGD: practical low-rank gradient compression for distributed optimization, NeurIPS 2019
+ *             M Q at the scale of M (that of M^3 would leave f32's range). Their code feeds back M_i - P (mean R)^T,
+ *             here it is M_i - P R_i^T: the sum over workers, on which alone everything depends, is the same
+ * Source      Vogels, Karimireddy, Jaggi, PowerSGD: practical low-rank gradient compression for distributed
+ *             optimization, NeurIPS 2019
  */
 #include <math.h>
 #include <string.h>
