@@ -3,18 +3,7 @@
 #define RH_BACKEND_CPU_H
 
 #include "backend.h"
-
-/* Compiles a loop for several instruction sets and picks one when the program starts. Only for loops whose elements do
- * not depend on each other: each element is then rounded the same way on every machine. Sums that run over elements
- * spell out their order instead. Sanitizers cannot run before the choice is made, so their builds have one version. */
-#if defined(__x86_64__) && !defined(RH_SANITIZED)
-#define RH_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define RH_CLONES
-#endif
-
-/* Inlined into each clone of its caller, so that it is compiled for the same instruction set. */
-#define RH_INLINE static inline __attribute__((always_inline))
+#include "clones.h"
 
 /* backend_cpu_conv.c */
 int64_t rh_cpu_conv_scratch(const rh_conv *c);

@@ -270,6 +270,34 @@ static void streams_differ_and_fill_equals_single_draws(void **state)
     assert_int_equal(rh_rng_u32(&a), filled[i]);
 }
 
+/* Many blocks at a time, from any place in a block, across the wrap of the block counter, as words and as halves. */
+static void fills_are_the_same_numbers_as_single_draws(void **state)
+{
+  (void)state;
+  uint32_t words[300];
+  uint16_t halves[300];
+  for (int skip = 0; skip < 4; skip++) {
+    for (int n = 0; n < 300; n += n < 40 ? 1 : 37) {
+      rh_rng a = rh_rng_stream(7, RH_PURPOSE_TEST, 3, 5);
+      a.counter[0] = UINT32_MAX - 9;
+      for (int i = 0; i < skip; i++)
+        (void)rh_rng_u32(&a);
+      rh_rng b = a, c = a, d = a;
+      rh_rng_fill_u32(&b, words, n);
+      rh_rng_fill_u16(&c, halves, n);
+      for (int i = 0; i < n; i++)
+        assert_int_equal(words[i], rh_rng_u32(&a));
+      assert_int_equal(rh_rng_u32(&a), rh_rng_u32(&b));
+      for (int i = 0; i < n; i += 2) {
+        const uint32_t both = rh_rng_u32(&d);
+        assert_int_equal(halves[i], both & 0xFFFF);
+        if (i + 1 < n) assert_int_equal(halves[i + 1], both >> 16);
+      }
+      assert_int_equal(rh_rng_u32(&c), rh_rng_u32(&d));
+    }
+  }
+}
+
 /* Means of 1e6 draws lie within 5 standard errors of the distribution's: one failure in 1.7 million seeds. */
 static void draws_have_the_stated_moments(void **state)
 {
@@ -333,6 +361,7 @@ int main(void)
       cmocka_unit_test(canonical_text_reads_back),
       cmocka_unit_test(philox_gives_the_published_numbers),
       cmocka_unit_test(streams_differ_and_fill_equals_single_draws),
+      cmocka_unit_test(fills_are_the_same_numbers_as_single_draws),
       cmocka_unit_test(draws_have_the_stated_moments),
       cmocka_unit_test(shuffle_keeps_all),
       cmocka_unit_test(hashes_are_xxh3),

@@ -9,6 +9,7 @@
 #include <Random123/philox.h>
 #pragma GCC diagnostic pop
 
+#include "clones.h"
 #include "status.h"
 
 rh_rng rh_rng_stream(uint64_t seed, rh_purpose purpose, uint32_t rank, uint64_t step)
@@ -40,15 +41,55 @@ uint32_t rh_rng_u32(rh_rng *rng)
   return rng->block[rng->used++];
 }
 
-void rh_rng_fill_u32(rh_rng *rng, uint32_t *x, int64_t n)
+/* Stored to where callers see u32 or halves of them. */
+typedef uint32_t word __attribute__((may_alias, aligned(2)));
+
+/* `count` blocks from `first` on. Each 32-bit word has a 64-bit lane to itself, whose upper half is left to rot: so the
+ * compiler makes the wide products of many blocks at once without shuffling halves between the rounds. */
+RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, word *restrict x)
+{
+  for (int64_t b = 0; b < count; b++) {
+    uint64_t c0 = (uint32_t)(first[0] + (uint32_t)b), c1 = first[1], c2 = first[2], c3 = first[3];
+    uint32_t k0 = key[0], k1 = key[1];
+#pragma GCC unroll 10
+    for (int round = 0; round < PHILOX4x32_DEFAULT_ROUNDS; round++) {
+      uint64_t p = (c0 & UINT32_MAX) * PHILOX_M4x32_0, q = (c2 & UINT32_MAX) * PHILOX_M4x32_1;
+      c0 = (q >> 32) ^ c1 ^ k0;
+      c1 = q;
+      c2 = (p >> 32) ^ c3 ^ k1;
+      c3 = p;
+      k0 += PHILOX_W32_0;
+      k1 += PHILOX_W32_1;
+    }
+    x[4 * b] = (uint32_t)c0;
+    x[4 * b + 1] = (uint32_t)c1;
+    x[4 * b + 2] = (uint32_t)c2;
+    x[4 * b + 3] = (uint32_t)c3;
+  }
+}
+
+static void fill(rh_rng *rng, word *x, int64_t n)
 {
   int64_t i = 0;
   while (i < n && rng->used < 4)
     x[i++] = rng->block[rng->used++];
-  for (; i + 4 <= n; i += 4)
-    next_block(rng, x + i);
-  while (i < n)
-    x[i++] = rh_rng_u32(rng);
+  const int64_t blocks = (n - i) / 4;
+  make_blocks(rng->key, rng->counter, blocks, x + i);
+  rng->counter[0] += (uint32_t)blocks;
+  for (i += 4 * blocks; i < n; i++)
+    x[i] = rh_rng_u32(rng);
+}
+
+void rh_rng_fill_u32(rh_rng *rng, uint32_t *x, int64_t n)
+{
+  fill(rng, x, n);
+}
+
+void rh_rng_fill_u16(rh_rng *rng, uint16_t *x, int64_t n)
+{
+  _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half of a number comes first");
+  fill(rng, (word *)x, n / 2);
+  if (n % 2) x[n - 1] = (uint16_t)rh_rng_u32(rng);
 }
 
 float rh_rng_f32(rh_rng *rng)
