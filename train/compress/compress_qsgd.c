@@ -11,7 +11,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "compressor.h"
+#include "bits.h"
+#include "clones.h"
+#include "segment.h"
 
 typedef struct qsgd_options {
   int64_t bits;
@@ -35,11 +37,9 @@ static const rh_option options[] = {
      .help = "values that share a norm; 0: a whole weight or bias tensor"},
 };
 
-enum { DRAWS = 512 }; /* random numbers made at once; any number gives the same stream */
-
 static int64_t bucket_bytes(int64_t values, int64_t bits)
 {
-  return 4 + (values * bits + 7) / 8;
+  return 4 + rh_bits_bytes(values, bits);
 }
 
 /* Length of the bucket that starts `done` values into a segment of `length`. */
@@ -71,79 +71,42 @@ static rh_claims claims(const void *opaque, const rh_layout *layout)
   return (rh_claims){.unbiased = true, .variance = fmin(longest / (levels * levels), sqrt(longest) / levels)};
 }
 
-/* Euclidean norm, summed in f64 by eight lanes so that the loop vectorises and the order is fixed. */
-static float norm(const float *v, int64_t n)
-{
-  double lane[8] = {0};
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; k++)
-      lane[k] += (double)v[i + k] * (double)v[i + k];
-  for (; i < n; i++)
-    lane[i % 8] += (double)v[i] * (double)v[i];
-  return (float)sqrt(((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7])));
-}
-
 /* Codes of n values: the level, and the sign as the top of `bits` bits. */
-static void quantise(const float *v, int64_t n, float scale, uint32_t levels, int bits, const uint32_t *draws,
-                     uint8_t *codes)
+RH_CLONES static void quantise(const float *restrict v, int64_t n, float scale, int32_t levels, int bits,
+                               const uint32_t *restrict draws, uint8_t *restrict codes)
 {
   for (int64_t i = 0; i < n; i++) {
-    float u = (float)(draws[i] >> 8) * 0x1p-24F;
-    uint32_t level = (uint32_t)(fabsf(v[i]) * scale + u); /* both are >= 0: the cast is the floor */
-    level = level < levels ? level : levels;              /* a rounded-up norm share of 1 plus u stays on the scale */
-    uint32_t sign = v[i] < 0;
+    const float u = (float)(int32_t)(draws[i] >> 8) * 0x1p-24F;
+    int32_t level = (int32_t)(fabsf(v[i]) * scale + u); /* both are >= 0: the cast is the floor */
+    level = level < levels ? level : levels;            /* a rounded-up norm share of 1 plus u stays on the scale */
+    const int32_t sign = v[i] < 0;
     codes[i] = (uint8_t)(level | sign << (bits - 1));
-  }
-}
-
-/* Appends n codes of `bits` bits to the bit stream; `held` bits wait in *bits_held. */
-typedef struct packer {
-  uint8_t *at;
-  uint64_t word;
-  int held;
-} packer;
-
-static void pack(packer *p, const uint8_t *codes, int64_t n, int bits)
-{
-  if (bits == 8) {
-    memcpy(p->at, codes, (size_t)n);
-    p->at += n;
-    return;
-  }
-  for (int64_t i = 0; i < n; i++) {
-    p->word |= (uint64_t)codes[i] << p->held;
-    p->held += bits;
-    while (p->held >= 8) {
-      *p->at++ = (uint8_t)p->word;
-      p->word >>= 8;
-      p->held -= 8;
-    }
   }
 }
 
 static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, rh_rng *rng, uint8_t *wire)
 {
-  uint32_t draws[DRAWS];
-  uint8_t codes[DRAWS];
-  uint32_t levels = (1U << (o->bits - 1)) - 1;
-  float length = norm(v, n);
+  uint32_t draws[RH_BLOCK];
+  uint8_t codes[RH_BLOCK];
+  const int32_t levels = (1 << (o->bits - 1)) - 1;
+  const float length = (float)sqrt(rh_segment_magnitudes(v, n).squares);
   float scale = length > 0 ? (float)levels / length : 0;
   if (!isfinite(scale)) scale = 0; /* a norm so small that its inverse overflows rounds to zero */
-  bool finite = isfinite(length);  /* else all codes are 0, and 0 times the norm decodes to NaN: it stays visible */
+  const bool finite =
+      isfinite(length); /* else all codes are 0, and 0 times the norm decodes to NaN: it stays visible */
   memcpy(wire, &length, 4);
-  packer p = {.at = wire + 4};
-  for (int64_t i = 0; i < n; i += DRAWS) {
-    int64_t m = n - i < DRAWS ? n - i : DRAWS;
+  wire += 4;
+  for (int64_t i = 0; i < n; i += RH_BLOCK) {
+    const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
     rh_rng_fill_u32(rng, draws, m);
     if (finite)
       quantise(v + i, m, scale, levels, (int)o->bits, draws, codes);
     else
       memset(codes, 0, (size_t)m);
-    pack(&p, codes, m, (int)o->bits);
+    rh_bits_pack(codes, m, (int)o->bits, wire);
+    wire += rh_bits_bytes(m, o->bits);
   }
-  if (p.held > 0) *p.at++ = (uint8_t)p.word;
-  return p.at;
+  return wire;
 }
 
 static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
@@ -162,30 +125,30 @@ static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *
   return at - wire;
 }
 
+RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, float step, int bits, float *restrict v)
+{
+  const int32_t levels = (1 << (bits - 1)) - 1;
+  for (int64_t i = 0; i < n; i++) {
+    const int32_t level = codes[i] & levels;
+    const int32_t sign = codes[i] >> (bits - 1);
+    v[i] = (float)((level ^ -sign) + sign) * step; /* negated by its complement plus one; there is no negative zero */
+  }
+}
+
 static const uint8_t *decode_bucket(const qsgd_options *o, const uint8_t *wire, int64_t n, float *v)
 {
-  uint32_t levels = (1U << (o->bits - 1)) - 1, mask = (1U << o->bits) - 1;
+  uint8_t codes[RH_BLOCK];
   float length;
   memcpy(&length, wire, 4);
-  float step = length / (float)levels;
-  float value[256]; /* of each code; negative zero is plain zero */
-  for (uint32_t code = 0; code <= mask; code++) {
-    float magnitude = (float)(code & levels) * step;
-    value[code] = (code >> (o->bits - 1)) && magnitude > 0 ? -magnitude : magnitude;
+  wire += 4;
+  const float step = length / (float)((1 << (o->bits - 1)) - 1);
+  for (int64_t i = 0; i < n; i += RH_BLOCK) {
+    const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
+    rh_bits_unpack(wire, m, (int)o->bits, codes);
+    dequantise(codes, m, step, (int)o->bits, v + i);
+    wire += rh_bits_bytes(m, o->bits);
   }
-  const uint8_t *at = wire + 4;
-  uint64_t word = 0;
-  int held = 0;
-  for (int64_t i = 0; i < n; i++) {
-    if (held < o->bits) {
-      word |= (uint64_t)*at++ << held;
-      held += 8;
-    }
-    v[i] = value[word & mask];
-    word >>= o->bits;
-    held -= (int)o->bits;
-  }
-  return at;
+  return wire;
 }
 
 static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)

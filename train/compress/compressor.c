@@ -3,7 +3,11 @@
 #include <math.h>
 #include <string.h>
 
-const rh_compressor *const rh_compressors[] = {&rh_compressor_none, &rh_compressor_qsgd, NULL};
+const rh_compressor *const rh_compressors[] = {
+    &rh_compressor_none,    &rh_compressor_qsgd,      &rh_compressor_fp16,     &rh_compressor_bf16,
+    &rh_compressor_int8,    &rh_compressor_int,       &rh_compressor_terngrad, &rh_compressor_sign,
+    &rh_compressor_ef_sign, &rh_compressor_cosine,    &rh_compressor_lowrank,  &rh_compressor_topk,
+    &rh_compressor_randomk, &rh_compressor_threshold, &rh_compressor_dgc,      NULL};
 
 const rh_compressor *rh_compressor_find(const char *name)
 {
@@ -38,7 +42,8 @@ rh_status rh_feedback_check(const rh_feedback_options *feedback, const rh_compre
     return rh_error(RH_EUNSUPPORTED, "compress.error_feedback: '%s' keeps what it does not send by itself; use none",
                     compressor->name);
   rh_claims claims = compressor->claims(options, layout);
-  if (claims.contraction > 0 || claims.bounded || (claims.unbiased && claims.variance < 1)) return RH_OK;
+  if (claims.contraction > 0 || claims.projection || claims.bounded || (claims.unbiased && claims.variance < 1))
+    return RH_OK;
   if (claims.unbiased && isfinite(claims.variance))
     return rh_error(
         RH_EUNSUPPORTED,

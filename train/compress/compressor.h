@@ -98,6 +98,7 @@ typedef struct rh_compressor {
 extern const rh_compressor rh_compressor_lowrank, rh_compressor_none, rh_compressor_qsgd;
 extern const rh_compressor rh_compressor_fp16, rh_compressor_bf16, rh_compressor_int8, rh_compressor_int,
     rh_compressor_terngrad, rh_compressor_sign, rh_compressor_ef_sign, rh_compressor_cosine;
+extern const rh_compressor rh_compressor_topk, rh_compressor_randomk, rh_compressor_threshold, rh_compressor_dgc;
 
 extern const rh_compressor *const rh_compressors[]; /* NULL-terminated */
 const rh_compressor *rh_compressor_find(const char *name);

@@ -1,0 +1,149 @@
+/* TernGrad: minus one, zero or one times the segment's largest magnitude, drawn so that the mean is right.
+ *
+ * Symbols     g a segment of d values, r = sqrt(|g|^2 / d), c the option clip, s = min(max |g_i|, c r) (c = 0: max
+ * |g_i|) Formula     Q(g_i) = s sign(g_i) B_i, B_i = 1 with probability min(|g_i| / s, 1), else 0 Claims      without
+ * clipping unbiased: E |Q(g) - g|^2 = s |g|_1 - |g|^2 <= (sqrt(d) - 1) / 2 |g|^2. (With s = 1 the largest value gives 1
+ * to both sums and each other t - C t^2 <= 1 / (4 C): |g|_1 <= C |g|^2 once 1 + (d - 1) / (4 C) <= C, that is C =
+ * (sqrt(d) + 1) / 2.) Clipped values are biased towards zero: no claims. Draws have 16 bits and shares are resolved to
+ * 2^-16: a probability is off by at most 2^-17 and f32's rounding. Wire        per segment s as f32, NaN if a value is
+ * not finite, then 2 bits a value: 0 zero, 1 plus, 2 minus Differs     r is the deviation from zero, not from the mean:
+ * gradients average nearly zero, and a segment of one value, or of equal ones, has no deviation from its mean and would
+ * be clipped to nothing Source      Wen, Xu, Yan, Wu, Wang, Chen, Li, TernGrad, NeurIPS 2017; clip 2.5 as there
+ */
+#include <math.h>
+#include <string.h>
+
+#include "bits.h"
+#include "clones.h"
+#include "segment.h"
+
+typedef struct terngrad_options {
+  double clip;
+} terngrad_options;
+
+static const rh_option options[] = {
+    {.name = "clip",
+     .kind = RH_OPTION_REAL,
+     .offset = offsetof(terngrad_options, clip),
+     .fallback = "2.5",
+     .min = 0,
+     .max = 1e6,
+     .help =
+         "magnitudes are cut at this many standard deviations, which makes zeros rarer and the mean biased; 0: not"},
+};
+
+enum { BITS = 2 };
+
+static int64_t bound_bytes(const void *opaque, const rh_layout *layout)
+{
+  (void)opaque;
+  return rh_segment_bytes(layout, 4, BITS);
+}
+
+static rh_claims claims(const void *opaque, const rh_layout *layout)
+{
+  const terngrad_options *o = opaque;
+  if (o->clip > 0) return (rh_claims){0};
+  const double variance = fmax(sqrt((double)rh_segment_longest(layout)) - 1, 0) / 2;
+  return (rh_claims){.unbiased = true, .variance = variance, .contraction = fmax(1 - variance, 0)};
+}
+
+/* Shares of s in units of 2^-16, so that the draw is added, and the floor taken, in integers. */
+RH_CLONES static void quantise(const float *restrict v, int64_t n, float power, float units,
+                               const uint16_t *restrict draws, uint8_t *restrict codes)
+{
+  for (int64_t i = 0; i < n; i++) {
+    const float wanted = fabsf(v[i]) * power * units + 0.5F;
+    const int32_t share = (int32_t)(wanted < 65536.0F ? wanted : 65536.0F);
+    codes[i] = (uint8_t)(((share + draws[i]) >> 16) << (v[i] < 0));
+  }
+}
+
+static float scale_of(const terngrad_options *o, const float *v, int64_t n)
+{
+  const rh_magnitudes m = rh_segment_magnitudes(v, n);
+  if (!isfinite(m.largest)) return NAN;
+  const double clipped = o->clip * sqrt(m.squares / (double)n);
+  return o->clip > 0 && clipped < (double)m.largest ? (float)clipped : m.largest;
+}
+
+static uint8_t *encode_segment(const terngrad_options *o, const float *v, int64_t n, rh_rng *rng, uint8_t *wire)
+{
+  uint16_t draws[RH_BLOCK];
+  uint8_t codes[RH_BLOCK];
+  const float scale = scale_of(o, v, n);
+  memcpy(wire, &scale, 4);
+  wire += 4;
+  if (!(scale > 0)) { /* zeros, or not finite */
+    memset(wire, 0, (size_t)rh_bits_bytes(n, BITS));
+    return wire + rh_bits_bytes(n, BITS);
+  }
+  const float power = rh_segment_power((double)scale), units = 65536 / (scale * power);
+  for (int64_t i = 0; i < n; i += RH_BLOCK) {
+    const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
+    rh_rng_fill_u16(rng, draws, m);
+    quantise(v + i, m, power, units, draws, codes);
+    rh_bits_pack(codes, m, BITS, wire);
+    wire += rh_bits_bytes(m, BITS);
+  }
+  return wire;
+}
+
+static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
+{
+  (void)state;
+  const rh_layout *layout = coding->layout;
+  uint8_t *at = wire;
+  for (int32_t s = 0; s < layout->count; s++) {
+    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &coding->rng, at);
+    x += layout->length[s];
+  }
+  return at - wire;
+}
+
+RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, float scale, float *restrict v)
+{
+  for (int64_t i = 0; i < n; i++)
+    v[i] = (float)((codes[i] & 1) - (codes[i] >> 1)) * scale;
+}
+
+static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
+{
+  uint8_t codes[RH_BLOCK];
+  const rh_layout *layout = coding->layout;
+  const uint8_t *at = wire;
+  for (int32_t s = 0; s < layout->count; s++) {
+    const int64_t n = layout->length[s];
+    if (n == 0) continue;
+    float scale;
+    memcpy(&scale, at, 4);
+    at += 4;
+    for (int64_t i = 0; i < n; i += RH_BLOCK) {
+      const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
+      rh_bits_unpack(at, m, BITS, codes);
+      dequantise(codes, m, scale, x + i);
+      at += rh_bits_bytes(m, BITS);
+    }
+    x += n;
+  }
+  RH_ASSERT(at - wire == wire_bytes);
+}
+
+const rh_compressor rh_compressor_terngrad = {
+    .name = "terngrad",
+    .summary = "minus one, zero or one times each tensor's largest magnitude, drawn so that the mean is right",
+    .source = "Wen et al., TernGrad, NeurIPS 2017 (deviations are taken from zero)",
+    .options = options,
+    .option_count = RH_COUNT(options),
+    .options_size = sizeof(terngrad_options),
+    .wire = "4 + ceil(d / 4) for each tensor of d values",
+    .claim = "with clip: 0 unbiased, with a variance of at most (sqrt(d) - 1) / 2 |x|^2 for tensors of d values; "
+             "clipped: none",
+    .claims = claims,
+    .bound_bytes = bound_bytes,
+    .encode = encode,
+    .decode = decode,
+    /* magnitudes 3, share and round 4, draw 10 Philox rounds of 2 products shared by 8 values: 2.5 */
+    .encode_flop = 9.5,
+    .decode_flop = 1,
+};
