@@ -341,6 +341,31 @@ static void qsgd_messages_are_what_they_were(void **state)
   }
 }
 
+/* Hashes of each variant's message, in the order of `variants`, of the build with AVX-512: every instruction set, and a
+ * build without any choice of them, makes the same bits. */
+static void messages_are_the_same_in_every_build(void **state)
+{
+  (void)state;
+  static const int64_t lengths[] = {200, 8, 1, 0, 1500};
+  static const uint64_t expected[RH_COUNT(variants)] = {
+      0x2c52c4fafe81d37e, 0x4b5b5274e538f161, 0x340146573d75bd07, 0x49cc4723bb56f1fc,
+      0x1379ba073cdcdb2e, 0x9519e125010044bc, 0x6a19be88a7ec647d, 0x49cc4723bb56f1fc,
+      0xb09be7019db3c181, 0xaf70ccbb74f72911, 0x29ed5398dece41ae, 0xec8af012f1180eb9,
+      0xb1e05922bf5c68b4, 0x88e8e58192709feb, 0xeab8bfd92a987e58, 0x246a377522b18ecd};
+  const rh_layout layout = {5, lengths, lengths, 1709};
+  float x[MOST], y[MOST];
+  uint8_t wire[WIRE];
+  fill(x, 1709, RANDOM);
+  for (size_t k = 0; k < RH_COUNT(variants); k++) {
+    void *options = options_new(&variants[k]);
+    const int64_t bytes = encode(variants[k].compressor, options, &layout, 0, 0, x, wire);
+    decode(variants[k].compressor, options, &layout, wire, bytes, y);
+    const uint64_t hash = rh_hash_bytes(y, 1709 * sizeof *y, rh_hash_bytes(wire, (size_t)bytes, 0));
+    if (hash != expected[k]) fail_msg("variant %zu: hash 0x%016llx", k, (unsigned long long)hash);
+    free(options);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -351,6 +376,7 @@ int main(void)
       cmocka_unit_test(vote_is_the_majority_and_ties_are_a_shared_coin),
       cmocka_unit_test(codes_are_packed_bit_by_bit),
       cmocka_unit_test(qsgd_messages_are_what_they_were),
+      cmocka_unit_test(messages_are_the_same_in_every_build),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

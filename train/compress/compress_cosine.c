@@ -98,11 +98,11 @@ static uint8_t *encode_segment(const cosine_options *o, const float *v, int64_t 
     return wire + rh_bits_bytes(n, o->bits);
   }
   const int32_t top = (1 << o->bits) - 1;
-  const double widest = asin(fmin((double)head[1], 1));
+  const float widest = arcsin(fminf(head[1], 1));
   const float power = rh_segment_power((double)head[0]), share = head[1] / (head[0] * power);
   for (int64_t i = 0; i < n; i += RH_BLOCK) {
     const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
-    quantise(v + i, m, power, share, (float)widest, (float)(top / (2 * widest)), top, codes);
+    quantise(v + i, m, power, share, widest, (float)top / (2 * widest), top, codes);
     rh_bits_pack(codes, m, (int)o->bits, wire);
     wire += rh_bits_bytes(m, o->bits);
   }
@@ -145,11 +145,11 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
     float head[2];
     memcpy(head, at, 8);
     at += 8;
-    const double widest = asin(fmin((double)head[1], 1)), step = 2 * widest / ((1 << o->bits) - 1);
+    const float widest = arcsin(fminf(head[1], 1)), step = 2 * widest / (float)((1 << o->bits) - 1);
     for (int64_t i = 0; i < n; i += RH_BLOCK) {
       const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
       rh_bits_unpack(at, m, (int)o->bits, codes);
-      dequantise(codes, m, (float)widest, (float)step, 1 / head[1], head[0], x + i);
+      dequantise(codes, m, widest, step, 1 / head[1], head[0], x + i);
       at += rh_bits_bytes(m, o->bits);
     }
     x += n;
