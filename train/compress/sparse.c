@@ -33,117 +33,122 @@ int64_t rh_sparse_scratch_bytes(const rh_layout *sections)
   return longest * (int64_t)sizeof(uint32_t);
 }
 
-/* Selection. A histogram of the 11 top bits of the magnitude (exponent and 3 bits) names the bin of the k-th largest;
- * a second pass takes the indices of that bin and of all above; what is left, the order within that bin, is settled on
- * those few by their 20 low bits, 10 at a time.
- *
- * Most values are far below the k-th largest. From a sample, a magnitude is guessed that somewhat more than k values
- * reach; blocks without any are skipped at the speed of reading. A wrong guess is seen, since fewer than k are then
- * counted, and costs a second count: the result never depends on it. */
-enum { BLOCK = 32, SHIFT = 20, BINS = 1 << (31 - SHIFT), DIGIT = 10, SAMPLE = 2048 };
+/* Selection. From a sample, a magnitude is guessed that somewhat more than k values reach; one scan at the speed of
+ * reading takes their indices. Among those few the k-th largest is found digit by digit, from the top: 11 bits
+ * (exponent and 3 bits), then 10 and 10. A wrong guess is seen, since fewer than k are then taken, and all values are
+ * looked at: the result never depends on it. */
+enum { BLOCK = 64, DENSE = 16, FEW = 4, TOP = 20, BINS = 1 << (31 - TOP), DIGIT = 10, SAMPLE = 2048 };
 
-RH_INLINE bool block_reaches(const float *x, uint32_t floor)
+/* Bit j of 64: flag [j], 0 or 1. *total: how many are 1. */
+RH_INLINE uint64_t bits_of(const uint8_t flag[BLOCK], uint64_t *total)
 {
-  uint32_t any = 0;
-  for (int i = 0; i < BLOCK; i++)
-    any |= (int32_t)rh_sparse_magnitude(x[i]) >= (int32_t)floor;
-  return any;
-}
-
-/* Counts of bins; those below `floor`, the bottom of a bin, are not complete. */
-RH_CLONES static void count_bins(const float *x, int64_t d, uint32_t floor, uint32_t *count)
-{
-  uint32_t other[BINS] = {0}; /* neighbours are often of one bin: two counters do not wait for each other */
-  memset(count, 0, BINS * sizeof *count);
-  int64_t i = 0;
-  for (; i + BLOCK <= d; i += BLOCK) {
-    if (floor > 0 && !block_reaches(x + i, floor)) continue;
-    for (int j = 0; j < BLOCK; j += 2) {
-      count[rh_sparse_magnitude(x[i + j]) >> SHIFT]++;
-      other[rh_sparse_magnitude(x[i + j + 1]) >> SHIFT]++;
-    }
+  uint64_t word[BLOCK / 8], sums = 0, bits = 0;
+  memcpy(word, flag, BLOCK);
+  for (int w = 0; w < BLOCK / 8; w++) {
+    sums += word[w];                                     /* byte by byte, 8 at most */
+    bits |= word[w] * 0x0102040810204080 >> 56 << 8 * w; /* the product's top byte has byte b's flag at bit b */
   }
-  for (; i < d; i++)
-    count[rh_sparse_magnitude(x[i]) >> SHIFT]++;
-  for (int b = 0; b < BINS; b++)
-    count[b] += other[b];
-}
-
-/* The bin, from the top, in which the k-th value is, and how many of the k are above it; -1 if fewer than k are in bins
- * `lowest` and above. */
-static int64_t bin_of(const uint32_t *count, int64_t bins, int64_t lowest, int64_t k, int64_t *above)
-{
-  *above = 0;
-  for (int64_t b = bins - 1; b >= lowest; b--) {
-    if (*above + count[b] >= k) return b;
-    *above += count[b];
-  }
-  return -1;
-}
-
-/* The bottom of a bin that somewhat more than k values reach, as far as a sample tells; 0 where that is most bins. */
-static uint32_t guess_floor(const float *x, int64_t d, int64_t k)
-{
-  if (d < 8 * SAMPLE || k > d / 16) return 0;
-  uint32_t count[BINS] = {0};
-  for (int64_t s = 0, stride = d / SAMPLE; s < SAMPLE; s++)
-    count[rh_sparse_magnitude(x[s * stride]) >> SHIFT]++;
-  int64_t above, enough = k * SAMPLE / d; /* plus 4 standard deviations of a sample's count */
-  enough += 4 * (int64_t)sqrt((double)enough) + 4;
-  return (uint32_t)bin_of(count, BINS, 0, enough, &above) << SHIFT;
+  *total = sums * 0x0101010101010101 >> 56;
+  return bits;
 }
 
 RH_CLONES int64_t rh_sparse_above(const float *x, int64_t d, uint32_t floor, uint32_t *index)
 {
   int64_t n = 0, i = 0;
   for (; i + BLOCK <= d; i += BLOCK) {
-    if (!block_reaches(x + i, floor)) continue;
-    for (int j = 0; j < BLOCK; j++) {
-      index[n] = (uint32_t)(i + j); /* n <= i + j < d */
-      n += rh_sparse_magnitude(x[i + j]) >= floor;
+    uint8_t flag[BLOCK];
+    uint64_t total;
+    for (int j = 0; j < BLOCK; j++)
+      flag[j] = (int32_t)rh_sparse_magnitude(x[i + j]) >= (int32_t)floor;
+    uint64_t bits = bits_of(flag, &total);
+    if (total == 0) continue;
+    if (total > DENSE) {
+      for (int j = 0; j < BLOCK; j++) {
+        index[n] = (uint32_t)(i + j); /* n <= i + j < d */
+        n += flag[j];
+      }
+      continue;
     }
+    /* a few are written whether they are there or not, since how many there are no processor foresees */
+    uint32_t *at = index + n; /* n <= i, and i + FEW < d */
+    for (int j = 0; j < FEW; j++, bits &= bits - 1)
+      at[j] = (uint32_t)i + (bits ? (uint32_t)__builtin_ctzll(bits) : 0);
+    for (at += FEW; bits; bits &= bits - 1)
+      *at++ = (uint32_t)(i + __builtin_ctzll(bits));
+    n += (int64_t)total;
   }
   for (; i < d; i++)
     if (rh_sparse_magnitude(x[i]) >= floor) index[n++] = (uint32_t)i;
   return n;
 }
 
-/* The magnitude of the k-th largest of bin `prefix` among x at index [n]; *take of those that equal it are wanted. */
-static uint32_t kth_of_bin(const float *x, const uint32_t *index, int64_t n, uint32_t prefix, int64_t k, int64_t *take)
+/* The bin, from bin `highest` down, in which the k-th value is; *above: how many are in higher ones. */
+static uint32_t bin_of(const uint32_t *count, uint32_t highest, int64_t k, int64_t *above)
 {
-  enum { DIGITS = 1 << DIGIT };
-  for (int shift = SHIFT - DIGIT; shift >= 0; shift -= DIGIT) {
-    uint32_t count[DIGITS] = {0};
-    for (int64_t j = 0; j < n; j++) {
-      const uint32_t m = rh_sparse_magnitude(x[index[j]]);
-      if (m >> (shift + DIGIT) == prefix) count[m >> shift & (DIGITS - 1)]++;
-    }
-    int64_t above;
-    prefix = prefix << DIGIT | (uint32_t)bin_of(count, DIGITS, 0, k, &above);
-    k -= above;
+  uint32_t bin = highest;
+  for (*above = 0; *above + count[bin] < k; bin--)
+    *above += count[bin];
+  return bin;
+}
+
+/* The bottom of a bin that somewhat more than k values reach, as far as a sample tells; 0 for all values. */
+static uint32_t guess_floor(const float *x, int64_t d, int64_t k)
+{
+  const int64_t size = d / 8 < SAMPLE ? d / 8 : SAMPLE;
+  int64_t above, enough = k * size / d;
+  enough += 4 * (int64_t)sqrt((double)enough) + 4; /* 4 standard deviations of a sample's count, and a few */
+  if (enough > size / 2) return 0;
+  uint32_t count[BINS] = {0}, highest = 0;
+  for (int64_t s = 0, stride = d / size; s < size; s++) {
+    const uint32_t bin = rh_sparse_magnitude(x[s * stride]) >> TOP;
+    count[bin]++;
+    highest = bin > highest ? bin : highest;
   }
-  *take = k;
-  return prefix;
+  return bin_of(count, highest, enough, &above) << TOP;
+}
+
+/* Keeps of index [n] those whose magnitude is `floor` or more. */
+static int64_t keep_above(const float *x, uint32_t floor, uint32_t *index, int64_t n)
+{
+  int64_t kept = 0;
+  for (int64_t j = 0; j < n; j++) {
+    const uint32_t i = index[j];
+    index[kept] = i;
+    kept += rh_sparse_magnitude(x[i]) >= floor;
+  }
+  return kept;
+}
+
+/* The digit of `bits` bits at `shift` of the k-th largest of those at index [n] whose higher bits are `prefix`. */
+static uint32_t digit_of(const float *x, const uint32_t *index, int64_t n, uint32_t prefix, int shift, int bits,
+                         int64_t k, int64_t *above)
+{
+  uint32_t count[BINS] = {0}, highest = 0;
+  for (int64_t j = 0; j < n; j++) {
+    const uint32_t m = rh_sparse_magnitude(x[index[j]]) >> shift, digit = m & ((1U << bits) - 1);
+    if (m >> bits != prefix) continue;
+    count[digit]++;
+    highest = digit > highest ? digit : highest;
+  }
+  return bin_of(count, highest, k, above);
 }
 
 void rh_sparse_largest(const float *x, int64_t d, int64_t k, uint32_t *index)
 {
   RH_ASSERT(k > 0 && k <= d && d <= UINT32_MAX);
-  uint32_t count[BINS], floor = guess_floor(x, d, k);
-  int64_t above, bin, take;
-  count_bins(x, d, floor, count);
-  bin = bin_of(count, BINS, floor >> SHIFT, k, &above);
-  if (bin < 0) {
-    count_bins(x, d, 0, count);
-    bin = bin_of(count, BINS, 0, k, &above);
+  int64_t above, n = rh_sparse_above(x, d, guess_floor(x, d, k), index);
+  if (n < k) n = rh_sparse_above(x, d, 0, index);
+  uint32_t kth = digit_of(x, index, n, 0, TOP, 31 - TOP, k, &above);
+  int64_t take = k - above; /* of those that share the digits known so far */
+  n = keep_above(x, kth << TOP, index, n);
+  for (int shift = TOP - DIGIT; shift >= 0; shift -= DIGIT) {
+    kth = kth << DIGIT | digit_of(x, index, n, kth, shift, DIGIT, take, &above);
+    take -= above;
   }
-  const int64_t n = rh_sparse_above(x, d, (uint32_t)bin << SHIFT, index);
-  const uint32_t kth = kth_of_bin(x, index, n, (uint32_t)bin, k - above, &take);
   int64_t kept = 0;
   for (int64_t j = 0; j < n; j++) {
     const uint32_t i = index[j], m = rh_sparse_magnitude(x[i]);
-    if (m < kth || (m == kth && take-- <= 0)) continue;
-    index[kept++] = i;
+    if (m > kth || (m == kth && take-- > 0)) index[kept++] = i;
   }
   RH_ASSERT(kept == k);
 }
