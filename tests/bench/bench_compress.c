@@ -96,7 +96,17 @@ done:
   return status;
 }
 
-/* Every compressor with its defaults, and those with `bits` at less than eight. */
+/* What is measured beside the defaults, of every compressor that has the option. */
+static const struct {
+  const char *option, *key, *value, *label;
+} variants[] = {
+    {"bits", "compress.bits", "3", "bits 3"},
+    {"rounding", "compress.rounding", "nearest", "rounding nearest"},
+    {"ratio", "compress.ratio", "0.0001", "ratio 0.0001"},
+    {"threshold", "compress.threshold", "2.5758", "threshold 2.5758"}, /* 1 % of a normal distribution */
+};
+
+/* Every compressor with its defaults, and with the variants of the options that it has. */
 static rh_status measure_all(fixture *f)
 {
   rh_status status = RH_OK;
@@ -105,18 +115,13 @@ static rh_status measure_all(fixture *f)
     const rh_compressor *c = rh_compressors[i];
     if (!c->encode || !c->decode) continue;
     RH_TRY(measure(c, &settings, "", f));
-    for (size_t k = 0; k < c->option_count; k++) {
-      if (strcmp(c->options[k].name, "bits") == 0) {
-        rh_settings_set(&settings, "compress.bits", "3", "bench", NULL);
-        RH_TRY(measure(c, &settings, "bits 3", f));
+    for (size_t k = 0; k < c->option_count; k++)
+      for (size_t v = 0; v < RH_COUNT(variants); v++) {
+        if (strcmp(c->options[k].name, variants[v].option) != 0) continue;
+        rh_settings_set(&settings, variants[v].key, variants[v].value, "bench", NULL);
+        RH_TRY(measure(c, &settings, variants[v].label, f));
         rh_settings_clear(&settings);
       }
-      if (strcmp(c->options[k].name, "rounding") == 0) {
-        rh_settings_set(&settings, "compress.rounding", "nearest", "bench", NULL);
-        RH_TRY(measure(c, &settings, "rounding nearest", f));
-        rh_settings_clear(&settings);
-      }
-    }
   }
 done:
   rh_settings_clear(&settings);
