@@ -1,6 +1,9 @@
 #include "rng.h"
 
 #include <math.h>
+#if defined(__x86_64__) && !defined(RH_SANITIZED)
+#include <immintrin.h>
+#endif
 
 /* Random123's own code is outside our warning flags. */
 #pragma GCC diagnostic push
@@ -68,14 +71,66 @@ RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4]
   }
 }
 
+#if defined(__x86_64__) && !defined(RH_SANITIZED)
+/* The same for AVX2, four blocks at a time, by hand: the compiler makes three products of each 64-bit one where
+ * AVX-512's is missing, though one is enough, since the upper halves do not count. Returns how many blocks it made. */
+__attribute__((target("avx2"))) static int64_t make_blocks_avx2(const uint32_t key[2], const uint32_t first[4],
+                                                                int64_t count, word *x)
+{
+  const __m256i m0 = _mm256_set1_epi64x(PHILOX_M4x32_0), m1 = _mm256_set1_epi64x(PHILOX_M4x32_1);
+  int64_t b = 0;
+  for (; b + 4 <= count; b += 4) {
+    __m256i c0 =
+        _mm256_add_epi32(_mm256_set1_epi32((int)(first[0] + (uint32_t)b)), _mm256_setr_epi32(0, 0, 1, 0, 2, 0, 3, 0));
+    __m256i c1 = _mm256_set1_epi32((int)first[1]), c2 = _mm256_set1_epi32((int)first[2]);
+    __m256i c3 = _mm256_set1_epi32((int)first[3]);
+    uint32_t k0 = key[0], k1 = key[1];
+#pragma GCC unroll 10
+    for (int round = 0; round < PHILOX4x32_DEFAULT_ROUNDS; round++) {
+      const __m256i p = _mm256_mul_epu32(c0, m0), q = _mm256_mul_epu32(c2, m1);
+      c0 = _mm256_srli_epi64(q, 32) ^ c1 ^ _mm256_set1_epi32((int)k0);
+      c1 = q;
+      c2 = _mm256_srli_epi64(p, 32) ^ c3 ^ _mm256_set1_epi32((int)k1);
+      c3 = p;
+      k0 += PHILOX_W32_0;
+      k1 += PHILOX_W32_1;
+    }
+    /* numbers 0 and 1 of a block side by side, then 2 and 3, then blocks in order */
+    const __m256i low = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xAA);
+    const __m256i high = _mm256_blend_epi32(c2, _mm256_slli_epi64(c3, 32), 0xAA);
+    const __m256i even = _mm256_unpacklo_epi64(low, high), odd = _mm256_unpackhi_epi64(low, high);
+    _mm256_storeu_si256((__m256i *)(x + 4 * b), _mm256_permute2x128_si256(even, odd, 0x20));
+    _mm256_storeu_si256((__m256i *)(x + 4 * b + 8), _mm256_permute2x128_si256(even, odd, 0x31));
+  }
+  return b;
+}
+
+/* As many of the blocks as there is a better way for than make_blocks. */
+static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, word *x)
+{
+  if (!__builtin_cpu_supports("avx2") || __builtin_cpu_supports("avx512dq")) return 0;
+  return make_blocks_avx2(key, first, count, x);
+}
+#else
+static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, word *x)
+{
+  (void)key;
+  (void)first;
+  (void)count;
+  (void)x;
+  return 0;
+}
+#endif
+
 static void fill(rh_rng *rng, word *x, int64_t n)
 {
   int64_t i = 0;
   while (i < n && rng->used < 4)
     x[i++] = rng->block[rng->used++];
-  const int64_t blocks = (n - i) / 4;
-  make_blocks(rng->key, rng->counter, blocks, x + i);
-  rng->counter[0] += (uint32_t)blocks;
+  const int64_t blocks = (n - i) / 4, made = make_first_blocks(rng->key, rng->counter, blocks, x + i);
+  rng->counter[0] += (uint32_t)made;
+  make_blocks(rng->key, rng->counter, blocks - made, x + i + 4 * made);
+  rng->counter[0] += (uint32_t)(blocks - made);
   for (i += 4 * blocks; i < n; i++)
     x[i] = rh_rng_u32(rng);
 }
