@@ -89,7 +89,7 @@ static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, 
   uint32_t draws[RH_BLOCK];
   uint8_t codes[RH_BLOCK];
   const int32_t levels = (1 << (o->bits - 1)) - 1;
-  const float length = (float)sqrt(rh_segment_magnitudes(v, n).squares);
+  const float length = (float)sqrt(rh_segment_squares(v, n));
   float scale = length > 0 ? (float)levels / length : 0;
   if (!isfinite(scale)) scale = 0; /* a norm so small that its inverse overflows rounds to zero */
   const bool finite =

@@ -87,6 +87,25 @@ rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n)
   return (rh_magnitudes){sum_lanes(lane), bits_float(largest)};
 }
 
+RH_CLONES static void squares(const float *x, int64_t n, double *lane)
+{
+  double sum[LANES] = {0};
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (int k = 0; k < LANES; k++)
+      sum[k] += (double)x[i + k] * (double)x[i + k];
+  for (; i < n; i++)
+    sum[i % LANES] += (double)x[i] * (double)x[i];
+  memcpy(lane, sum, sizeof sum);
+}
+
+double rh_segment_squares(const float *x, int64_t n)
+{
+  double lane[LANES];
+  squares(x, n, lane);
+  return sum_lanes(lane);
+}
+
 RH_CLONES static void absolute(const float *x, int64_t n, double *lane)
 {
   double sum[LANES] = {0};

@@ -12,7 +12,10 @@ enum { RH_BLOCK = 512 }; /* values worked on at once: draws, codes and values st
 /* Smallest and largest value of x [n], n > 0. False, and nothing is set, if a value is not finite. */
 bool rh_segment_range(const float *x, int64_t n, float *lo, float *hi);
 
-/* Sum of squares in f64, and the largest magnitude: NaN or infinite if a value is. */
+/* Sum of squares in f64. */
+double rh_segment_squares(const float *x, int64_t n);
+
+/* The same, and the largest magnitude: NaN or infinite if a value is. */
 typedef struct rh_magnitudes {
   double squares;
   float largest;
