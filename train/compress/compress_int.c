@@ -1,17 +1,20 @@
 /* int8 and int: whole levels between a segment's smallest and largest value.
  *
  * Symbols     v a segment of d values, lo and hi its smallest and largest, L = 2^bits - 1, step = (hi - lo) / L
- * Formula     q_i = floor((v_i - lo) / step + u), Q(v_i) = lo + q_i step; stochastic: u uniform in [0, 1), nearest: u =
- * 1/2. A segment of equal values has step 0 and comes back as it was. Claims      stochastic: unbiased, E |Q(v) - v|^2
- * <= (d - 2) step^2 / 4, since lo and hi are levels; with (hi - lo)^2 <= 2 (hi^2 + lo^2) <= 2 |v|^2 this is at most (d
- * - 2) / (2 L^2) |v|^2. nearest: |Q(v_i) - v_i| <= step / 2, so the same bound holds for every draw. Where the bound is
- * below 1 (d < 2 L^2 + 2: 130,052 values at 8 bits) either is a contraction. Draws have 16 bits and levels are resolved
- * to 2^-16 of a step: a level's probability is off by at most 2^-16, plus what f32 rounds. The bounds claimed are a
- * thousandth wider for it. Wire        per segment lo and hi as f32, then `bits` bits a value, least significant bit
- * first. Not finite: lo is NaN Differs     the authors take step = max((hi - lo) / L, 1e-8), which rounds ranges below
- * 1e-8 L, usual late in a training, to a few levels or to none; here hi is sent instead of the step, and the range is
- * scaled by a power of two Source      Aketi, Kodge, Roy, Low precision decentralized distributed training over IID and
- * non-IID data, arXiv 2111.09389; the unbiased rounding with bounds: Suresh, Yu, Kumar, McMahan, ICML 2017
+ * Formula     q_i = floor((v_i - lo) / step + u), Q(v_i) = lo + q_i step; stochastic: u uniform in [0, 1), nearest:
+ *             u = 1/2. A segment of equal values has step 0 and comes back as it was.
+ * Claims      stochastic: unbiased, E |Q(v) - v|^2 <= (d - 2) step^2 / 4, since lo and hi are levels; with
+ *             (hi - lo)^2 <= 2 (hi^2 + lo^2) <= 2 |v|^2 this is at most (d - 2) / (2 L^2) |v|^2.
+ *             nearest: |Q(v_i) - v_i| <= step / 2, so the same bound holds for every draw.
+ *             Where the bound is below 1 (d < 2 L^2 + 2: 130,052 values at 8 bits) either is a contraction.
+ *             Draws have 16 bits and levels are resolved to 2^-16 of a step: a level's probability is off by at most
+ *             2^-16, plus what f32 rounds. The bounds claimed are a thousandth wider for it.
+ * Wire        per segment lo and hi as f32, then `bits` bits a value, least significant bit first. Not finite: lo is NaN
+ * Differs     the authors take step = max((hi - lo) / L, 1e-8), which rounds ranges below 1e-8 L, usual late in a
+ *             training, to a few levels or to none; here hi is sent instead of the step, and the range is scaled by a
+ *             power of two
+ * Source      Aketi, Kodge, Roy, Low precision decentralized distributed training over IID and non-IID data,
+ *             arXiv 2111.09389; the unbiased rounding with bounds: Suresh, Yu, Kumar, McMahan, ICML 2017
  */
 #include <math.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  *             finite, its first one sent is NaN: a draw that misses it does not hide it.
  * Source      Konecny et al., Federated learning: strategies for improving communication efficiency, 2016 (on);
  *             Stich, Cordonnier, Jaggi, Sparsified SGD with memory, NeurIPS 2018 (off); places by Floyd: Bentley,
- * Floyd, A sample of brilliance, CACM 30(9), 1987
+ *             Floyd, A sample of brilliance, CACM 30(9), 1987
  */
 #include <math.h>
 

@@ -2,12 +2,15 @@
  *
  * Symbols     x a vector of d values, N workers, mu the option magnitude; p a segment of d_l values
  * Formula     sign: Q(x_i) = mu sign(x_i); the mean of N such is replaced by mu times its sign: a majority vote. A tie
- * is decided by a coin that all workers share. ef-sign: C(p) = |p|_1 / d_l sign(p), per segment. sign(0) = 1. Claims
- * sign: none. ef-sign: |C(p) - p|^2 = |p|^2 - |p|_1^2 / d_l, so a contraction with delta = |p|_1^2 / (d_l |p|^2), which
- * is at least 1 / d_l (one value that is not zero) and usually near 2 / pi Wire        sign: a byte, 1 if a value is
- * not finite (all then decode to NaN), then a bit a value, 1 if it is below zero; ef-sign: per segment |p|_1 / d_l as
- * f32, then a bit a value Source      Bernstein, Zhao, Azizzadenesheli, Anandkumar, signSGD with majority vote, ICLR
- * 2019; Karimireddy, Rebjock, Stich, Jaggi, Error feedback fixes signSGD, ICML 2019
+ *             is decided by a coin that all workers share.
+ *             ef-sign: C(p) = |p|_1 / d_l sign(p), per segment. sign(0) = 1.
+ * Claims      sign: none.
+ *             ef-sign: |C(p) - p|^2 = |p|^2 - |p|_1^2 / d_l, so a contraction with delta = |p|_1^2 / (d_l |p|^2), which
+ *             is at least 1 / d_l (one value that is not zero) and usually near 2 / pi
+ * Wire        sign: a byte, 1 if a value is not finite (all then decode to NaN), then a bit a value, 1 if it is below
+ *             zero; ef-sign: per segment |p|_1 / d_l as f32, then a bit a value
+ * Source      Bernstein, Zhao, Azizzadenesheli, Anandkumar, signSGD with majority vote, ICLR 2019;
+ *             Karimireddy, Rebjock, Stich, Jaggi, Error feedback fixes signSGD, ICML 2019
  */
 #include <math.h>
 #include <string.h>

@@ -2,10 +2,10 @@
  *
  * Symbols     d values of a section (a tensor, or the whole message), k = max(1, floor(d ratio))
  * Formula     C(x)_i = x_i if |x_i| is among the k largest, else 0; of equals the first; NaN counts as the largest
- * Claims      a contraction with delta = k / d, the smallest over the sections: the k largest squares are at least k /
- * d of their sum. What is sent is exact, so x - C(x) is, too. Wire        for each section the indices (index.h), then
- * the values as f32; k is not sent, since all know it Source      Aji, Heafield, EMNLP 2017; Stich, Cordonnier, Jaggi,
- * Sparsified SGD with memory, NeurIPS 2018
+ * Claims      a contraction with delta = k / d, the smallest over the sections: the k largest squares are at least
+ *             k / d of their sum. What is sent is exact, so x - C(x) is, too.
+ * Wire        for each section the indices (index.h), then the values as f32; k is not sent, since all know it
+ * Source      Aji, Heafield, EMNLP 2017; Stich, Cordonnier, Jaggi, Sparsified SGD with memory, NeurIPS 2018
  */
 #include "sparse.h"
 
