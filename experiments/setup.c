@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "machine.h"
@@ -11,7 +12,7 @@ static rh_status choose_device(const rh_run *run, rh_setup *setup)
   setup->backend = rh_backend_find(names[run->run.backend]);
   if (!setup->backend) return rh_error(RH_EDEVICE, "run.backend: '%s' is not in this build", names[run->run.backend]);
   setup->threads = run->run.threads > 0 ? (int)run->run.threads : rh_machine_cores();
-  setup->memory_bytes = run->run.memory > 0 ? (int64_t)run->run.memory : rh_machine_memory_bytes() / 2;
+  setup->memory_bytes = run->run.memory > 0 ? (int64_t)ceil(run->run.memory) : rh_machine_memory_bytes() / 2;
   return RH_OK;
 }
 
