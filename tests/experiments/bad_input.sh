@@ -100,6 +100,8 @@ refuse complete_graph "graph 'complete': 1000000 workers would have 1e\+12 edges
   run good.yaml --set platform.workers=1000000 --set train.method=dpsgd --set graph.name=complete
 mkfifo pipe
 refuse pipe_for_platform "tried 'pipe' \(not a regular file\)" run good.yaml --set platform.file=pipe
+refuse little_memory '^rehearse: --set run\.memory=1MB: run\.memory: .*needs at least [0-9.]+ MB' \
+  run good.yaml --set run.memory=1MB
 
 # Platforms
 refuse more_workers_than_hosts 'two\.xml. has 2 hosts, fewer than the 3 workers' run good.yaml --set platform.workers=3
