@@ -160,9 +160,19 @@ rh_status rh_store_finish(rh_store *store, sqlite3_stmt *statement)
   return status;
 }
 
+rh_status rh_store_check_place(rh_store *store)
+{
+  int moved = 0;
+  if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+    return rh_error(RH_EIO, "%s: was removed or replaced while it was in use", store->path);
+  return RH_OK;
+}
+
 rh_status rh_store_begin(rh_store *store)
 {
   if (!sqlite3_get_autocommit(store->db)) return RH_OK;
+  rh_status status = rh_store_check_place(store);
+  if (status != RH_OK) return status;
   /* immediate: who may not write learns it here, not in the middle */
   return rh_store_execute(store, "BEGIN IMMEDIATE");
 }

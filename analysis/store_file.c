@@ -156,7 +156,14 @@ static rh_status publish(const char *temporary, const char *path, bool replace, 
 
 rh_status rh_store_file_create(const char *path, bool replace, bool *exists)
 {
+  static const char *const suffixes[] = {"-wal", "-journal"};
   *exists = false;
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes && !replace; i++)
+    if (has_companion(path, suffixes[i]))
+      return rh_error(RH_EIO,
+                      "%s: cannot be created: '%s%s' is left of another database, whose rows SQLite would mix in; "
+                      "move it away",
+                      path, path, suffixes[i]);
   rh_text temporary = {0};
   rh_text_append(&temporary, "%s.new-%ld", path, (long)getpid());
   rh_status status = RH_OK;

@@ -97,6 +97,7 @@ rh_status rh_store_merge(rh_store *into, const char *from, int *merged, int *ski
   if (is_same_file(from, into->path)) return rh_error(RH_EINVAL, "%s: cannot be merged into itself", from);
   bool attached = false;
   rh_status status;
+  RH_TRY(rh_store_check_place(into));
   RH_TRY(rh_store_file_check(from));
   RH_TRY(rh_store_commit(into)); /* nothing can be attached within a transaction */
   RH_TRY(attach(into, from));

@@ -49,6 +49,8 @@ RH_CHECKED rh_status rh_store_finish(rh_store *store, sqlite3_stmt *statement);
 /* Steps to the next row; *row = false after the last. */
 RH_CHECKED rh_status rh_store_next(rh_store *store, sqlite3_stmt *statement, bool *row);
 
+/* RH_EIO if the path names the open file no more: rows would go where nobody finds them. */
+RH_CHECKED rh_status rh_store_check_place(rh_store *store);
 RH_CHECKED rh_status rh_store_begin(rh_store *store); /* a transaction, if there is none */
 RH_CHECKED rh_status rh_store_commit(rh_store *store);
 void rh_store_rollback(rh_store *store);

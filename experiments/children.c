@@ -25,6 +25,7 @@ void rh_children_catch_signals(void)
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGHUP, &action, NULL);
+  signal(SIGPIPE, SIG_IGN);
 }
 
 bool rh_children_interrupted(void)
@@ -66,12 +67,10 @@ static void fail(pool *p, rh_status status)
 static void start_one(pool *p, size_t task)
 {
   child *c = &p->children[p->active];
-  *c = (child){.task = task};
+  *c = (child){.task = task, .process = {.pid = -1, .out = -1, .err = -1}};
   rh_status status = p->def->start(p->def->context, task, &c->process);
-  if (status == RH_OK)
-    p->active++;
-  else
-    fail(p, status);
+  fail(p, status);
+  if (status == RH_OK && c->process.pid > 0) p->active++;
 }
 
 /* Hands over the complete lines of a child's stdout; `all`: the last one, too, if it lacks a line feed. */

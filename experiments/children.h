@@ -7,7 +7,8 @@
 typedef struct rh_children_def {
   int jobs; /* children at the same time, at least 1 */
   void *context;
-  /* Starts task `task`. A failure ends everything with that status. */
+  /* Starts task `task`, or leaves process->pid at -1: there is nothing to do. A failure ends everything with that
+   * status. */
   rh_status (*start)(void *context, size_t task, rh_process *process);
   /* One line of a child's stdout, without its line feed. */
   void (*line)(void *context, size_t task, const char *line);
@@ -16,7 +17,8 @@ typedef struct rh_children_def {
   void (*tick)(void *context); /* a few times a second; NULL: never */
 } rh_children_def;
 
-/* Takes SIGINT, SIGTERM and SIGHUP from here on; without it a signal ends the program as usual. */
+/* Takes SIGINT, SIGTERM and SIGHUP from here on; without it a signal ends the program as usual. A reader of our output
+ * that has gone ends nothing either. */
 void rh_children_catch_signals(void);
 bool rh_children_interrupted(void);
 

@@ -10,6 +10,7 @@
 #include "children.h"
 #include "commands.h"
 #include "run_execute.h"
+#include "run_merge.h"
 
 enum { SETS_MAX = 256, JOBS_MAX = 1024 };
 
@@ -80,7 +81,7 @@ static const struct argp parser = {options,
                                    "STUDY.yaml",
                                    "Runs a study: trains for real, simulates the network, records everything.\v"
                                    "Runs that the database holds as done are skipped. Exit status: 0 done, 1 a run "
-                                   "failed, 2 bad usage or input, 3 interrupted.",
+                                   "failed or is left to another process, 2 bad usage or input, 3 interrupted.",
                                    NULL,
                                    NULL,
                                    NULL};
@@ -90,10 +91,11 @@ typedef struct session {
   const arguments *arguments;
   rh_study study;
   rh_plan plan;
-  rh_store *store; /* NULL in a dry run without a database */
+  rh_store *store;    /* NULL in a dry run without a database */
+  rh_scratch scratch; /* closed in a dry run */
   rh_profile profile;
   bool created; /* the database did not exist before */
-  bool started; /* a run was started: what is recorded stays */
+  bool started; /* the runs were: what fails from there on is no bad input */
   rh_execution execution;
 } session;
 
@@ -110,16 +112,20 @@ static rh_status make_plan(session *s)
   return RH_OK;
 }
 
-/* Opens the database (a dry run reads it, if there is one) and reads the study's durations. */
+/* Opens the database (a dry run reads it, if there is one), takes over what killed processes left beside it, and reads
+ * the study's durations. */
 static rh_status open_store(session *s)
 {
   rh_status status = RH_OK;
   rh_text json = {0};
   const char *db = s->arguments->db;
+  const bool dry = s->arguments->dry_run;
+  if (!dry) RH_TRY(rh_scratch_open(db, &s->scratch));
   bool exists = access(db, F_OK) == 0;
-  if (!exists && s->arguments->dry_run) goto done;
-  RH_TRY(rh_store_open(db, s->arguments->dry_run ? RH_STORE_READ : RH_STORE_WRITE, &s->store));
+  if (!exists && dry) goto done;
+  RH_TRY(rh_store_open(db, dry ? RH_STORE_READ : RH_STORE_WRITE, &s->store));
   s->created = !exists;
+  if (!dry) RH_TRY(rh_merge_leftovers(s->store, &s->scratch));
   RH_TRY(rh_store_profile(s->store, s->study.name, &json));
   if (json.length > 0) RH_TRY(rh_profile_read(json.data, db, &s->profile));
 done:
@@ -127,8 +133,16 @@ done:
   return status;
 }
 
-/* Leaves no trace of a database that was created for runs that then could not start. */
-static void take_back(session *s)
+/* Whether the database holds no run, be it of another process that found it here. */
+static bool is_empty(session *s)
+{
+  rh_run_list list = {0};
+  bool empty = rh_store_list(s->store, NULL, NULL, &list) == RH_OK && list.count == 0;
+  rh_run_list_clear(&list);
+  return empty;
+}
+
+static void remove_database(const session *s)
 {
   static const char *const suffixes[] = {"", "-wal", "-shm"};
   for (size_t i = 0; i < RH_COUNT(suffixes); i++) {
@@ -137,6 +151,19 @@ static void take_back(session *s)
     unlink(path.data);
     rh_text_clear(&path);
   }
+}
+
+/* Closes what is open. Leaves no trace of a database that was created for runs that then could not start. */
+static rh_status close_session(session *s, bool failed)
+{
+  bool take_back = failed && s->created && !s->execution.recorded && is_empty(s);
+  rh_status status = rh_store_close(s->store);
+  if (take_back && rh_scratch_alone(&s->scratch)) remove_database(s);
+  rh_scratch_close(&s->scratch);
+  rh_profile_clear(&s->profile);
+  rh_plan_clear(&s->plan);
+  rh_study_clear(&s->study);
+  return status;
 }
 
 static rh_status status_of(const session *s, const rh_plan_entry *entry, char *buffer, size_t size)
@@ -240,6 +267,7 @@ static rh_status run(session *s)
   s->execution = (rh_execution){.plan = &s->plan,
                                 .store = s->store,
                                 .db = s->arguments->db,
+                                .scratch = &s->scratch,
                                 .profile = &s->profile,
                                 .jobs = s->arguments->jobs,
                                 .force = s->arguments->force};
@@ -250,7 +278,6 @@ static rh_status run(session *s)
   results = print_results(s);
   if (status == RH_OK) status = results;
 done:
-  if (s->execution.db) rh_execution_tidy(&s->execution);
   return status;
 }
 
@@ -265,16 +292,14 @@ int rh_cmd_run(int argc, char **argv)
     fprintf(stderr, "rehearse: interrupted; the same command goes on with the runs that are not done\n");
   else if (status != RH_OK)
     fprintf(stderr, "rehearse: %s\n", rh_error_message());
-  rh_status closing = rh_store_close(s.store);
+  if (s.execution.left > 0)
+    fprintf(stderr, "rehearse: %zu runs that other processes are at are not done yet\n", s.execution.left);
+  rh_status closing = close_session(&s, status != RH_OK);
   if (status == RH_OK && closing != RH_OK) {
     fprintf(stderr, "rehearse: %s\n", rh_error_message());
     status = closing;
   }
-  if (status != RH_OK && s.created && !s.started) take_back(&s);
-  rh_profile_clear(&s.profile);
-  rh_plan_clear(&s.plan);
-  rh_study_clear(&s.study);
   if (status == RH_EINTERRUPTED) return 3;
   if (status != RH_OK) return s.started ? 1 : 2;
-  return s.execution.failed > 0 ? 1 : 0;
+  return s.execution.failed + s.execution.left > 0 ? 1 : 0;
 }

@@ -3,15 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "process.h"
 #include "run.h"
 #include "share.h"
 
+/* Regular files only: these are read several times, which a pipe does not survive. */
 static bool is_file(const char *path)
 {
   struct stat info;
-  return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+  return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 /* The share directory beside the installed program: PREFIX/bin/rehearse -> PREFIX/share/rehearse/. */
@@ -42,7 +44,8 @@ static bool try_place(const char *directory, const char *kind, const char *name,
   if (found)
     *path = rh_text_duplicate(place.data);
   else
-    rh_text_append(tried, "%s'%s'", tried->length ? ", " : "", place.data);
+    rh_text_append(tried, "%s'%s'%s", tried->length ? ", " : "", place.data,
+                   access(place.data, F_OK) == 0 ? " (not a regular file)" : "");
   rh_text_clear(&place);
   return found;
 }

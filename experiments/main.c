@@ -1,8 +1,12 @@
 /* The program: finds the subcommand and hands over to it. */
 #include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "text.h"
@@ -53,8 +57,28 @@ static const char *command_name(const void *context, size_t i)
   return NULL;
 }
 
+/* A stream that the caller closed leads nowhere: else the next file that is opened would take its number, and what is
+ * printed would end in it. */
+static void keep_streams_open(void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) _exit(2);
+}
+
+/* The status of the command, unless what it printed was lost: on a full disk, for example. */
+static int finish(int status)
+{
+  errno = 0;
+  bool lost = fflush(stdout) != 0 || ferror(stdout);
+  if (!lost || errno == EPIPE) return status; /* a reader that has seen enough is no failure */
+  fprintf(stderr, "rehearse: the output cannot be written%s%s\n", errno ? ": " : "", errno ? strerror(errno) : "");
+  return status == 0 ? 1 : status;
+}
+
 int main(int argc, char **argv)
 {
+  keep_streams_open();
+  signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then an error of the write that meets it */
   argp_err_exit_status = 2;
   if (argc < 2) {
     fprintf(stderr, "rehearse: no command given; 'rehearse --help' lists them\n");
@@ -63,7 +87,7 @@ int main(int argc, char **argv)
   const char *name = argv[1];
   if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
     print_help();
-    return 0;
+    return finish(0);
   }
   if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
     printf("rehearse %s\n", RH_VERSION);
@@ -74,7 +98,7 @@ int main(int argc, char **argv)
       char title[64]; /* what usage texts and messages of the subcommand begin with */
       snprintf(title, sizeof title, "rehearse %s", c->name);
       argv[1] = title;
-      return c->run(argc - 1, argv + 1);
+      return finish(c->run(argc - 1, argv + 1));
     }
   const char *nearest = rh_text_nearest(name, command_name, NULL);
   if (nearest)

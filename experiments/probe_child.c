@@ -152,12 +152,13 @@ static rh_status check_pair_file(const char *path)
   rh_text text = {0};
   rh_status status = RH_OK;
   RH_TRY(rh_text_read_file(&text, path));
+  const int32_t N = rh_platform_workers(platform);
   const char *at = rh_text_get(&text);
   for (char *end; *at; at = end) {
     long from = strtol(at, &end, 10);
     long to = strtol(end, &end, 10);
-    if (*end != '\n') {
-      status = rh_error(RH_EFORMAT, "%s: not a file of pairs", path);
+    if (*end != '\n' || from < 0 || from >= N || to < 0 || to >= N) {
+      status = rh_error(RH_EFORMAT, "%s: not a file of pairs of the %d ranks", path, N);
       goto done;
     }
     end++;

@@ -14,6 +14,12 @@ static const struct complaint {
 } complaints[] = {
     {"THIS FILE IS TOO OLD", RH_EFORMAT, "the file follows a platform format that SimGrid no longer reads",
      "convert it: simgrid_update_xml %s"},
+    {"BIG FAT WARNING", RH_EFORMAT, "the <platform> tag has no version",
+     "write <platform version=\"4.1\">, or convert an older file: simgrid_update_xml %s"},
+    {"COMES FROM THE FUTURE", RH_EFORMAT, "the file follows a newer platform format than this SimGrid reads",
+     "write <platform version=\"4.1\"> if it uses nothing newer"},
+    {"Not a valid model!", RH_EINVAL, "a zone's routing is none that SimGrid has", "use for example Full or Floyd"},
+    {"std::bad_alloc", RH_ENOMEM, "the platform needs more memory than there is", ""},
     {"Cannot open file '", RH_EIO, "a profile that the file names is missing",
      "put it there (paths are relative to the platform file) or remove the attribute that names it"},
     {"<include> tag was removed", RH_EFORMAT, "the file includes another one, which SimGrid no longer does",

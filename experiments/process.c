@@ -44,7 +44,7 @@ static void close_pair(int pair[2])
 
 /* The child's streams, process group and signals. The signals that a parent may ignore or block are put back to
  * normal, since both are inherited. */
-static int spawn(const char *path, char *const *argv, int out, int err, pid_t *pid)
+static int spawn(const char *path, char *const *argv, int keep, int out, int err, pid_t *pid)
 {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -59,6 +59,7 @@ static int spawn(const char *path, char *const *argv, int out, int err, pid_t *p
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  if (keep >= 0) posix_spawn_file_actions_adddup2(&actions, keep, keep); /* which takes its close-on-exec away */
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &usual);
@@ -69,7 +70,7 @@ static int spawn(const char *path, char *const *argv, int out, int err, pid_t *p
   return failure;
 }
 
-rh_status rh_process_start(const char *const *argv, rh_process *process)
+rh_status rh_process_start(const char *const *argv, int keep, rh_process *process)
 {
   rh_status status = RH_OK;
   int out[2] = {-1, -1}, err[2] = {-1, -1}, failure;
@@ -90,7 +91,7 @@ rh_status rh_process_start(const char *const *argv, rh_process *process)
     status = rh_error(RH_EIO, "cannot open a pipe to a child process: %s", strerror(errno));
     goto done;
   }
-  failure = spawn(path, arguments, out[1], err[1], &process->pid);
+  failure = spawn(path, arguments, keep, out[1], err[1], &process->pid);
   if (failure != 0) {
     status = rh_error(RH_EIO, "cannot start '%s %s': %s", path, count > 1 ? argv[1] : "", strerror(failure));
     goto done;
@@ -162,7 +163,7 @@ rh_status rh_process_run(const char *const *argv, double timeout_s, bool (*cance
                          int *exit_code)
 {
   rh_process process;
-  rh_status status = rh_process_start(argv, &process);
+  rh_status status = rh_process_start(argv, -1, &process);
   if (status != RH_OK) return status;
   double end_s = timeout_s > 0 ? now_s() + timeout_s : INFINITY;
   while (process.out >= 0 || process.err >= 0) {

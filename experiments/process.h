@@ -19,8 +19,10 @@ typedef struct rh_process {
 } rh_process;
 
 /* Starts `rehearse argv[1..]` (argv[0] is replaced by the executable; NULL-terminated) with posix_spawn. stdin is
- * /dev/null. The child is in its own process group so that Ctrl-C reaches the parent alone, which passes it on. */
-RH_CHECKED rh_status rh_process_start(const char *const *argv, rh_process *process);
+ * /dev/null. The child is in its own process group so that Ctrl-C reaches the parent alone, which passes it on.
+ *
+ * keep        a file that the child has open, too, under the same number: with a lock on it, the lock; -1: none */
+RH_CHECKED rh_status rh_process_start(const char *const *argv, int keep, rh_process *process);
 
 /* Appends what can be read from one of the child's streams now; closes it at its end (*fd = -1). */
 void rh_process_drain(int *fd, rh_text *text);

@@ -46,10 +46,28 @@ static rh_status read_entry(struct fy_node *entry, const char *where, int index,
                        index);
 }
 
+static void print_nothing(struct fy_diag *diag, void *user, const char *text, size_t length)
+{
+  (void)diag, (void)user, (void)text, (void)length;
+}
+
+/* libfyaml's diagnostics without its printing. */
+static struct fy_diag *quiet_diagnostics(void)
+{
+  struct fy_diag_cfg quiet;
+  fy_diag_cfg_default(&quiet);
+  quiet.fp = NULL;
+  quiet.output_fn = print_nothing;
+  struct fy_diag *diag = fy_diag_create(&quiet);
+  RH_ASSERT(diag && "memory is exhausted");
+  return diag;
+}
+
 rh_status rh_profile_read(const char *text, const char *where, rh_profile *profile)
 {
   rh_status status = RH_OK;
-  struct fy_parse_cfg quiet = {.flags = FYPCF_QUIET};
+  struct fy_diag *diag = quiet_diagnostics();
+  struct fy_parse_cfg quiet = {.flags = FYPCF_QUIET, .diag = diag};
   struct fy_document *document = fy_document_build_from_string(&quiet, text, strlen(text));
   struct fy_node *root = document ? fy_document_root(document) : NULL;
   struct fy_node *list = root ? fy_node_mapping_lookup_by_string(root, "durations", FY_NT) : NULL;
@@ -64,6 +82,7 @@ rh_status rh_profile_read(const char *text, const char *where, rh_profile *profi
     RH_TRY(read_entry(entry, where, index++, profile));
 done:
   fy_document_destroy(document);
+  fy_diag_destroy(diag);
   if (status != RH_OK) rh_profile_clear(profile);
   return status;
 }

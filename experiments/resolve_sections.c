@@ -72,7 +72,8 @@ static const rh_option run_rows[] = {
     {ROW(rh_run_options, threads), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 4096,
      .help = "threads; 0: all cores, shared between jobs. Results do not depend on it"},
     {ROW(rh_run_options, memory), .kind = RH_OPTION_REAL, .unit = RH_UNIT_BYTE, .fallback = "0B", .min = 0,
-     .max = INFINITY, .help = "limit for replicas; 0B: half of the machine's. Results do not depend on it"},
+     .max = WHOLE_MAX,
+     .help = "limit for data, replicas and messages; 0B: half of the machine's. Results do not depend on it"},
     {ROW(rh_run_options, seed), .kind = RH_OPTION_INTEGER, .fallback = "1", .min = 0, .max = WHOLE_MAX,
      .help = "seed of everything that is drawn"},
 };

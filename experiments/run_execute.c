@@ -6,53 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "children.h"
-#include "hash.h"
+#include "run_merge.h"
 #include "task.h"
 
-/* "DB.runs/NAME"; owned by the caller. */
-static char *path_of(const rh_execution *e, const char *name, const char *suffix)
-{
-  rh_text path = {0};
-  rh_text_append(&path, "%s.runs/%s%s", e->db, name, suffix);
-  return path.data;
-}
+static const char measure_name[] = "measure"; /* of its files in the scratch folder; ids are hexadecimal */
 
-static rh_status make_directory(const rh_execution *e)
-{
-  rh_status status = RH_OK;
-  char *path = path_of(e, "", "");
-  if (mkdir(path, 0777) != 0 && errno != EEXIST)
-    status = rh_error(RH_EIO, "%s: cannot be created: %s", path, strerror(errno));
-  free(path);
-  return status;
-}
-
-void rh_execution_tidy(const rh_execution *e)
-{
-  char *path = path_of(e, "", "");
-  rmdir(path); /* fails, as it should, while something is in it */
-  free(path);
-}
-
-static void remove_file(const rh_execution *e, const char *name, const char *suffix)
-{
-  char *path = path_of(e, name, suffix);
-  unlink(path);
-  free(path);
-}
-
-/* The durations known so far, for children. The name holds our process, since others may work on the same database. */
-static char *profile_path(const rh_execution *e)
-{
-  char name[64];
-  snprintf(name, sizeof name, "profile-%ld", (long)getpid());
-  return path_of(e, name, ".json");
-}
-
+/* The durations known so far, for a child. */
 static rh_status write_profile(const rh_execution *e, const char *path)
 {
   rh_text json = {0};
@@ -66,7 +29,8 @@ static rh_status write_profile(const rh_execution *e, const char *path)
 
 /* One `_measure` child. */
 typedef struct measurement {
-  const char *task, *where;
+  const char *task;
+  int lock; /* of measuring; the child holds it, too */
   rh_text json;
 } measurement;
 
@@ -75,7 +39,7 @@ static rh_status start_measure(void *context, size_t task, rh_process *process)
   (void)task;
   const measurement *m = context;
   const char *argv[] = {"rehearse", "_measure", m->task, NULL};
-  return rh_process_start(argv, process);
+  return rh_process_start(argv, m->lock, process);
 }
 
 static void take_measure(void *context, size_t task, const char *line)
@@ -121,10 +85,12 @@ static rh_status merge_profile(rh_execution *e, const char *json)
   return status;
 }
 
-static rh_status measure_entry(rh_execution *e, const rh_plan_entry *entry, const char *known, const char *task)
+static rh_status measure_entry(rh_execution *e, const rh_plan_entry *entry, int lock)
 {
   rh_status status = RH_OK;
-  measurement m = {.task = task};
+  char *known = rh_scratch_path(e->scratch, measure_name, "json");
+  char *task = rh_scratch_path(e->scratch, measure_name, "task");
+  measurement m = {.task = task, .lock = lock};
   rh_children_def def = {.jobs = 1, .context = &m, .start = start_measure, .line = take_measure, .done = end_measure};
   RH_TRY(write_profile(e, known));
   RH_TRY(rh_task_write(&entry->run, NULL, known, NULL, task));
@@ -134,37 +100,79 @@ static rh_status measure_entry(rh_execution *e, const rh_plan_entry *entry, cons
     status = rh_error(RH_EFORMAT, "measuring did not time all steps of %s", entry->command);
 done:
   rh_text_clear(&m.json);
+  free(known);
+  free(task);
+  return status;
+}
+
+static const rh_plan_entry *first_untimed(const rh_execution *e)
+{
+  for (size_t i = 0; i < e->plan->count; i++)
+    if (!rh_plan_is_timed(&e->plan->list[i], e->profile)) return &e->plan->list[i];
+  return NULL;
+}
+
+/* Two that measure at once would disturb each other, and give one study two durations for one step. */
+static rh_status wait_to_measure(const rh_execution *e, int *lock)
+{
+  const struct timespec moment = {.tv_nsec = 200 * 1000 * 1000};
+  for (bool said = false;; said = true) {
+    pid_t holder;
+    rh_status status = rh_scratch_lock(e->scratch, measure_name, lock, &holder);
+    if (status != RH_OK || *lock >= 0) return status;
+    if (rh_children_interrupted()) return rh_error(RH_EINTERRUPTED, "interrupted");
+    if (!said) fprintf(stderr, "waiting for process %ld, which is timing steps for %s\n", (long)holder, e->db);
+    nanosleep(&moment, NULL);
+  }
+}
+
+/* What others have measured for this study in the meantime. */
+static rh_status read_again(rh_execution *e, const rh_run *run)
+{
+  rh_text json = {0};
+  rh_status status = rh_store_profile(e->store, run->study, &json);
+  if (status == RH_OK && json.length > 0) {
+    rh_profile_clear(e->profile);
+    status = rh_profile_read(json.data, e->db, e->profile);
+  }
+  rh_text_clear(&json);
+  return status;
+}
+
+static rh_status measure_all(rh_execution *e, int lock)
+{
+  rh_status status = RH_OK;
+  rh_text json = {0};
+  const rh_plan_entry *entry = first_untimed(e);
+  const rh_run *run = &e->plan->list[0].run;
+  if (!entry) return RH_OK;
+  fprintf(stderr, "timing the steps of %s (once per study, everything else idle)\n", run->study);
+  for (; entry; entry = first_untimed(e))
+    RH_TRY(measure_entry(e, entry, lock));
+  rh_profile_write(e->profile, &json);
+  RH_TRY(rh_store_save_profile(e->store, run->study, run->question, rh_text_get(&json)));
+  e->recorded = true;
+done:
+  rh_text_clear(&json);
   return status;
 }
 
 rh_status rh_execution_measure(rh_execution *e)
 {
   rh_status status = RH_OK;
-  bool measured = false;
-  rh_text json = {0};
-  char *known = profile_path(e), *task = path_of(e, "measure", ".task");
-  for (size_t i = 0; i < e->plan->count; i++) {
-    const rh_plan_entry *entry = &e->plan->list[i];
-    if (rh_plan_is_timed(entry, e->profile)) continue;
-    if (!measured) {
-      fprintf(stderr, "timing the steps of %s (once per study, everything else idle)\n", entry->run.study);
-      RH_TRY(make_directory(e));
-    }
-    measured = true;
-    RH_TRY(measure_entry(e, entry, known, task));
-  }
-  if (measured) {
-    const rh_run *run = &e->plan->list[0].run;
-    rh_profile_write(e->profile, &json);
-    RH_TRY(rh_store_save_profile(e->store, run->study, run->question, rh_text_get(&json)));
+  int lock = -1;
+  if (first_untimed(e)) {
+    RH_TRY(wait_to_measure(e, &lock));
+    RH_TRY(read_again(e, &e->plan->list[0].run));
+    RH_TRY(measure_all(e, lock));
   }
   rh_plan_identify(e->plan, e->profile);
 done:
-  unlink(known);
-  unlink(task);
-  free(known);
-  free(task);
-  rh_text_clear(&json);
+  if (lock >= 0) {
+    rh_scratch_remove(e->scratch, measure_name, "json");
+    rh_scratch_remove(e->scratch, measure_name, "task");
+    rh_scratch_unlock(e->scratch, measure_name, lock);
+  }
   return status;
 }
 
@@ -175,8 +183,9 @@ typedef struct session {
   size_t count;
   rh_progress_state *state; /* [count]; owned */
   bool *active;             /* [count]; owned */
+  int *lock;                /* [count] of the active ones; owned */
+  bool *left;               /* [count] somebody else is at it; owned */
   size_t latest;            /* who spoke last */
-  char *profile;            /* path for children; owned */
   rh_progress progress;
 } session;
 
@@ -185,21 +194,66 @@ static const rh_plan_entry *entry_of(const session *s, size_t task)
   return &s->e->plan->list[s->pending[task]];
 }
 
+/* Starts the process of a run under its lock. */
+static rh_status start_locked(session *s, size_t task, rh_process *process)
+{
+  rh_status status = RH_OK;
+  const rh_plan_entry *entry = entry_of(s, task);
+  const char *id = entry->run.id;
+  char *path = rh_scratch_path(s->e->scratch, id, "task"), *store = rh_scratch_path(s->e->scratch, id, "db");
+  char *profile = entry->names.count > 0 ? rh_scratch_path(s->e->scratch, id, "json") : NULL;
+  const char *argv[] = {"rehearse", "_execute", path, NULL};
+  if (profile) RH_TRY(write_profile(s->e, profile));
+  RH_TRY(rh_task_write(&entry->run, store, profile, entry->command, path));
+  RH_TRY(rh_process_start(argv, s->lock[task], process));
+  rh_scratch_set_holder(s->lock[task], process->pid);
+  s->active[task] = true;
+  s->latest = task;
+  s->state[task] = (rh_progress_state){.rounds = entry->run.train.rounds, .accuracy = NAN};
+  s->e->recorded = true;
+done:
+  free(path);
+  free(store);
+  free(profile);
+  return status;
+}
+
+static void leave_to(session *s, size_t task, pid_t holder)
+{
+  rh_text label = {0};
+  rh_plan_label(entry_of(s, task), &label);
+  rh_progress_say(&s->progress, "%s: process %ld is at this run and it is left to that one", label.data, (long)holder);
+  rh_text_clear(&label);
+  s->left[task] = true;
+  s->progress.total--;
+}
+
+/* Takes the run's lock, unless somebody else is at it. Under it: has somebody else finished the run in the meantime? */
 static rh_status start_run(void *context, size_t task, rh_process *process)
 {
   rh_status status = RH_OK;
   session *s = context;
-  const rh_plan_entry *entry = entry_of(s, task);
-  char *path = path_of(s->e, entry->run.id, ".task"), *store = path_of(s->e, entry->run.id, ".db");
-  const char *argv[] = {"rehearse", "_execute", path, NULL};
-  RH_TRY(rh_task_write(&entry->run, store, entry->names.count > 0 ? s->profile : NULL, entry->command, path));
-  RH_TRY(rh_process_start(argv, process));
-  s->active[task] = true;
-  s->latest = task;
-  s->state[task] = (rh_progress_state){.rounds = entry->run.train.rounds, .accuracy = NAN};
+  rh_execution *e = s->e;
+  const char *id = entry_of(s, task)->run.id;
+  pid_t holder;
+  char state[RH_RUN_STATUS_SIZE];
+  bool done = false;
+  RH_TRY(rh_scratch_lock(e->scratch, id, &s->lock[task], &holder));
+  if (s->lock[task] < 0) {
+    leave_to(s, task, holder);
+    return RH_OK;
+  }
+  RH_TRY(rh_merge_leftover(e->store, e->scratch, id));
+  RH_TRY(rh_store_run_status(e->store, id, state, sizeof state));
+  done = strcmp(state, "done") == 0 && !e->force;
+  if (done) {
+    e->skipped++;
+    s->progress.total--;
+  } else {
+    status = start_locked(s, task, process);
+  }
 done:
-  free(path);
-  free(store);
+  if ((status != RH_OK || done) && s->lock[task] >= 0) rh_scratch_unlock(e->scratch, id, s->lock[task]);
   return status;
 }
 
@@ -227,80 +281,6 @@ static void show_progress(void *context)
   rh_text_clear(&label);
 }
 
-/* Calls `use` with what the parent knows of a run. */
-static rh_status with_header(const rh_plan_entry *entry, rh_store *store, const char *reason,
-                             rh_status (*use)(rh_store *, const rh_run_header *, const char *))
-{
-  const rh_run *run = &entry->run;
-  const char *slash = strrchr(run->platform.file, '/'), *name = slash ? slash + 1 : run->platform.file;
-  size_t length = strlen(name);
-  char *platform = rh_text_duplicate(name);
-  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) platform[length - 4] = '\0';
-  rh_run_header header = {.id = run->id,
-                          .study = run->study,
-                          .question = run->question,
-                          .configuration = entry->lines,
-                          .platform = platform,
-                          .platform_file = run->platform.file,
-                          .network_model = entry->probe.model,
-                          .protocol = run->network.protocol == RH_PROTOCOL_EAGER ? "eager" : "rendezvous",
-                          .precision_s = NAN,
-                          .workers = (int32_t)run->platform.workers,
-                          .method = run->method->name,
-                          .compressor = run->compressor->name,
-                          .model = run->model_kind->name,
-                          .dataset = run->dataset_kind->name,
-                          .partition = run->partition.kind == RH_PARTITION_SKEW ? "skew" : "iid",
-                          .graph = run->graph_kind ? run->graph_kind->name : "",
-                          .lambda2 = NAN,
-                          .parameters = entry->parameters,
-                          .batch = run->train.batch,
-                          .seed = run->run.seed,
-                          .rounds_planned = run->train.rounds,
-                          .backend = entry->backend,
-                          .kernel = entry->kernel,
-                          .threads = (int32_t)run->run.threads,
-                          .time_source = run->time.source == RH_TIME_FLOPS ? "flops" : "measured",
-                          .profile_json = "",
-                          .target_accuracy = run->stop.accuracy > 0 ? run->stop.accuracy : NAN,
-                          .versions = entry->probe.version,
-                          .command = entry->command};
-  rh_status status = rh_hash_file(run->platform_path, &header.platform_hash);
-  if (status == RH_OK) status = use(store, &header, reason);
-  free(platform);
-  return status;
-}
-
-static rh_status fail_run(rh_store *store, const rh_run_header *header, const char *reason)
-{
-  return rh_store_fail_run(store, header, reason);
-}
-
-/* A repeated run replaces the one that is done, which a merge by itself would keep. */
-static rh_status replace_run(rh_store *store, const rh_run_header *header, const char *reason)
-{
-  (void)reason;
-  return rh_store_begin_run(store, header);
-}
-
-/* Takes over what the child recorded and removes its files. */
-static rh_status merge_run(session *s, const rh_plan_entry *entry, bool finished)
-{
-  rh_status status = RH_OK;
-  char *path = path_of(s->e, entry->run.id, ".db");
-  if (access(path, F_OK) == 0) {
-    if (s->e->force && finished) RH_TRY(with_header(entry, s->e->store, "", replace_run));
-    RH_TRY(rh_store_merge(s->e->store, path, NULL, NULL));
-    unlink(path);
-    remove_file(s->e, entry->run.id, ".db-wal");
-    remove_file(s->e, entry->run.id, ".db-shm");
-  }
-  remove_file(s->e, entry->run.id, ".task");
-done:
-  free(path);
-  return status;
-}
-
 static void say_done(session *s, const rh_plan_entry *entry, const char *label)
 {
   rh_run_list list = {0};
@@ -313,34 +293,49 @@ static void say_done(session *s, const rh_plan_entry *entry, const char *label)
   rh_run_list_clear(&list);
 }
 
+/* Why a run that ended did not succeed; NULL if it did. Owned by the caller. state: what its own file said. */
+static char *failure_of(int exit_code, const char *err, const char *state)
+{
+  if (exit_code != 0)
+    (void)child_error(RH_EINVAL, exit_code, err, "the run's process");
+  else if (strcmp(state, "done") != 0)
+    (void)rh_error(RH_EIO, "the run's process ended well, but its rows are %s",
+                   state[0] ? state : "not there or cannot be read");
+  else
+    return NULL;
+  return rh_text_duplicate(rh_error_message());
+}
+
 static rh_status end_run(void *context, size_t task, int exit_code, const char *err)
 {
   rh_status status = RH_OK;
   session *s = context;
   const rh_plan_entry *entry = entry_of(s, task);
   rh_text label = {0};
-  char *reason = NULL;
-  bool interrupted = exit_code == 3 || rh_children_interrupted();
+  char *reason = NULL, state[RH_RUN_STATUS_SIZE];
+  bool interrupted = exit_code == 3 || (exit_code != 0 && rh_children_interrupted());
   s->active[task] = false;
   s->progress.finished++;
-  if (exit_code != 0 && !interrupted) {
-    (void)child_error(RH_EINVAL, exit_code, err, "the run's process");
-    reason = rh_text_duplicate(rh_error_message()); /* what follows may replace the message */
-  }
   rh_plan_label(entry, &label);
-  RH_TRY(merge_run(s, entry, exit_code == 0));
+  RH_TRY(rh_merge_run(s->e->store, s->e->scratch, entry, s->e->force, state));
+  if (!interrupted) reason = failure_of(exit_code, err, state);
   if (reason) {
-    RH_TRY(with_header(entry, s->e->store, reason, fail_run));
+    RH_TRY(rh_merge_failure(s->e->store, entry, reason));
     s->progress.failed = ++s->e->failed;
     rh_progress_say(&s->progress, "[%zu/%zu] %s: failed: %s", s->progress.finished, s->progress.total, label.data,
                     reason);
-  } else if (exit_code == 0) {
+  } else if (!interrupted) {
     say_done(s, entry, label.data);
   } else {
     rh_progress_say(&s->progress, "[%zu/%zu] %s: interrupted, its rows are kept", s->progress.finished,
                     s->progress.total, label.data);
   }
 done:
+  /* where merging failed the files stay, and the lock's with them, for the next time */
+  if (status == RH_OK)
+    rh_scratch_unlock(s->e->scratch, entry->run.id, s->lock[task]);
+  else
+    close(s->lock[task]);
   free(reason);
   rh_text_clear(&label);
   return status;
@@ -361,6 +356,23 @@ static rh_status find_pending(session *s)
   return RH_OK;
 }
 
+/* What was left to others: they may have ended since, well or not. */
+static rh_status look_after_others(session *s)
+{
+  bool any = false;
+  for (size_t i = 0; i < s->count; i++)
+    any = any || s->left[i];
+  if (!any) return RH_OK;
+  rh_status status = rh_merge_leftovers(s->e->store, s->e->scratch);
+  for (size_t i = 0; i < s->count && status == RH_OK; i++) {
+    char state[RH_RUN_STATUS_SIZE];
+    if (!s->left[i]) continue;
+    status = rh_store_run_status(s->e->store, entry_of(s, i)->run.id, state, sizeof state);
+    if (strcmp(state, "done") != 0) s->e->left++;
+  }
+  return status;
+}
+
 rh_status rh_execution_run(rh_execution *e)
 {
   rh_status status = RH_OK;
@@ -369,29 +381,29 @@ rh_status rh_execution_run(rh_execution *e)
                .pending = calloc(count, sizeof *s.pending),
                .state = calloc(count, sizeof *s.state),
                .active = calloc(count, sizeof *s.active),
-               .profile = profile_path(e)};
+               .lock = calloc(count, sizeof *s.lock),
+               .left = calloc(count, sizeof *s.left)};
   rh_children_def def = {.jobs = e->jobs,
                          .context = &s,
                          .start = start_run,
                          .line = take_progress,
                          .done = end_run,
                          .tick = show_progress};
-  RH_ASSERT(s.pending && s.state && s.active && "memory is exhausted");
+  RH_ASSERT(s.pending && s.state && s.active && s.lock && s.left && "memory is exhausted");
   RH_TRY(find_pending(&s));
   if (e->skipped > 0)
     fprintf(stderr, "%zu of %zu runs are in %s already (--force repeats them)\n", e->skipped, count, e->db);
   if (s.count > 0) {
-    RH_TRY(make_directory(e));
-    RH_TRY(write_profile(e, s.profile));
     s.progress = rh_progress_begin(s.count);
     status = rh_children_run(&def, s.count);
     rh_progress_end(&s.progress);
   }
+  if (status == RH_OK) status = look_after_others(&s);
 done:
-  unlink(s.profile);
-  free(s.profile);
   free(s.pending);
   free(s.state);
   free(s.active);
+  free(s.lock);
+  free(s.left);
   return status;
 }

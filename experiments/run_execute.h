@@ -1,20 +1,24 @@
 /* Executing a plan: durations that are missing are measured first, alone; then every run is a child with a database of
- * its own, which is merged when it has ended. */
+ * its own, which is merged when it has ended. Several parents may work on one database: each run is one's alone. */
 #ifndef RH_RUN_EXECUTE_H
 #define RH_RUN_EXECUTE_H
 
 #include "progress.h"
 #include "run_plan.h"
+#include "scratch.h"
 
 typedef struct rh_execution {
   rh_plan *plan;       /* borrowed, as what follows */
   rh_store *store;     /* where finished runs go */
   const char *db;      /* its path */
+  rh_scratch *scratch; /* its folder for the runs' files */
   rh_profile *profile; /* durations of the study; grows */
   int jobs;            /* runs at the same time */
   bool force;          /* repeat runs that are done */
   size_t skipped;      /* out: runs that were done before */
   size_t failed;       /* out */
+  size_t left;         /* out: runs that another process is at, and that are not done */
+  bool recorded;       /* out: the database holds something of this study */
 } rh_execution;
 
 /* Measures what the runs lack, once for each different step, stores it with the study, and sets the runs' ids. */
@@ -23,11 +27,8 @@ RH_CHECKED rh_status rh_execution_measure(rh_execution *execution);
 /* Runs what is not done yet.
  *
  * returns     RH_EINTERRUPTED after a signal: what the running ones had recorded is merged. A run that fails is
- * recorded with its reason and counted; the others go on.
+ * recorded with its reason and counted; the others go on. One that another process is at is left to it.
  */
 RH_CHECKED rh_status rh_execution_run(rh_execution *execution);
-
-/* Removes the directory of the runs' files if nothing is left in it. */
-void rh_execution_tidy(const rh_execution *execution);
 
 #endif

@@ -206,6 +206,21 @@ static char *setup_key(const rh_plan_entry *entry)
   return key.data;
 }
 
+/* Too little memory is told before anything is created. */
+static rh_status check_memory(const rh_plan_entry *entry, int64_t limit_bytes)
+{
+  char need[32], limit[32];
+  if (entry->least_bytes <= limit_bytes) return RH_OK;
+  const rh_setting *setting = rh_settings_find(&entry->run.settings, "run.memory");
+  rh_unit_format((double)entry->least_bytes, RH_UNIT_BYTE, need, sizeof need);
+  rh_unit_format((double)limit_bytes, RH_UNIT_BYTE, limit, sizeof limit);
+  if (setting)
+    return rh_settings_error(RH_ENOMEM, setting, "%s is too little: this run needs at least %s", limit, need);
+  return rh_error(RH_ENOMEM,
+                  "run.memory: a run needs at least %s; allowed is a job's share of half of the machine's memory, %s",
+                  need, limit);
+}
+
 static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
 {
   rh_partition partition; /* made for its checks alone */
@@ -221,7 +236,7 @@ static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
   entry->parameters = setup->model.parameters;
   entry->backend = setup->backend->name;
   entry->kernel = setup->backend->kernel();
-  return RH_OK;
+  return check_memory(entry, setup->memory_bytes);
 }
 
 /* Loads every data set once, whatever the order of the runs, and keeps none. */

@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "machine.h"
@@ -11,7 +12,7 @@ static rh_status choose_device(const rh_run *run, rh_setup *setup)
   setup->backend = rh_backend_find(names[run->run.backend]);
   if (!setup->backend) return rh_error(RH_EDEVICE, "run.backend: '%s' is not in this build", names[run->run.backend]);
   setup->threads = run->run.threads > 0 ? (int)run->run.threads : rh_machine_cores();
-  setup->memory_bytes = run->run.memory > 0 ? (int64_t)run->run.memory : rh_machine_memory_bytes() / 2;
+  setup->memory_bytes = run->run.memory > 0 ? (int64_t)ceil(run->run.memory) : rh_machine_memory_bytes() / 2;
   return RH_OK;
 }
 
@@ -88,9 +89,22 @@ void rh_setup_clear(rh_setup *setup)
   *setup = (rh_setup){0};
 }
 
+/* Bytes of what is beside the replicas: the data set and what the method keeps. */
+static int64_t other_bytes(const rh_setup *setup, const rh_run *run)
+{
+  const rh_dataset *d = &setup->dataset;
+  int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
+  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
+  if (run->method->state_bytes)
+    bytes += run->method->state_bytes(&setup->model, (int32_t)run->platform.workers, run->compressor,
+                                      run->compressor_options, &setup->layout, run->feedback.kind);
+  return bytes;
+}
+
 rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
 {
   int32_t workers = (int32_t)run->platform.workers;
+  int64_t memory_bytes = setup->memory_bytes - other_bytes(setup, run);
   return (rh_replicas_def){
       .backend = setup->backend,
       .model = &setup->model,
@@ -100,7 +114,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
       .batch = run->train.batch,
       .seed = (uint64_t)run->run.seed,
       .threads = setup->threads,
-      .memory_bytes = setup->memory_bytes,
+      .memory_bytes = memory_bytes > 1 ? memory_bytes : 1, /* 0 would be no limit */
       .momentum = run->train.momentum,
       .decay = run->train.decay,
   };
@@ -117,12 +131,6 @@ void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_b
   def.partition = &partition;
   rh_replicas_predict(&def, least_bytes, most_bytes);
   free(offset);
-  const rh_dataset *d = &setup->dataset;
-  int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
-  int64_t rest = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
-  if (run->method->state_bytes)
-    rest += run->method->state_bytes(&setup->model, def.workers, run->compressor, run->compressor_options,
-                                     &setup->layout, run->feedback.kind);
-  *least_bytes += rest;
-  *most_bytes += rest;
+  *least_bytes += other_bytes(setup, run);
+  *most_bytes += other_bytes(setup, run);
 }

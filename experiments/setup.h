@@ -25,7 +25,8 @@ RH_CHECKED rh_status rh_setup_init(const rh_run *run, rh_setup *setup);
 RH_CHECKED rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run);
 void rh_setup_clear(rh_setup *setup);
 
-/* The replicas' definition of a run; partition and stop are left to the caller. */
+/* The replicas' definition of a run; partition and stop are left to the caller. Their memory is what run.memory leaves
+ * beside the data set and the method's state. */
 rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run);
 
 /* Bytes that the run would take at least, and with the largest useful chunk: data set, replicas, method's state. */

@@ -5,6 +5,7 @@
  */
 #include "study.h"
 
+#include <errno.h>
 #include <libfyaml.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,18 +83,63 @@ static void set_at(const reader *r, rh_settings *settings, const char *key, cons
   rh_text_clear(&excerpt);
 }
 
+static rh_status alias_error(const reader *r, rh_place place, const char *what)
+{
+  return rh_yaml_error(&r->yaml, RH_EUNSUPPORTED, place, "%s: aliases are not read; write the value out", what);
+}
+
+/* Line feeds and their like, which task files, terminals and file names have no use for. */
+static bool holds_control(const char *bytes, size_t length)
+{
+  for (size_t i = 0; i < length; i++)
+    if ((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7F) return true;
+  return false;
+}
+
 /* A scalar that has a value of its own. */
-static rh_status read_scalar(const reader *r, struct fy_node *node, rh_place key_place, const char *what, char **value)
+static rh_status read_any_scalar(const reader *r, struct fy_node *node, rh_place key_place, const char *what,
+                                 char **value)
 {
   rh_place place = rh_yaml_place(node, key_place);
   if (!node || fy_node_is_null(node)) return rh_yaml_error(&r->yaml, RH_EINVAL, key_place, "%s has no value", what);
-  if (fy_node_is_alias(node))
-    return rh_yaml_error(&r->yaml, RH_EUNSUPPORTED, place, "%s: aliases are not read; write the value out", what);
+  if (fy_node_is_alias(node)) return alias_error(r, place, what);
   if (!fy_node_is_scalar(node))
     return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: expects one value, not a %s", what,
                          fy_node_is_mapping(node) ? "mapping" : "list");
   *value = rh_yaml_scalar(node);
   return RH_OK;
+}
+
+/* One that stands on one line. */
+static rh_status read_scalar(const reader *r, struct fy_node *node, rh_place key_place, const char *what, char **value)
+{
+  rh_status status = read_any_scalar(r, node, key_place, what, value);
+  if (status != RH_OK) return status;
+  size_t length = 0;
+  const char *bytes = fy_node_get_scalar(node, &length);
+  if (!holds_control(bytes, length)) return RH_OK;
+  free(*value);
+  *value = NULL;
+  return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(node, key_place),
+                       "%s: holds a line feed or another control character", what);
+}
+
+/* The study's name or question: words on one line, however they are written. */
+static rh_status read_words(const reader *r, struct fy_node *node, rh_place place, const char *what, char **value)
+{
+  rh_status status = read_any_scalar(r, node, place, what, value);
+  if (status != RH_OK) return status;
+  char *end = *value;
+  for (const char *c = *value; *c; c++) {
+    bool blank = holds_control(c, 1) || *c == ' ';
+    if (!blank)
+      *end++ = *c;
+    else if (end > *value && end[-1] != ' ')
+      *end++ = ' ';
+  }
+  if (end > *value && end[-1] == ' ') end--;
+  *end = '\0';
+  return **value ? RH_OK : rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s is empty", what);
 }
 
 /* [100:0.1, 150:0.1] is the same as "100:0.1 150:0.1"; any other list belongs under `vary`. */
@@ -122,6 +168,7 @@ static rh_status read_pairs(const reader *r, struct fy_node *list, rh_place plac
 
 static rh_status read_section(reader *r, const char *section, struct fy_node *node, rh_place section_place)
 {
+  if (node && fy_node_is_alias(node)) return alias_error(r, section_place, section);
   if (!fy_node_is_mapping(node))
     return rh_yaml_error(&r->yaml, RH_EINVAL, section_place, "%s: expects keys with values, such as {key: value}",
                          section);
@@ -149,8 +196,13 @@ static rh_status read_section(reader *r, const char *section, struct fy_node *no
 /* "a..b" in whole numbers, nothing before or behind. */
 static bool is_range(const char *text, long long *first, long long *last)
 {
-  int used = 0;
-  return sscanf(text, "%lld..%lld%n", first, last, &used) == 2 && !text[used];
+  char *end;
+  errno = 0;
+  *first = strtoll(text, &end, 10);
+  if (end == text || strncmp(end, "..", 2) != 0) return false;
+  const char *second = end + 2;
+  *last = strtoll(second, &end, 10);
+  return end != second && !*end && errno == 0;
 }
 
 static rh_status add_value(reader *r, varied *v, const char *value, rh_place place)
@@ -166,18 +218,18 @@ static rh_status add_value(reader *r, varied *v, const char *value, rh_place pla
 static rh_status add_range(reader *r, varied *v, const char *text, long long first, long long last, rh_place place)
 {
   if (first > last) return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: the range %s is empty", v->key, text);
-  for (long long i = first; i <= last; i++) {
+  for (long long i = first;; i++) {
     char value[32];
     snprintf(value, sizeof value, "%lld", i);
     rh_status status = add_value(r, v, value, place);
-    if (status != RH_OK) return status;
+    if (status != RH_OK || i == last) return status; /* before i++, which the largest number does not survive */
   }
-  return RH_OK;
 }
 
 static rh_status read_values(reader *r, varied *v, struct fy_node *list, rh_place place)
 {
-  if (!list || !fy_node_is_sequence(list) || fy_node_is_alias(list))
+  if (list && fy_node_is_alias(list)) return alias_error(r, rh_yaml_place(list, place), v->key);
+  if (!list || !fy_node_is_sequence(list))
     return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(list, place),
                          "vary: %s: expects a list such as [1, 2] or [1..3]", v->key);
   void *iterator = NULL;
@@ -227,9 +279,7 @@ static rh_status read_top(reader *r, const char *name, struct fy_node *value, rh
 {
   if (strcmp(name, "name") == 0 || strcmp(name, "question") == 0) {
     char **field = strcmp(name, "name") == 0 ? &r->study->name : &r->study->question;
-    rh_status status = read_scalar(r, value, place, name, field);
-    if (status == RH_OK && !**field) status = rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s is empty", name);
-    return status;
+    return read_words(r, value, place, name, field);
   }
   if (strcmp(name, "vary") == 0) return read_vary(r, value, place);
   for (size_t i = 0; i < RH_COUNT(sections); i++)
@@ -273,6 +323,12 @@ static rh_status apply_set(reader *r, const char *set)
   rh_status status = RH_OK;
   rh_text where = {0}, reason = {0};
   const char *equals = strchr(set, '=');
+  if (holds_control(set, strlen(set))) {
+    int shown = 0;
+    while (set[shown] != '=' && !holds_control(set + shown, 1))
+      shown++;
+    return rh_error(RH_EINVAL, "--set %.*s: holds a line feed or another control character", shown, set);
+  }
   rh_text_append(&where, "--set %s", set);
   char *key = rh_text_duplicate(set);
   key[equals ? (size_t)(equals - set) : strlen(set)] = '\0';
@@ -338,6 +394,7 @@ rh_status rh_study_read(const char *path, const char *const *sets, size_t set_co
   reader r = {.study = study};
   struct stat info;
   *study = (rh_study){0};
+  if (!*path) return rh_error(RH_EINVAL, "the name of the study's file is empty");
   if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
     return rh_error(RH_EUNSUPPORTED, "%s: is a directory; give one study file of it", path);
 

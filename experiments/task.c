@@ -104,6 +104,11 @@ rh_status rh_task_read(const char *path, rh_task *task)
     status = rh_error(RH_EFORMAT, "%s: no task file: it names no run and no study", path);
     goto done;
   }
+  if (strlen(h.id) >= sizeof task->run.id) {
+    status =
+        rh_error(RH_EFORMAT, "%s: no task file: its id has more than %zu characters", path, sizeof task->run.id - 1);
+    goto done;
+  }
   RH_TRY(rh_run_resolve(&settings, h.study, h.question ? h.question : "", h.directory ? h.directory : "", &task->run));
   snprintf(task->run.id, sizeof task->run.id, "%s", h.id);
   task->store = h.store;

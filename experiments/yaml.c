@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EXCERPT_COLUMNS = 120 }; /* shown of a line */
+
 /* libfyaml would print its diagnostics; they are collected instead and become our one message. */
 static void print_nothing(struct fy_diag *diag, void *user, const char *text, size_t length)
 {
@@ -86,6 +88,19 @@ void rh_yaml_append_where(const rh_yaml *yaml, rh_place place, rh_text *out)
   rh_text_append(out, "%s:%d:%d", yaml->file, place.line + 1, place.column + 1);
 }
 
+/* Whether a byte begins a UTF-8 character. */
+static bool is_first_byte(char c)
+{
+  return ((unsigned char)c & 0xC0) != 0x80;
+}
+
+/* A terminal would obey control characters. */
+static void append_visible(char c, rh_text *out)
+{
+  bool control = ((unsigned char)c < 0x20 && c != '\t') || c == 0x7F;
+  rh_text_append_bytes(out, control ? "?" : &c, 1);
+}
+
 void rh_yaml_append_excerpt(const rh_yaml *yaml, rh_place place, rh_text *out)
 {
   const char *line = rh_text_get(&yaml->text);
@@ -96,14 +111,21 @@ void rh_yaml_append_excerpt(const rh_yaml *yaml, rh_place place, rh_text *out)
   }
   size_t length = strcspn(line, "\r\n");
   if (length == 0) return;
-  rh_text_append(out, "    %.*s\n    ", (int)length, line);
-  int column = 0;
-  for (size_t i = 0; i < length && column < place.column; i++) {
-    if (((unsigned char)line[i] & 0xC0) == 0x80) continue; /* the rest of a UTF-8 character */
-    rh_text_append(out, "%c", line[i] == '\t' ? '\t' : ' ');
-    column++;
+  rh_text caret = {0};
+  int first = place.column < EXCERPT_COLUMNS ? 0 : place.column - EXCERPT_COLUMNS / 2, column = -1;
+  rh_text_append(out, "    %s", first > 0 ? "..." : "");
+  rh_text_append(&caret, "    %s", first > 0 ? "   " : "");
+  for (size_t i = 0; i < length && column < first + EXCERPT_COLUMNS; i++) {
+    column += is_first_byte(line[i]);
+    if (column < first) continue;
+    if (column == first + EXCERPT_COLUMNS)
+      rh_text_append(out, "...");
+    else
+      append_visible(line[i], out);
+    if (column < place.column && is_first_byte(line[i])) rh_text_append(&caret, "%c", line[i] == '\t' ? '\t' : ' ');
   }
-  rh_text_append(out, "^\n");
+  rh_text_append(out, "\n%s^\n", rh_text_get(&caret));
+  rh_text_clear(&caret);
 }
 
 rh_status rh_yaml_error(const rh_yaml *yaml, rh_status code, rh_place place, const char *format, ...)
@@ -128,6 +150,6 @@ char *rh_yaml_scalar(struct fy_node *node)
   size_t length = 0;
   const char *value = fy_node_get_scalar(node, &length);
   rh_text text = {0};
-  rh_text_append(&text, "%.*s", (int)length, value ? value : "");
+  rh_text_append_bytes(&text, value ? value : "", value ? length : 0);
   return text.data;
 }

@@ -35,7 +35,8 @@ typedef struct rh_place {
 /* Where a scalar starts (its quote included), or the first scalar in a list or mapping; `otherwise` if it has none. */
 rh_place rh_yaml_place(struct fy_node *node, rh_place otherwise);
 
-/* Appends "file:line:column", and the line with a caret under the column. */
+/* Appends "file:line:column", and the line with a caret under the column: of a long line the part around it, without
+ * control characters. */
 void rh_yaml_append_where(const rh_yaml *yaml, rh_place place, rh_text *out);
 void rh_yaml_append_excerpt(const rh_yaml *yaml, rh_place place, rh_text *out);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -216,6 +217,9 @@ static rh_status read_body(gzFile stream, const char *path, int64_t head, int64_
     }
   } while (have < bytes);
   RH_TRY(read_bytes(stream, path, &byte, 1, &extra));
+  int code;
+  gzerror(stream, &code);
+  if (!extra && code == Z_BUF_ERROR) status = rh_error(RH_EFORMAT, "'%s' is truncated: its check sum is cut off", path);
   if (extra)
     status = rh_error(RH_EFORMAT, "'%s' is longer than the %lld bytes that its head promises", path,
                       (long long)(head + bytes));
@@ -231,6 +235,9 @@ done:
 static rh_status read_file(const char *path, uint32_t magic, int64_t *size, uint8_t **body)
 {
   rh_status status;
+  struct stat info;
+  /* a data set is read again by every run, which a pipe does not survive */
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return rh_error(RH_EIO, "'%s' is no regular file", path);
   gzFile stream = gzopen(path, "rb");
   if (!stream) return rh_error(RH_EIO, "'%s' cannot be opened: %s", path, strerror(errno));
   RH_TRY(read_head(stream, path, magic, size));
@@ -284,7 +291,7 @@ static rh_status count_classes(const rh_samples *samples, const char *path, int6
   for (int64_t i = samples->count - 1; i >= 0; i--) {
     first[samples->labels[i]] = i;
   }
-  int64_t previous = -1;
+  int64_t previous = -1, kinds = 0;
   *classes = 0;
   for (int label = 0; label < CLASSES_MAX; label++) {
     if (first[label] < 0) continue;
@@ -296,8 +303,13 @@ static rh_status count_classes(const rh_samples *samples, const char *path, int6
     }
     previous = label;
     *classes = label + 1;
+    kinds++;
   }
-  if (*classes < 2) return rh_error(RH_EFORMAT, "'%s': all labels are 0; at least 2 classes are needed", path);
+  if (kinds < 2)
+    return rh_error(RH_EFORMAT,
+                    "'%s': all labels are %lld; at least 2 classes are needed (if it is meant, set "
+                    "data.classes)",
+                    path, (long long)previous);
   return RH_OK;
 }
 

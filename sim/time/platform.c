@@ -55,6 +55,8 @@ static void start_engine(const char *model)
   rh_shim_start();
   sigaction(SIGINT, &before, NULL);
   rh_shim_set(rh_shim_precision_key(), PRECISION_S);
+  rh_shim_set("tracing", "no"); /* a platform file must neither write files nor stop the process */
+  rh_shim_set("debug/breakpoint", "-1");
   if (model) rh_shim_set("network/model", model);
 }
 
@@ -117,6 +119,21 @@ static int compare_links(const void *a, const void *b)
 int32_t platform_link_index(sg_link_t link)
 {
   return (int32_t)((intptr_t)sg_link_get_data(link) - 1);
+}
+
+/* SimGrid takes any number and aborts, or never ends, in the transfer that meets it. */
+static rh_status check_links(const rh_platform *platform)
+{
+  for (int32_t i = 0; i < platform->link_count; i++) {
+    const platform_link *link = &platform->links[i];
+    const char *name = sg_link_get_name(link->link);
+    if (!link->wifi && !(link->bandwidth_Bps > 0 && isfinite(link->bandwidth_Bps)))
+      return rh_error(RH_EINVAL, "%s: link '%s' has a bandwidth of %g byte/s", platform->file, name,
+                      link->bandwidth_Bps);
+    if (!(link->latency_s >= 0 && isfinite(link->latency_s)))
+      return rh_error(RH_EINVAL, "%s: link '%s' has a latency of %g s", platform->file, name, link->latency_s);
+  }
+  return RH_OK;
 }
 
 static void collect_links(rh_platform *platform)
@@ -198,6 +215,7 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   platform->precision_s = rh_shim_setting_number(rh_shim_precision_key());
   RH_TRY(collect_hosts(platform));
   collect_links(platform);
+  RH_TRY(check_links(platform));
   RH_TRY(platform_choose_ranks(platform, def));
   rh_shim_wifi_stations(set_station_rate, &wifi);
   RH_TRY(wifi.status);

@@ -158,6 +158,39 @@ static void new_replaces_our_own(void **state)
   assert_int_equal(fixture_count_files(state), 1);
 }
 
+static void a_file_that_is_gone_takes_no_rows(void **state)
+{
+  const char *path = fixture_path(state, "a.db");
+  fixture_make(path, "1", "done");
+  const char *other = fixture_path(state, "b.db");
+  fixture_make(other, "2", "done");
+  rh_store *store;
+  must(rh_store_open(path, RH_STORE_WRITE, &store));
+  assert_int_equal(unlink(path), 0);
+  must_refuse(rh_store_merge(store, other, NULL, NULL), RH_EIO, "was removed or replaced while it was in use");
+  must_refuse(rh_store_save_profile(store, "study", "", "{\"durations\": []}"), RH_EIO, "was removed or replaced");
+  must(rh_store_close(store));
+  assert_string_equal(fixture_sql(other, "SELECT count(*) FROM runs"), "1");
+}
+
+static void no_file_is_made_beside_a_stray_journal(void **state)
+{
+  const char *const suffixes[] = {"-wal", "-journal"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+    char name[32];
+    rh_store *store;
+    snprintf(name, sizeof name, "%zu.db%s", i, suffixes[i]);
+    FILE *file = fopen(fixture_path(state, name), "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    int files = fixture_count_files(state);
+    snprintf(name, sizeof name, "%zu.db", i);
+    must_refuse(rh_store_open(fixture_path(state, name), RH_STORE_WRITE, &store), RH_EIO,
+                "is left of another database");
+    assert_int_equal(fixture_count_files(state), files);
+  }
+}
+
 static void strange_file_names_are_names(void **state)
 {
   static const char *const names[] = {"a b?mode=memory#.db", "100%41.db", "file:x.db", "quote'\".db", "\xc3\xa4\n.db"};
@@ -194,6 +227,8 @@ int main(void)
       in_folder(reading_changes_nothing),
       in_folder(new_replaces_our_own),
       in_folder(strange_file_names_are_names),
+      in_folder(a_file_that_is_gone_takes_no_rows),
+      in_folder(no_file_is_made_beside_a_stray_journal),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

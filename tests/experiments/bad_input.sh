@@ -77,6 +77,32 @@ refuse no_platform "platform\.file: no file 'none\.xml'; tried" run good.yaml --
 mkdir empty
 refuse directory 'empty: is a directory' run empty
 
+refuse empty_name 'the name of the study.s file is empty' run ''
+refuse endless '/dev/zero: is larger than 1024 MiB' run /dev/zero
+printf 'platform: {file: "two.xml\\0", workers: 2}\n' >nul.yaml
+refuse nul_in_value 'nul\.yaml:1:18: platform\.file: holds a line feed or another control' run nul.yaml
+refuse set_on_two_lines '^rehearse: --set data\.name: holds a line feed' run good.yaml --set $'data.name=a\nrun.seed=2'
+study esc.yaml $'# \e[31m' $'\e[31m: 1'
+refuse escape_sequence 'esc\.yaml:5:1: .*holds a line feed or another control' run esc.yaml
+grep -q $'\e' escape_sequence.err && say "escape_sequence: reaches the terminal"
+study wide.yaml "data: {noise: $(head -c 100000 /dev/zero | tr '\0' ' ')1, nam: x}"
+refuse wide_line "wide\.yaml:4:100023: data\.nam: unknown key; did you mean 'name'" run wide.yaml
+[ "$(wc -c <wide_line.err)" -lt 500 ] || say "wide_line: shown whole"
+study alias.yaml 'data: &d {name: glyphs}' 'graph: *d'
+refuse alias_of_section 'alias\.yaml:5:1: graph: aliases are not read' run alias.yaml
+study range.yaml 'vary: {run.seed: [9223372036854775806..9223372036854775807]}'
+refuse range_to_the_end "run\.seed: 9223372036854775806 is too large" run range.yaml
+study overflow.yaml 'vary: {run.seed: [1..99999999999999999999]}'
+refuse range_overflow "'1\.\.99999999999999999999' is not a whole number" run overflow.yaml
+refuse memory_overflow "run\.memory: '1e300TiB' is too large" run good.yaml --set run.memory=1e300TiB
+refuse memory_huge 'run\.memory: 1e30B is out of range' run good.yaml --set run.memory=1e30B
+refuse complete_graph "graph 'complete': 1000000 workers would have 1e\+12 edges" \
+  run good.yaml --set platform.workers=1000000 --set train.method=dpsgd --set graph.name=complete
+mkfifo pipe
+refuse pipe_for_platform "tried 'pipe' \(not a regular file\)" run good.yaml --set platform.file=pipe
+refuse little_memory '^rehearse: --set run\.memory=1MB: run\.memory: .*needs at least [0-9.]+ MB' \
+  run good.yaml --set run.memory=1MB
+
 # Platforms
 refuse more_workers_than_hosts 'two\.xml. has 2 hosts, fewer than the 3 workers' run good.yaml --set platform.workers=3
 refuse bandwidth_without_unit 'unitless\.xml' run good.yaml --set platform.file=unitless.xml
@@ -84,6 +110,15 @@ refuse pair_without_route 'routeless\.xml.*(a.*b|b.*a)' run good.yaml --set plat
 echo '<platform' >broken.xml
 refuse broken_platform 'broken\.xml' run good.yaml --set platform.file=broken.xml
 refuse describe_broken 'broken\.xml' platform broken.xml
+platform 0Bps "$route" >still.xml
+refuse no_bandwidth "still\.xml: link 'l' has a bandwidth of 0 byte/s" run good.yaml --set platform.file=still.xml
+platform 1GBps "$route" | sed 's/1us/-1us/' >early.xml
+refuse negative_latency "early\.xml: link 'l' has a latency of -1e-06 s" run good.yaml --set platform.file=early.xml
+platform 1GBps "$route" | sed 's/ version="4.1"//' >versionless.xml
+refuse no_version 'versionless\.xml:3: the <platform> tag has no version' platform versionless.xml
+platform 1GBps "$route" | sed 's/<prop /<prop id="tracing" value="yes"\/>&/' >tracing.xml
+refuse no_trace_written "two hosts|fewer than the 3 workers" \
+  run good.yaml --set platform.file=tracing.xml --set platform.workers=3
 
 # Data: 4 images of 2x2 with labels 0, 1, 2, 3; a truncated file and one with a label out of range
 bytes() { printf "$(printf '\\x%s' "$@")"; }
@@ -99,6 +134,15 @@ study idx_short.yaml "$(idx short.idx labels.idx)"
 refuse truncated_idx 'short\.idx' run idx_short.yaml
 study idx_wild.yaml "$(idx images.idx wild.idx)"
 refuse label_out_of_range 'wild\.idx.*250' run idx_wild.yaml
+bytes 00 00 08 01 00 00 00 04 03 03 03 03 >same.idx
+study idx_same.yaml "$(idx images.idx same.idx)"
+refuse one_class 'same\.idx.: all labels are 3; at least 2 classes' run idx_same.yaml
+gzip -kn images.idx
+head -c -4 images.idx.gz >cut.gz
+study idx_cut.yaml "$(idx cut.gz labels.idx)"
+refuse gzip_without_end "cut\.gz' is truncated" run idx_cut.yaml
+study idx_pipe.yaml "$(idx pipe labels.idx)"
+refuse pipe_for_images "'pipe' is no regular file" run idx_pipe.yaml
 study idx_none.yaml "$(idx none.idx labels.idx)"
 refuse missing_idx 'none\.idx' run idx_none.yaml
 
@@ -112,6 +156,15 @@ refuse no_folder 'nofolder/x\.db' run good.yaml --db nofolder/x.db
 chmod a-w good.db
 refuse read_only 'good\.db: .*read-only' run good.yaml --set run.seed=2 --db good.db
 chmod u+w good.db
+
+cp labels.idx new.db-wal
+refuse stray_wal "new\.db: cannot be created: 'new\.db-wal' is left of another database" run good.yaml --db new.db
+echo '{' >bad.json
+printf '%s\n' '@id x' '@study y' '@profile bad.json' 'platform.file=two.xml' 'platform.workers=2' >task
+refuse damaged_profile '^rehearse: bad\.json: no profile' _measure task
+"$program" methods >/dev/full 2>full.err && say "lost output: status 0"
+grep -q 'the output cannot be written: No space' full.err || say "lost output: said: $(cat full.err)"
+"$program" list --db good.db >&- || say "closed output: status $?"
 
 # Usage
 refuse no_command "no command 'rnu'; did you mean 'run'\?" rnu good.yaml

@@ -49,6 +49,6 @@ same() {
   }
 }
 same "two threads" --set run.threads=2
-same "a memory limit that leaves one replica at a time" --set run.threads=2 --set run.memory=12MB
+same "a memory limit that leaves few replicas at a time" --set run.threads=2 --set run.memory=13MB
 same "two jobs" --jobs 2
 exit $failed

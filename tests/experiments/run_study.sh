@@ -80,6 +80,15 @@ check "force: the same results" cmp first.results force.results
 results jobs.db >jobs.results
 check "jobs: the same results" cmp first.results jobs.results
 
+# The least memory that is foretold suffices; a byte less is refused
+one=(--set train.method=dpsgd --set compress.name=qsgd --set run.threads=1)
+least=$("$program" run study.yaml --dry-run --json "${one[@]}" | grep -oE '"least_memory_bytes": [0-9]+' | grep -oE '[0-9]+$')
+"$program" run study.yaml --db least.db "${one[@]}" --set run.memory="${least}B" >/dev/null 2>least.err
+check "memory: the least suffices" [ $? -eq 0 ]
+"$program" run study.yaml --db less.db "${one[@]}" --set run.memory="$((least - 1))B" >/dev/null 2>less.err
+check "memory: less does not" [ $? -eq 2 ]
+check "memory: no database" [ ! -e less.db ]
+
 # A key that no run reads is named; runs that are the same are one
 "$program" run study.yaml --dry-run --set compress.name=none --set train.method=allreduce >one.txt 2>one.err
 check "unread key: named" grep -q 'study.yaml:4:18: compress.bits: no run of this study uses this key' one.err

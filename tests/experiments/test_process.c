@@ -117,7 +117,7 @@ static rh_status start(void *context, size_t task, rh_process *process)
   record *r = context;
   const char *argv[] = {"", "-c", r->scripts[task], NULL};
   if (++r->alive > r->most_alive) r->most_alive = r->alive;
-  return rh_process_start(argv, process);
+  return rh_process_start(argv, -1, process);
 }
 
 static void line(void *context, size_t task, const char *text)

@@ -123,6 +123,15 @@ static void impossible_graphs_are_refused(void **state)
   assert_null(rh_graph_find("rinq"));
 }
 
+/* A million workers would have 10^12 edges. */
+static void a_complete_graph_beyond_memory_is_refused(void **state)
+{
+  (void)state;
+  rh_graph g;
+  assert_int_equal(rh_graph_new(&rh_graph_complete, NULL, 1000000, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "1000000 workers would have 1e+12 edges"));
+}
+
 /* Two rings that never meet: a kind of this test. */
 static rh_status split_edges(const void *options, int32_t workers, bool directed,
                              void (*edge)(void *context, int32_t from, int32_t to), void *context)
@@ -146,9 +155,13 @@ static void disconnected_graphs_are_refused(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lambda2_equals_known_values),   cmocka_unit_test(closed_forms_hold_for_many_sizes),
-      cmocka_unit_test(weights_are_stochastic),        cmocka_unit_test(torus_neighbours_by_hand),
-      cmocka_unit_test(impossible_graphs_are_refused), cmocka_unit_test(disconnected_graphs_are_refused),
+      cmocka_unit_test(lambda2_equals_known_values),
+      cmocka_unit_test(closed_forms_hold_for_many_sizes),
+      cmocka_unit_test(weights_are_stochastic),
+      cmocka_unit_test(torus_neighbours_by_hand),
+      cmocka_unit_test(impossible_graphs_are_refused),
+      cmocka_unit_test(disconnected_graphs_are_refused),
+      cmocka_unit_test(a_complete_graph_beyond_memory_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

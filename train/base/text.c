@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Of a text that is read whole: /dev/zero would take all memory. A complete graph's list of pairs comes close to it. */
+enum { FILE_BYTES_MAX = 1 << 30 };
+
 static void reserve(rh_text *text, size_t more)
 {
   size_t need = text->length + more + 1;
@@ -118,8 +121,11 @@ rh_status rh_text_read_file(rh_text *text, const char *path)
     status = rh_error(RH_EIO, "%s: is a directory", path);
     goto done;
   }
-  for (size_t n; (n = fread(block, 1, sizeof block, file)) > 0;)
+  for (size_t n; text->length <= FILE_BYTES_MAX && (n = fread(block, 1, sizeof block, file)) > 0;)
     rh_text_append_bytes(text, block, n);
+  if (text->length > FILE_BYTES_MAX)
+    status = rh_error(RH_EFORMAT, "%s: is larger than %d MiB, which no text that is read here should be", path,
+                      FILE_BYTES_MAX >> 20);
   if (ferror(file)) status = rh_error(RH_EIO, "%s: cannot be read: %s", path, strerror(errno));
 done:
   fclose(file);

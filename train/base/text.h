@@ -26,7 +26,8 @@ void rh_text_append_json(rh_text *text, const char *value);
 /* Appends a JSON number that reads back to the same double; NaN and infinity, which JSON lacks, give null. */
 void rh_text_append_json_number(rh_text *text, double value);
 
-/* Reads a whole file into `text`. RH_EIO with the file's name and the system's reason. */
+/* Reads a whole file into `text`. RH_EIO with the file's name and the system's reason; RH_EFORMAT: more
+ * than 1 GiB. */
 RH_CHECKED rh_status rh_text_read_file(rh_text *text, const char *path);
 
 /* strcmp in natural order: runs of digits compare as numbers, so n2 < n10. Ties fall back to strcmp. */

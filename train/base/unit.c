@@ -64,7 +64,7 @@ static bool split(const char *text, double *number, char *rest, size_t size)
   while (isspace((unsigned char)*text))
     text++;
   char *end;
-  *number = strtod(text, &end);
+  *number = strtod(text, &end) + 0.0; /* -0 becomes 0: equal values are written alike */
   /* strtod also takes hexadecimal numbers, nan and inf: a configuration has no use for them */
   if (end == text || !isfinite(*number) || strpbrk(text, "xX") == text + 1) return false;
   while (isspace((unsigned char)*end))
@@ -94,6 +94,7 @@ rh_status rh_unit_parse(const char *text, rh_unit unit, double *value)
                 : rh_error(RH_EUNIT, "'%s' has no known unit; a %s needs one of: %s", text, d->what, d->names);
   }
   *value = number * found->factor;
+  if (!isfinite(*value)) return rh_error(RH_EINVAL, "'%s' is too large", text);
   return RH_OK;
 }
 
