@@ -338,6 +338,12 @@ static rh_status record_end(execution *e, rh_status outcome)
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   snprintf(reason, sizeof reason, "%s", outcome == RH_OK ? e->reason : rh_error_message());
+  if (outcome == RH_OK && !isfinite(elapsed_s)) {
+    outcome =
+        rh_error(RH_EINVAL, "%s: the simulated time is not finite: a bandwidth is near zero or a latency without end",
+                 e->run->platform.file);
+    snprintf(reason, sizeof reason, "%s", rh_error_message());
+  }
   rh_status rows = record_links(e, elapsed_s);
   if (rows == RH_OK) rows = record_ranks(e);
   if (rows != RH_OK && outcome == RH_OK) {
