@@ -114,6 +114,10 @@ sed '$a vary: {platform.file: [two.xml, folder/two.xml, changed/two.xml]}' id.ya
 check "id: two of three files are different" [ "$(ids places.yaml | sort -u | wc -l)" -eq 2 ]
 check "id: the third is left out" grep -q '^1 of 3 runs equal an earlier one' ids.err
 
+# A study that comes with the program is found by its name
+"$program" run quickstart.yaml --dry-run >quick.txt 2>quick.err
+check "quickstart: found" [ "$(wc -l <quick.txt)" -eq 9 ] # with the heading
+
 # Labels tell the runs apart
 sed '$a vary: {train.lr: [0.1, 0.2], compress.name: [none, qsgd], compress.bits: [4, 8], run.seed: [1, 2]}' id.yaml |
   sed 's/^compress:.*//' >labels.yaml
