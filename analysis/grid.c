@@ -155,7 +155,8 @@ static int widest_shrinkable(const rh_grid *grid, const layout *l)
   return widest;
 }
 
-static layout lay_out(const rh_grid *grid, int indent, int width)
+/* Every column as wide as its title and cells. */
+static layout natural(const rh_grid *grid)
 {
   layout l = {0};
   for (int c = 0; c < grid->columns; c++) {
@@ -168,6 +169,18 @@ static layout lay_out(const rh_grid *grid, int indent, int width)
       if (w > l.width[c]) l.width[c] = w;
     }
   }
+  return l;
+}
+
+int rh_grid_width(const rh_grid *grid)
+{
+  layout l = natural(grid);
+  return total_width(grid, &l, 0);
+}
+
+static layout lay_out(const rh_grid *grid, int indent, int width)
+{
+  layout l = natural(grid);
   while (total_width(grid, &l, indent) > width) {
     int c = widest_shrinkable(grid, &l);
     if (c >= 0) {

@@ -37,6 +37,8 @@ typedef struct rh_grid {
 void rh_grid_add_column(rh_grid *grid, const char *title, unsigned flags);
 /* Adds the next cell; control characters are escaped. NULL and "" are shown as "-". */
 void rh_grid_add_cell(rh_grid *grid, const char *text);
+/* Code points of the longest line if nothing is shortened or left out. */
+int rh_grid_width(const rh_grid *grid);
 /* Appends the grid, every line indented; lines are at most `width` long if that can be reached. */
 void rh_grid_write(const rh_grid *grid, int indent, int width, rh_text *out);
 void rh_grid_clear(rh_grid *grid);

@@ -1,5 +1,5 @@
 /* The closing table: what came out of some runs, for a person to read. What all runs share stands above it once, what
- * differs is a column. */
+ * differs is a column. A few names are a column in any case, as long as there is room. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ typedef struct name_field {
   const char *title;
   const char *key; /* the option behind it, so that it gets no second column */
   size_t offset;   /* of the text in rh_run_summary */
-  bool always;     /* a column even when all runs agree */
+  bool always;     /* a column even when all runs agree, unless the table is too wide */
 } name_field;
 
 enum { STUDY, PLATFORM, NETWORK, METHOD, COMPRESSOR, MODEL, DATA, GRAPH, NAME_FIELDS };
@@ -63,7 +63,7 @@ static bool model_differs_within_platform(const rh_run_list *runs)
 
 typedef struct shape {
   bool name[NAME_FIELDS]; /* is a column */
-  bool workers, seed, target;
+  bool workers, seed, target, link;
   rh_varied varied; /* other options that differ, one column each; first those that changed something */
 } shape;
 
@@ -99,7 +99,7 @@ static void choose_varied(const rh_run_list *runs, shape *s)
 
 static shape find_shape(const rh_run_list *runs)
 {
-  shape s = {0};
+  shape s = {.link = true};
   const rh_run_summary *first = &runs->list[0];
   for (int f = 0; f < NAME_FIELDS; f++)
     s.name[f] = name_fields[f].always || names_differ(runs, &name_fields[f]);
@@ -139,7 +139,7 @@ static void add_columns(const shape *s, rh_grid *grid)
   if (s->target) rh_grid_add_column(grid, "time to|target", RH_GRID_RIGHT);
   rh_grid_add_column(grid, "total|time", RH_GRID_RIGHT);
   rh_grid_add_column(grid, "MB per|worker", RH_GRID_RIGHT);
-  rh_grid_add_column(grid, "busiest|link", RH_GRID_LEFT | RH_GRID_SHRINK);
+  if (s->link) rh_grid_add_column(grid, "busiest|link", RH_GRID_LEFT | RH_GRID_SHRINK);
   rh_grid_add_column(grid, "its|load", RH_GRID_RIGHT);
   rh_grid_add_column(grid, "closed|form", RH_GRID_RIGHT);
   rh_grid_add_column(grid, "wall|time", RH_GRID_RIGHT);
@@ -210,11 +210,43 @@ static void add_row(const shape *s, const rh_run_summary *run, rh_grid *grid)
     add_quantity(grid, run->simulated_s, RH_UNIT_SECOND);
   bool began = done || run->rounds > 0; /* else 0 bytes would be no finding */
   add_megabytes(grid, began && run->workers > 0 ? (double)run->wire_bytes / run->workers : (double)NAN);
-  rh_grid_add_cell(grid, run->busiest_link);
+  if (s->link) rh_grid_add_cell(grid, run->busiest_link);
   add_formatted(grid, run->busiest_load < 0.0995 ? "%.1f %%" : "%.0f %%", 100 * run->busiest_load);
   add_formatted(grid, "%.3f", run->closed_form_ratio);
   add_quantity(grid, run->wall_s, RH_UNIT_SECOND);
   add_quantity(grid, run->peak_memory_bytes > 0 ? (double)run->peak_memory_bytes : (double)NAN, RH_UNIT_BYTE);
+}
+
+static void fill_grid(const rh_run_list *runs, const shape *s, rh_grid *grid)
+{
+  rh_grid_clear(grid);
+  add_columns(s, grid);
+  for (int32_t i = 0; i < runs->count; i++)
+    add_row(s, &runs->list[i], grid);
+}
+
+static bool links_agree(const rh_run_list *runs)
+{
+  const char *first = runs->list[0].busiest_link;
+  for (int32_t i = 1; i < runs->count; i++)
+    if (strcmp(runs->list[i].busiest_link, first) != 0) return false;
+  return first[0] != '\0';
+}
+
+/* Where the table is too wide, columns with one value in all rows go above it, one after the other: no cell is
+ * shortened for their sake. The platform goes first, since it stands there with its network model anyway. */
+static void fit_grid(const rh_run_list *runs, shape *s, rh_grid *grid)
+{
+  static const int leaving[] = {PLATFORM, METHOD, COMPRESSOR};
+  fill_grid(runs, s, grid);
+  for (size_t i = 0; i < sizeof leaving / sizeof *leaving && rh_grid_width(grid) > TABLE_WIDTH; i++) {
+    if (names_differ(runs, &name_fields[leaving[i]])) continue;
+    s->name[leaving[i]] = false;
+    fill_grid(runs, s, grid);
+  }
+  if (rh_grid_width(grid) <= TABLE_WIDTH || !links_agree(runs)) return;
+  s->link = false;
+  fill_grid(runs, s, grid);
 }
 
 static void write_shared_target(const rh_run_list *runs, rh_text *out)
@@ -223,6 +255,23 @@ static void write_shared_target(const rh_run_list *runs, rh_text *out)
   for (int32_t i = 1; i < runs->count; i++)
     if (runs->list[i].target_accuracy != target) return; /* NaN differs from itself: no target, no word */
   if (!isnan(target)) rh_text_append(out, ", target accuracy %.4g %%", 100 * target);
+}
+
+/* What has lost its column. */
+static void write_moved(const rh_run_summary *run, const shape *s, rh_text *out)
+{
+  const struct {
+    bool column;
+    const char *title, *value;
+  } moved[] = {{s->name[PLATFORM], "platform", run->platform},
+               {s->name[METHOD], "method", run->method},
+               {s->name[COMPRESSOR], "compressor", run->compressor},
+               {s->link, "busiest link", run->busiest_link}};
+  for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
+    if (moved[i].column) continue;
+    rh_text_append(out, ", %s ", moved[i].title);
+    rh_text_append_visible(out, moved[i].value);
+  }
 }
 
 /* One line: what all runs have in common. */
@@ -254,6 +303,7 @@ static void write_shared(const rh_run_list *runs, const shape *s, rh_text *out)
   }
   if (!s->seed) rh_text_append(out, ", seed %lld", (long long)first->seed);
   write_shared_target(runs, out);
+  write_moved(first, s, out);
   rh_text_append(out, "\n");
 }
 
@@ -303,12 +353,10 @@ void rh_table_write(const rh_run_list *runs, rh_text *out)
   }
   shape s = find_shape(runs);
   rh_grid grid = {0};
+  fit_grid(runs, &s, &grid);
   write_shared(runs, &s, out);
   if (!s.name[NETWORK]) write_network_models(runs, out);
   rh_text_append(out, "\n");
-  add_columns(&s, &grid);
-  for (int32_t i = 0; i < runs->count; i++)
-    add_row(&s, &runs->list[i], &grid);
   rh_grid_write(&grid, 0, TABLE_WIDTH, out);
   rh_text_append(out,
                  "\ntime: simulated. load: bytes / (bandwidth x total time). closed form: seconds of the collectives\n"

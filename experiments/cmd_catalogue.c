@@ -17,7 +17,7 @@ typedef struct arguments {
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
-  if (key == 'j') {
+  if (key == RH_KEY_JSON) {
     a->json = true;
   } else if (key == ARGP_KEY_ARG) {
     if (a->name) argp_error(state, "one name at most, not '%s' as well", arg);
@@ -120,7 +120,7 @@ static int unknown(const rh_registry *registry, const char *name)
 
 int rh_cmd_catalogue(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"json", 'j', 0, 0, "print JSON", 0}, {0}};
+  static const struct argp_option options[] = {{"json", RH_KEY_JSON, 0, 0, "print JSON", 0}, {0}};
   static const struct argp parser = {
       options, parse_option, "[NAME]", "Lists what a study can choose, or describes one: options, defaults, source.",
       NULL,    NULL,         NULL};

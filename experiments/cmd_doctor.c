@@ -186,14 +186,14 @@ static void add_files(report *r, const char *kind, const char *suffix)
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
   (void)arg;
-  if (key != 'j') return ARGP_ERR_UNKNOWN;
+  if (key != RH_KEY_JSON) return ARGP_ERR_UNKNOWN;
   *(bool *)state->input = true;
   return 0;
 }
 
 int rh_cmd_doctor(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"json", 'j', 0, 0, "print JSON", 0}, {0}};
+  static const struct argp_option options[] = {{"json", RH_KEY_JSON, 0, 0, "print JSON", 0}, {0}};
   static const struct argp parser = {
       options, parse_option, "", "Libraries, machine and files; what is missing and what mends it.", NULL, NULL, NULL};
   report r = {0};

@@ -20,7 +20,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case 's':
     a->study = arg;
     return 0;
-  case 'j':
+  case RH_KEY_JSON:
     a->json = true;
     return 0;
   case ARGP_KEY_ARG:
@@ -52,7 +52,7 @@ int rh_cmd_list(int argc, char **argv)
 {
   static const struct argp_option options[] = {{"db", 'd', "FILE", 0, "database (default rehearse.db)", 0},
                                                {"study", 's', "NAME", 0, "runs of this study only", 0},
-                                               {"json", 'j', 0, 0, "print a JSON array", 0},
+                                               {"json", RH_KEY_JSON, 0, 0, "print a JSON array", 0},
                                                {0}};
   static const struct argp parser = {options, parse_option, "",  "Lists the runs of a database, oldest first.",
                                      NULL,    NULL,         NULL};

@@ -19,7 +19,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case 'o':
     a->into = arg;
     return 0;
-  case 'j':
+  case RH_KEY_JSON:
     a->json = true;
     return 0;
   case ARGP_KEY_ARGS:
@@ -88,7 +88,7 @@ int rh_cmd_merge(int argc, char **argv)
 {
   static const struct argp_option options[] = {
       {"output", 'o', "FILE", 0, "database to merge into; made if it is not there", 0},
-      {"json", 'j', 0, 0, "print a JSON object", 0},
+      {"json", RH_KEY_JSON, 0, 0, "print a JSON object", 0},
       {0}};
   static const struct argp parser = {options,
                                      parse_option,

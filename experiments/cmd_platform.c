@@ -15,13 +15,13 @@ typedef struct platform_arguments {
   bool json;
 } platform_arguments;
 
-enum { KEY_JSON = 256, KEY_MODEL };
+enum { KEY_MODEL = RH_KEY_JSON + 1 };
 
 static error_t parse_argument(int key, char *argument, struct argp_state *state)
 {
   platform_arguments *a = state->input;
   switch (key) {
-  case KEY_JSON:
+  case RH_KEY_JSON:
     a->json = true;
     return 0;
   case KEY_MODEL:
@@ -83,7 +83,7 @@ done:
 int rh_cmd_platform(int argc, char **argv)
 {
   static const struct argp_option options[] = {
-      {"json", KEY_JSON, NULL, 0, "print JSON", 0},
+      {"json", RH_KEY_JSON, NULL, 0, "print JSON", 0},
       {"model", KEY_MODEL, "NAME", 0, "the network model, in place of the file's: CM02, LV08 or SMPI", 0},
       {0}};
   static const struct argp parser = {

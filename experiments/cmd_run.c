@@ -51,7 +51,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case 'f':
     a->force = true;
     break;
-  case 'J':
+  case RH_KEY_JSON:
     a->json = true;
     break;
   case ARGP_KEY_ARG:
@@ -73,7 +73,7 @@ static const struct argp_option options[] = {
     {"jobs", 'j', "N", 0, "runs at the same time, which share cores and memory (default: 1)", 0},
     {"dry-run", 'n', 0, 0, "check everything and list the runs; create nothing", 0},
     {"force", 'f', 0, 0, "repeat runs that are done", 0},
-    {"json", 'J', 0, 0, "print the closing list as JSON", 0},
+    {"json", RH_KEY_JSON, 0, 0, "print the closing list as JSON", 0},
     {0},
 };
 static const struct argp parser = {options,
@@ -99,10 +99,21 @@ typedef struct session {
   rh_execution execution;
 } session;
 
+/* A file as it is named, or one of the studies that come with the program. */
+static rh_status find_study(const char *name, char **path)
+{
+  if (*name && access(name, F_OK) != 0) return rh_find_file(name, "", "experiments", path);
+  *path = rh_text_duplicate(name);
+  return RH_OK;
+}
+
 static rh_status make_plan(session *s)
 {
   const arguments *a = s->arguments;
-  rh_status status = rh_study_read(a->study, a->sets, a->set_count, &s->study);
+  char *path = NULL;
+  rh_status status = find_study(a->study, &path);
+  if (status == RH_OK) status = rh_study_read(path, a->sets, a->set_count, &s->study);
+  free(path);
   if (status != RH_OK) return status;
   status = rh_plan_make(&s->study, a->sets, a->set_count, a->jobs, &s->plan);
   if (status != RH_OK) return status;

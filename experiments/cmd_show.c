@@ -17,7 +17,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case 'd':
     a->db = arg;
     return 0;
-  case 'j':
+  case RH_KEY_JSON:
     a->json = true;
     return 0;
   case ARGP_KEY_ARG:
@@ -45,8 +45,9 @@ done:
 
 int rh_cmd_show(int argc, char **argv)
 {
-  static const struct argp_option options[] = {
-      {"db", 'd', "FILE", 0, "database (default rehearse.db)", 0}, {"json", 'j', 0, 0, "print a JSON object", 0}, {0}};
+  static const struct argp_option options[] = {{"db", 'd', "FILE", 0, "database (default rehearse.db)", 0},
+                                               {"json", RH_KEY_JSON, 0, 0, "print a JSON object", 0},
+                                               {0}};
   static const struct argp parser = {
       options, parse_option, "RUN", "Shows everything that is known of one run. RUN is its id or the beginning of it.",
       NULL,    NULL,         NULL};

@@ -3,6 +3,9 @@
 #ifndef RH_COMMANDS_H
 #define RH_COMMANDS_H
 
+/* The key of --json, which has no short form: -j is --jobs. */
+enum { RH_KEY_JSON = 0x100 };
+
 int rh_cmd_run(int argc, char **argv);      /* run STUDY */
 int rh_cmd_merge(int argc, char **argv);    /* merge FILE... -o FILE */
 int rh_cmd_list(int argc, char **argv);     /* list */

@@ -196,6 +196,7 @@ static rh_status probe(const probe_arguments *a)
   install_handlers();
   snprintf(last_message, sizeof last_message, "%s", "");
   if (a->describe) return describe(a);
+  RH_TRY(rh_platform_check_on(platform));
   if (a->ring) RH_TRY(check_ring());
   if (a->pairs) RH_TRY(check_pair_file(a->pairs));
   printf("model=%s\nversion=%s\nhosts=%d\nlinks=%d\n", rh_platform_model(platform), rh_platform_version(),

@@ -76,21 +76,59 @@ static void share_machine(rh_run *run, int jobs)
   if (run->run.memory == 0) run->run.memory = (double)(rh_machine_memory_bytes() / 2 / jobs);
 }
 
-/* The configuration without the lines that change no result: any number of threads and any chunk size give the same
- * bits. */
-static uint64_t hash_lines(const char *lines)
+/* Keys that change no result: any number of threads and any chunk size give the same bits. */
+static const char *const idle_keys[] = {"run.threads", "run.memory"};
+
+static bool is_idle(const char *line, size_t length)
 {
-  static const char *const left_out[] = {"run.threads=", "run.memory="};
+  for (size_t i = 0; i < RH_COUNT(idle_keys); i++) {
+    size_t key = strlen(idle_keys[i]);
+    if (length >= key && strncmp(line, idle_keys[i], key) == 0 && (length == key || line[key] == '=')) return true;
+  }
+  return false;
+}
+
+/* A line whose value is a path, as far as it counts: the last name of the path. Texts of these sections with a slash
+ * are paths, and the content of what they name is hashed beside them. */
+static uint64_t hash_line(const char *line, size_t length, uint64_t hash)
+{
+  bool files = strncmp(line, "platform.", 9) == 0 || strncmp(line, "data.", 5) == 0;
+  size_t key = strcspn(line, "=") + 1, end = length - 1, first;
+  while (end > key && line[end - 1] == '/')
+    end--;
+  for (first = end; first > key && line[first - 1] != '/';)
+    first--;
+  if (!files) return rh_hash_bytes(line, length, hash);
+  return rh_hash_bytes(line + first, end - first, rh_hash_bytes(line, key, hash));
+}
+
+/* Of the lines that change results. by_name: of paths the last name alone. */
+static uint64_t hash_lines(const char *lines, bool by_name)
+{
   uint64_t hash = 0;
   for (const char *line = lines; *line;) {
     size_t length = strcspn(line, "\n") + 1;
-    bool out = false;
-    for (size_t i = 0; i < RH_COUNT(left_out); i++)
-      out = out || strncmp(line, left_out[i], strlen(left_out[i])) == 0;
-    if (!out) hash = rh_hash_bytes(line, length, hash);
+    if (!is_idle(line, length)) hash = by_name ? hash_line(line, length, hash) : rh_hash_bytes(line, length, hash);
     line += length;
   }
   return hash;
+}
+
+/* " lr=0.1 bits=4": what is varied, and not in a label anyway. */
+static char *label_of(const rh_study *study, size_t run, const char *lines)
+{
+  static const char *const known[] = {"platform.file", "platform.workers", "train.method", "compress.name", "run.seed"};
+  rh_text text = {0};
+  for (size_t i = 0; i < study->varied_count; i++) {
+    const char *key = study->varied[i];
+    bool said = is_idle(key, strlen(key)) || !has_key(lines, key);
+    for (size_t k = 0; k < RH_COUNT(known) && !said; k++)
+      said = strcmp(key, known[k]) == 0;
+    if (!said) rh_text_append(&text, " %s=%s", strchr(key, '.') + 1, rh_settings_find(&study->runs[run], key)->value);
+  }
+  char *label = rh_text_duplicate(rh_text_get(&text));
+  rh_text_clear(&text);
+  return label;
 }
 
 static bool is_twin(const rh_plan *plan, uint64_t lines_hash)
@@ -111,7 +149,7 @@ static rh_status resolve_all(const rh_study *study, const char *const *sets, siz
     if (status != RH_OK) return status;
     share_machine(&entry->run, jobs);
     rh_run_write(&entry->run, &lines);
-    entry->lines_hash = hash_lines(lines.data);
+    entry->lines_hash = hash_lines(lines.data, false);
     if (is_twin(plan, entry->lines_hash)) {
       rh_run_clear(&entry->run);
       rh_text_clear(&lines);
@@ -119,10 +157,20 @@ static rh_status resolve_all(const rh_study *study, const char *const *sets, siz
       continue;
     }
     entry->lines = lines.data; /* the buffer changes hands */
+    entry->name_hash = hash_lines(lines.data, true);
+    entry->label = label_of(study, i, entry->lines);
     entry->command = command_of(study, i, sets, set_count);
     plan->count++;
   }
   return RH_OK;
+}
+
+/* Varying them is no mistake, but in vain. */
+static void warn_of_idle(const rh_study *study, rh_plan *plan)
+{
+  for (size_t i = 0; i < study->varied_count; i++)
+    if (is_idle(study->varied[i], strlen(study->varied[i])))
+      rh_text_append(&plan->warnings, "%s changes no result, however it is varied\n", study->varied[i]);
 }
 
 /* A setting that no run reads is no mistake when --set or vary chose a component without it, but never goes unsaid. */
@@ -309,6 +357,33 @@ static rh_status hash_all(rh_plan *plan)
   return status;
 }
 
+static void entry_clear(rh_plan_entry *entry)
+{
+  rh_run_clear(&entry->run);
+  rh_names_clear(&entry->names);
+  free(entry->lines);
+  free(entry->label);
+  free(entry->command);
+}
+
+/* Runs that differ in the spelling of a path alone are one. */
+static void drop_same(rh_plan *plan)
+{
+  size_t kept = 0;
+  for (size_t i = 0; i < plan->count; i++) {
+    rh_plan_entry *entry = &plan->list[i];
+    bool same = false;
+    for (size_t k = 0; k < kept && !same; k++)
+      same = plan->list[k].name_hash == entry->name_hash && plan->list[k].files_hash == entry->files_hash;
+    if (same)
+      entry_clear(entry);
+    else
+      plan->list[kept++] = *entry;
+  }
+  plan->twins += plan->count - kept;
+  plan->count = kept;
+}
+
 rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t set_count, int jobs, rh_plan *plan)
 {
   rh_status status = RH_OK;
@@ -317,6 +392,8 @@ rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t se
   RH_TRY(probe_all(plan));
   RH_TRY(set_up_all(plan));
   RH_TRY(hash_all(plan));
+  drop_same(plan);
+  warn_of_idle(study, plan);
   warn_of_unread(study, plan);
 done:
   if (status != RH_OK) rh_plan_clear(plan);
@@ -325,12 +402,8 @@ done:
 
 void rh_plan_clear(rh_plan *plan)
 {
-  for (size_t i = 0; i < plan->count; i++) {
-    rh_run_clear(&plan->list[i].run);
-    rh_names_clear(&plan->list[i].names);
-    free(plan->list[i].lines);
-    free(plan->list[i].command);
-  }
+  for (size_t i = 0; i < plan->count; i++)
+    entry_clear(&plan->list[i]);
   free(plan->list);
   rh_text_clear(&plan->warnings);
   *plan = (rh_plan){0};
@@ -350,8 +423,10 @@ void rh_plan_identify(rh_plan *plan, const rh_profile *profile)
     entry->run.id[0] = '\0';
     if (!rh_plan_is_timed(entry, profile)) continue;
     entry->profile_hash = entry->names.count > 0 ? rh_profile_hash(profile, (const char *const *)entry->names.list) : 0;
-    uint64_t hash = rh_hash_bytes(&entry->files_hash, sizeof entry->files_hash, entry->lines_hash);
+    uint64_t hash = rh_hash_bytes(&entry->files_hash, sizeof entry->files_hash, entry->name_hash);
     hash = rh_hash_bytes(&entry->profile_hash, sizeof entry->profile_hash, hash);
+    hash = rh_hash_text(entry->run.study, hash);
+    hash = rh_hash_text(entry->kernel, hash); /* another library or processor rounds otherwise: another training */
     snprintf(entry->run.id, sizeof entry->run.id, "%016" PRIx64, hash);
   }
 }
@@ -360,6 +435,6 @@ void rh_plan_label(const rh_plan_entry *entry, rh_text *out)
 {
   const rh_run *run = &entry->run;
   const char *slash = strrchr(run->platform.file, '/'), *name = slash ? slash + 1 : run->platform.file;
-  rh_text_append(out, "%.*s %" PRId64 " %s %s seed %" PRId64, (int)strcspn(name, "."), name, run->platform.workers,
-                 run->method->name, run->compressor->name, run->run.seed);
+  rh_text_append(out, "%.*s %" PRId64 " %s %s seed %" PRId64 "%s", (int)strcspn(name, "."), name, run->platform.workers,
+                 run->method->name, run->compressor->name, run->run.seed, entry->label);
 }

@@ -13,7 +13,9 @@ typedef struct rh_plan_entry {
   char *command;         /* what repeats this run alone; owned */
   rh_names names;        /* of the durations that it charges */
   rh_probe probe;        /* of its platform */
+  char *label;           /* " lr=0.1": what tells it from the study's other runs in messages; owned */
   uint64_t lines_hash;   /* of the lines that a result depends on */
+  uint64_t name_hash;    /* the same, with the last names of paths alone */
   uint64_t files_hash;   /* of the content of all input files */
   int64_t parameters;    /* of the model */
   const char *kernel;    /* of the backend; borrowed for the program's life */
@@ -40,14 +42,15 @@ RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *const *sets
                                   rh_plan *plan);
 void rh_plan_clear(rh_plan *plan);
 
-/* Sets the id of every run whose durations the profile holds: the hash of its configuration, of its input files and of
- * the durations that it uses. run.threads and run.memory are left out, since they change no result. */
+/* Sets the id of every run whose durations the profile holds: the hash of its study's name, its configuration, the
+ * content of its input files, the durations that it uses, and the library that computes. run.threads and run.memory are
+ * left out, since they change no result, and so is where the input files are. */
 void rh_plan_identify(rh_plan *plan, const rh_profile *profile);
 
 /* Whether the profile holds all durations of an entry. */
 bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *profile);
 
-/* "fat-tree-64 16 dpsgd qsgd seed 1": the entry in a line of progress. */
+/* "fat-tree-64 16 dpsgd qsgd seed 1 lr=0.1": the entry in a line of progress. */
 void rh_plan_label(const rh_plan_entry *entry, rh_text *out);
 
 #endif

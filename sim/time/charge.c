@@ -83,7 +83,9 @@ uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names)
 rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds)
 {
   const rh_duration *found = rh_profile_find(profile, name);
-  if (!found) return rh_error(RH_EINVAL, "no timing for '%s' in the profile; `rehearse run STUDY` measures what is missing", name);
+  if (!found)
+    return rh_error(RH_EINVAL, "no timing for '%s' in the profile; `rehearse run STUDY` measures what is missing",
+                    name);
   if (!isfinite(found->median_s) || found->median_s <= 0)
     return rh_error(RH_EINVAL, "the timing of '%s' is %g s; no step takes that long: remove it from the profile", name,
                     found->median_s);

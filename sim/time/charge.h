@@ -34,7 +34,8 @@ void rh_profile_clear(rh_profile *profile);
 /* Hash of device, names and medians of the entries in `names` (NULL-terminated; NULL: all), in sorted order. */
 uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);
 
-/* The median of one entry; RH_EINVAL "no timing for '...' in the profile; `rehearse run STUDY` measures what is missing". */
+/* The median of one entry; RH_EINVAL "no timing for '...' in the profile; `rehearse run STUDY` measures what is
+ * missing". */
 RH_CHECKED rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds);
 
 /* One JSON object: {"device": ..., "durations": [{"name":..., "samples":..., "median_s":..., "low_s":...,

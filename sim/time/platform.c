@@ -274,6 +274,16 @@ double rh_platform_speed(const rh_platform *platform, int32_t rank)
   return sg_host_get_speed(host_of(platform, rank));
 }
 
+rh_status rh_platform_check_on(const rh_platform *platform)
+{
+  for (int32_t rank = 0; rank < platform->workers; rank++)
+    if (!sg_host_is_on(platform->ranks[rank]))
+      return rh_error(RH_EUNSUPPORTED,
+                      "%s: host '%s' of rank %d is off at the start (its state profile): leave it out with a host file",
+                      platform->file, rh_platform_host(platform, rank), (int)rank);
+  return RH_OK;
+}
+
 double rh_platform_fastest(const rh_platform *platform)
 {
   return platform->fastest_flops;
@@ -308,9 +318,4 @@ double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link)
 double rh_platform_link_latency(const rh_platform *platform, int32_t link)
 {
   return link_of(platform, link)->latency_s;
-}
-
-bool rh_platform_link_wifi(const rh_platform *platform, int32_t link)
-{
-  return link_of(platform, link)->wifi;
 }

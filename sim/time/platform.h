@@ -48,12 +48,13 @@ const char *rh_platform_zone(const rh_platform *platform, int32_t rank); /* the 
 double rh_platform_speed(const rh_platform *platform, int32_t rank);     /* flop/s of one core */
 double rh_platform_fastest(const rh_platform *platform);     /* flop/s of the fastest host of the platform */
 int32_t rh_platform_host_count(const rh_platform *platform); /* all hosts, ranks or not */
+/* RH_EUNSUPPORTED names a rank whose host is off at the start: nothing can run there. */
+RH_CHECKED rh_status rh_platform_check_on(const rh_platform *platform);
 
 int32_t rh_platform_link_count(const rh_platform *platform);
 const char *rh_platform_link_name(const rh_platform *platform, int32_t link);
 double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link); /* byte/s; Wi-Fi: of level 0 */
 double rh_platform_link_latency(const rh_platform *platform, int32_t link);   /* s */
-bool rh_platform_link_wifi(const rh_platform *platform, int32_t link);
 
 /* A route, cached; borrowed from the platform. Nominal numbers: the network model's factors are not in them. A link may
  * stand in it twice (between two Wi-Fi stations every byte crosses the air twice) and then gives half its bandwidth. */

@@ -245,18 +245,6 @@ static void start_actors(rh_schedule *schedule)
   if (many) mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
 }
 
-/* SimGrid throws where an actor starts on a host whose state profile begins with off. */
-static rh_status check_hosts(rh_schedule *schedule)
-{
-  for (int32_t rank = 0; rank < schedule->workers; rank++)
-    if (!sg_host_is_on(host_of(schedule, rank)))
-      return rh_error(RH_EUNSUPPORTED,
-                      "%s: host '%s' of rank %d is off at the start (its state profile): leave it out with a host file",
-                      rh_platform_file(schedule->def.platform), rh_platform_host(schedule->def.platform, rank),
-                      (int)rank);
-  return RH_OK;
-}
-
 static bool all_over(const rh_schedule *schedule)
 {
   for (int32_t i = 0; i < 2 * schedule->workers; i++)
@@ -267,8 +255,8 @@ static bool all_over(const rh_schedule *schedule)
 rh_status rh_schedule_run(rh_schedule *schedule)
 {
   rh_status status = RH_OK;
-  RH_ASSERT(schedule->produced == 0); /* once */
-  RH_TRY(check_hosts(schedule));
+  RH_ASSERT(schedule->produced == 0);                   /* once */
+  RH_TRY(rh_platform_check_on(schedule->def.platform)); /* SimGrid throws where an actor starts on a host that is off */
   start_actors(schedule);
   char why[256];
   bool deadlock;

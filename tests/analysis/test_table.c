@@ -177,6 +177,12 @@ static void options_in_vain_are_left_out_first(void **state)
              i >> 3);
     runs[i].configuration = configuration[i];
     runs[i].wire_bytes = i >> 3 ? 1600 : 3200;
+    if (i >> 3) { /* no name is the same in all rows, so that none makes room */
+      runs[i].platform = "edge-wifi-16";
+      runs[i].method = "dpsgd";
+      runs[i].compressor = "qsgd";
+      runs[i].busiest_link = "wifi";
+    }
   }
   rh_run_list list = {runs, RUNS, RUNS};
   rh_text text = {0};
@@ -185,6 +191,32 @@ static void options_in_vain_are_left_out_first(void **state)
   const char *left_out = strstr(rh_text_get(&text), "not shown for want of width: ");
   assert_non_null(left_out);
   assert_null(strstr(left_out, "bits"));
+  rh_text_clear(&text);
+}
+
+/* Too wide by a column for each of two options: what is the same in every row goes above the table, and only as much as
+ * is needed; nothing is shortened. */
+static void constant_columns_go_above_a_wide_table(void **state)
+{
+  (void)state;
+  rh_run_summary runs[2] = {known_run(), known_run()};
+  runs[0].configuration = "train.learning_rate=0.05\ngraph.neighbours=2\n";
+  runs[1].configuration = "train.learning_rate=0.1\ngraph.neighbours=4\n";
+  runs[1].wire_bytes /= 2;
+  rh_run_list list = {runs, 2, 2};
+  rh_text text = {0};
+  rh_table_write(&list, &text);
+  assert_non_null(strstr(rh_text_get(&text), ", target accuracy 90 %, platform fattree-64, method allreduce\n"));
+  assert_non_null(strstr(rh_text_get(&text), "\npressor  learning_rate  neighbours  accuracy"));
+  assert_null(strstr(rh_text_get(&text), "..")); /* no cell is shortened */
+  assert_null(strstr(rh_text_get(&text), "not shown"));
+  rh_text_clear(&text);
+  static char name[81];
+  memset(name, 'y', 80);
+  runs[0].busiest_link = runs[1].busiest_link = name;
+  rh_table_write(&list, &text);
+  assert_non_null(strstr(rh_text_get(&text), ", method allreduce, compressor none, busiest link yyyy"));
+  assert_null(strstr(rh_text_get(&text), ".."));
   rh_text_clear(&text);
 }
 
@@ -285,11 +317,17 @@ static void control_characters_become_visible(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(known_runs_give_a_known_table),      cmocka_unit_test(only_what_differs_is_a_column),
-      cmocka_unit_test(no_runs_are_said_to_be_none),        cmocka_unit_test(long_names_are_shortened),
-      cmocka_unit_test(options_in_vain_are_left_out_first), cmocka_unit_test(option_varied_in_vain_is_named),
-      cmocka_unit_test(dependent_options_are_told_apart),   cmocka_unit_test(list_is_json),
-      cmocka_unit_test(list_is_one_line_per_run),           cmocka_unit_test(control_characters_become_visible),
+      cmocka_unit_test(known_runs_give_a_known_table),
+      cmocka_unit_test(only_what_differs_is_a_column),
+      cmocka_unit_test(no_runs_are_said_to_be_none),
+      cmocka_unit_test(long_names_are_shortened),
+      cmocka_unit_test(options_in_vain_are_left_out_first),
+      cmocka_unit_test(constant_columns_go_above_a_wide_table),
+      cmocka_unit_test(option_varied_in_vain_is_named),
+      cmocka_unit_test(dependent_options_are_told_apart),
+      cmocka_unit_test(list_is_json),
+      cmocka_unit_test(list_is_one_line_per_run),
+      cmocka_unit_test(control_characters_become_visible),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

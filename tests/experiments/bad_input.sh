@@ -59,7 +59,7 @@ platform 1 "$route" >unitless.xml
 platform 1GBps '' >routeless.xml
 
 # Studies
-refuse missing 'nothere\.yaml: cannot be opened: No such file' run nothere.yaml
+refuse missing "no file 'nothere\.yaml'; tried 'nothere\.yaml', .*experiments/nothere\.yaml'" run nothere.yaml
 printf 'train: {lr: 1\nrun: {seed: 1}\n' >malformed.yaml
 refuse malformed 'malformed\.yaml:2:4: malformed YAML: ' run malformed.yaml
 study key.yaml 'train: {rounds: 2, momentun: 0.9}'
@@ -109,6 +109,9 @@ refuse bandwidth_without_unit 'unitless\.xml' run good.yaml --set platform.file=
 refuse pair_without_route 'routeless\.xml.*(a.*b|b.*a)' run good.yaml --set platform.file=routeless.xml
 echo '<platform' >broken.xml
 refuse broken_platform 'broken\.xml' run good.yaml --set platform.file=broken.xml
+platform 1GBps "$route" | sed 's|<host id="b" speed="1Gf"/>|<host id="b" speed="1Gf" state_file="off.txt"/>|' >dark.xml
+printf '%s\n' 'PERIODICITY 1000' '0 0' >off.txt
+refuse host_off "dark\.xml: host 'b' of rank 1 is off at the start" run good.yaml --set platform.file=dark.xml
 refuse describe_broken 'broken\.xml' platform broken.xml
 platform 0Bps "$route" >still.xml
 refuse no_bandwidth "still\.xml: link 'l' has a bandwidth of 0 byte/s" run good.yaml --set platform.file=still.xml
@@ -172,6 +175,7 @@ refuse no_option 'unrecognized option' run good.yaml --nothing
 refuse no_study 'which study' run
 refuse bad_jobs "--jobs: '0'" run good.yaml --jobs 0
 refuse bad_set 'no section .trian.; did you mean .train.' run good.yaml --set trian.lr=1
+refuse no_short_json "invalid option -- .?j" list -j
 refuse no_component "no compressor 'qsg'; did you mean 'qsgd'" compressors qsg
 
 # A full disk, where a small file system can be mounted

@@ -96,6 +96,35 @@ sed '/^vary/,$d' study.yaml >twins.yaml
 echo 'vary: {run.threads: [1, 2]}' >>twins.yaml
 "$program" run twins.yaml --dry-run >twins.txt 2>twins.err
 check "twins: one run" [ "$(wc -l <twins.txt)" -eq 2 ] # with the heading
+check "twins: counted" grep -q '^1 of 2 runs equal an earlier one' twins.err
+check "twins: why" grep -q '^run.threads changes no result' twins.err
+
+# ids: the study's name and a file's content count, the spelling of its path does not
+ids() { "$program" run "$@" --dry-run 2>ids.err | grep -oE '^[0-9a-f]{16}'; }
+sed '/^vary/,$d' study.yaml >id.yaml
+sed '$a name: other' id.yaml >id_name.yaml
+sed 's/1Gf/2Gf/' two.xml >moved.xml
+mkdir -p folder && cp two.xml folder/two.xml && mkdir -p changed && cp moved.xml changed/two.xml
+id=$(ids id.yaml)
+check "id: one" [ ${#id} -eq 16 ]
+check "id: another spelling of a path" [ "$(ids id.yaml --set platform.file="$PWD/folder/two.xml")" = "$id" ]
+check "id: another content" [ "$(ids id.yaml --set platform.file=changed/two.xml)" != "$id" ]
+check "id: another name of the study" [ "$(ids id_name.yaml)" != "$id" ]
+sed '$a vary: {platform.file: [two.xml, folder/two.xml, changed/two.xml]}' id.yaml >places.yaml
+check "id: two of three files are different" [ "$(ids places.yaml | sort -u | wc -l)" -eq 2 ]
+check "id: the third is left out" grep -q '^1 of 3 runs equal an earlier one' ids.err
+
+# A study that comes with the program is found by its name
+"$program" run quickstart.yaml --dry-run >quick.txt 2>quick.err
+check "quickstart: found" [ "$(wc -l <quick.txt)" -eq 9 ] # with the heading
+
+# Labels tell the runs apart
+sed '$a vary: {train.lr: [0.1, 0.2], compress.name: [none, qsgd], compress.bits: [4, 8], run.seed: [1, 2]}' id.yaml |
+  sed 's/^compress:.*//' >labels.yaml
+"$program" run labels.yaml --dry-run 2>labels.err | sed 1d | cut -d' ' -f 3- >labels.txt
+check "labels: twelve runs" [ "$(wc -l <labels.txt)" -eq 12 ] # bits counts under qsgd alone
+check "labels: all different" [ "$(sort -u labels.txt | wc -l)" -eq 12 ]
+check "labels: what is varied" grep -q 'qsgd seed 2 lr=0.1 bits=8$' labels.txt
 
 # A process that dies is a failed run with a reason; the others go on
 cat >long.yaml <<'YAML'

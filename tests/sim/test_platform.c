@@ -125,7 +125,6 @@ static void ideal_routes_have_two_links(void **state)
   assert_close(r->bandwidth_Bps, 12.5e9);
   assert_close(rh_platform_link_latency(platform, r->links[0]), 1e-6);
   assert_close(rh_platform_link_bandwidth(platform, r->links[0]), 12.5e9);
-  assert_false(rh_platform_link_wifi(platform, r->links[0]));
   assert_close(rh_platform_speed(platform, 3), 1e12);
   assert_close(rh_platform_fastest(platform), 1e12);
   assert_ptr_equal(route(platform, 3, 12), r);
@@ -216,7 +215,6 @@ static void wifi_messages_cross_the_air_twice(void **state)
   const rh_route *r = route(platform, 0, 1);
   assert_int_equal(r->link_count, 2);
   assert_int_equal(r->links[0], r->links[1]);
-  assert_true(rh_platform_link_wifi(platform, r->links[0]));
   assert_close(rh_platform_link_bandwidth(platform, r->links[0]), 39e6 / 8);
   assert_close(r->bandwidth_Bps, 39e6 / 16);
   assert_close(simulate_message(platform, 1000000), 8e6 / 39e6 * 2);
