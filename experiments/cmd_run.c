@@ -95,7 +95,6 @@ typedef struct session {
   rh_scratch scratch; /* closed in a dry run */
   rh_profile profile;
   bool created; /* the database did not exist before */
-  bool started; /* the runs were: what fails from there on is no bad input */
   rh_execution execution;
 } session;
 
@@ -283,7 +282,6 @@ static rh_status run(session *s)
                                 .jobs = s->arguments->jobs,
                                 .force = s->arguments->force};
   RH_TRY(rh_execution_measure(&s->execution));
-  s->started = true;
   status = rh_execution_run(&s->execution);
   if (status != RH_OK && status != RH_EINTERRUPTED) goto done;
   results = print_results(s);
@@ -311,6 +309,6 @@ int rh_cmd_run(int argc, char **argv)
     status = closing;
   }
   if (status == RH_EINTERRUPTED) return 3;
-  if (status != RH_OK) return s.started ? 1 : 2;
+  if (status != RH_OK) return s.execution.ran ? 1 : 2; /* what fails before any run is bad input */
   return s.execution.failed + s.execution.left > 0 ? 1 : 0;
 }

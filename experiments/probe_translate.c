@@ -51,8 +51,7 @@ static void cut_to_sentence(char *text)
   if (stars) *stars = '\0';
 }
 
-/* Finds SimGrid's last words: after the mark of a critical log line, or of a warning. Owned by the caller. */
-static char *last_words(const char *said)
+char *rh_probe_last_words(const char *said)
 {
   const char *found = NULL;
   for (const char *at = said; (at = strstr(at, "/CRITICAL] ")); at++)
@@ -135,7 +134,7 @@ static rh_status pass_on(const char *file, const char *marked, const char *words
 rh_status rh_probe_translate(const char *file, const char *said, int exit_code, bool *at_pair)
 {
   const char *marked = strstr(said, RH_PROBE_MARK);
-  char *words = last_words(said);
+  char *words = rh_probe_last_words(said);
   rh_status status;
   *at_pair = marked && strstr(marked, "have no route");
   if (marked)

@@ -57,6 +57,12 @@ static rh_status child_error(rh_status code, int exit_code, const char *err, con
   size_t length = strlen(err);
   while (length > 0 && err[length - 1] == '\n')
     length--;
+  char *words = exit_code > 128 ? rh_probe_last_words(err) : NULL; /* instead of SimGrid's backtrace */
+  if (words) {
+    (void)rh_error(code, "SimGrid ended %s: %s", what, words);
+    free(words);
+    return code;
+  }
   if (length > 0) return rh_error(code, "%.*s", (int)length, err);
   if (exit_code > 128)
     return rh_error(code, "%s was ended by signal %d (%s)", what, exit_code - 128, strsignal(exit_code - 128));
@@ -210,7 +216,7 @@ static rh_status start_locked(session *s, size_t task, rh_process *process)
   s->active[task] = true;
   s->latest = task;
   s->state[task] = (rh_progress_state){.rounds = entry->run.train.rounds, .accuracy = NAN};
-  s->e->recorded = true;
+  s->e->recorded = s->e->ran = true;
 done:
   free(path);
   free(store);

@@ -18,6 +18,7 @@ typedef struct rh_execution {
   size_t skipped;      /* out: runs that were done before */
   size_t failed;       /* out */
   size_t left;         /* out: runs that another process is at, and that are not done */
+  bool ran;            /* out: at least one run was started */
   bool recorded;       /* out: the database holds something of this study */
 } rh_execution;
 

@@ -132,6 +132,11 @@ rh_status rh_merge_run(rh_store *store, const rh_scratch *scratch, const rh_plan
   if (replace && strcmp(state, "done") == 0) RH_TRY(with_header(entry, store, "", replace_run));
   RH_TRY(rh_merge_leftover(store, scratch, entry->run.id));
 done:
+  if (status != RH_OK) /* the message is built aside: it may quote itself */
+    (void)rh_error(status,
+                   "%s. The run's rows are safe in %s: the next `rehearse run` of the study takes them over, or "
+                   "`rehearse merge`",
+                   rh_error_message(), path);
   free(path);
   return status;
 }

@@ -162,4 +162,13 @@ check "interrupt: rows are kept" [ "$(grep -oE '"rounds": [1-9]' long.json | wc 
 check "interrupt: nothing left" [ ! -e long.db.runs ]
 
 [ $failed -eq 0 ] && echo "run does what it says"
+# What SimGrid ends a process with is one sentence, without its backtrace
+sed 's|<prop id="network/model" value="CM02"/>|&<prop id="network/bandwidth-factor" value="0"/>|' two.xml >ended.xml
+"$program" run study.yaml --db ended.db --set platform.file=ended.xml --set train.method=allreduce \
+  --set compress.name=none >ended.txt 2>ended.err
+check "ended by SimGrid: status" [ $? -eq 1 ]
+check "ended by SimGrid: the reason is SimGrid's sentence" \
+  grep -q "SimGrid ended the run's process: .*Bandwidth factor cannot be 0$" ended.txt
+check "ended by SimGrid: no backtrace" [ "$(grep -c 'libsimgrid' ended.txt ended.err | grep -cv ':0$')" -eq 0 ]
+
 exit $failed
