@@ -1,0 +1,194 @@
+/* A small world for tests of methods: 8 workers, an mlp, a data set of bright columns, one platform per process. */
+#ifndef RH_METHOD_FIXTURE_H
+#define RH_METHOD_FIXTURE_H
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate.h"
+#include "collectives.h"
+#include "in_process.h"
+#include "world.h"
+
+enum { N = 8, SAMPLES = 160, SIDE = 6, CLASSES = 3, BATCH = 5 };
+
+static rh_platform *platform;
+static rh_schedule *schedule; /* of the values' producer */
+
+/* Noisy bright columns: class c has its bright column at 2 c. */
+static inline rh_dataset dataset_new(void)
+{
+  rh_dataset d = {.name = "columns", .shape = {1, SIDE, SIDE}, .classes = CLASSES};
+  rh_samples *parts[] = {&d.train, &d.test};
+  rh_rng rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0);
+  for (int p = 0; p < 2; p++) {
+    parts[p]->count = SAMPLES;
+    parts[p]->pixels = calloc(SAMPLES, SIDE * SIDE);
+    parts[p]->labels = calloc(SAMPLES, sizeof(int32_t));
+    for (int i = 0; i < SAMPLES; i++) {
+      int c = parts[p]->labels[i] = (int32_t)rh_rng_below(&rng, CLASSES);
+      for (int k = 0; k < SIDE * SIDE; k++)
+        parts[p]->pixels[i * SIDE * SIDE + k] = (uint8_t)(rh_rng_below(&rng, 120) + (k % SIDE == 2 * c ? 100 : 0));
+    }
+  }
+  rh_dataset_normalise(&d);
+  return d;
+}
+
+/* A world of 8 workers and everything it borrows. */
+typedef struct fixture {
+  rh_world world;
+  rh_dataset dataset;
+  rh_partition partition;
+  rh_model model;
+  rh_graph graph;
+  int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
+  rh_bucket buckets[3];
+  void *method_options, *compressor_options;
+  const rh_method *method;
+  void *state;
+  double elapsed_s;
+} fixture;
+
+typedef struct choice {
+  const char *method, *graph, *order, *message, *compressor, *bits;
+  double momentum, decay;
+  int buckets; /* 0: one */
+  const char *overlap;
+  int feedback;
+  int64_t average_every;
+} choice;
+
+static inline void *options_new(const rh_option *rows, size_t count, size_t size, const char *section, const char *key,
+                                const char *value, const char *key2, const char *value2)
+{
+  rh_settings settings = {0};
+  char name[64];
+  const char *keys[] = {key, key2}, *values[] = {value, value2};
+  for (int i = 0; i < 2; i++) {
+    if (!values[i]) continue;
+    snprintf(name, sizeof name, "%s.%s", section, keys[i]);
+    rh_settings_set(&settings, name, values[i], "test", NULL);
+  }
+  void *options = calloc(1, size + 1);
+  RH_ASSERT(rh_option_read(rows, count, section, &settings, options) == RH_OK);
+  rh_settings_clear(&settings);
+  return options;
+}
+
+/* One bucket of everything; or one for each dense layer, the last first (the mlp is dense, ReLU, dense); or three, with
+ * the first layer's bias apart, as if it existed one layer earlier. */
+static inline void cut(fixture *f, int buckets)
+{
+  for (int s = 0; s < f->model.segment_count; s++) {
+    f->lengths[s] = f->model.segments[s].count;
+    f->rows[s] = f->model.segments[s].rows;
+  }
+  const rh_segment *second = &f->model.segments[2];
+  f->buckets[0] = (rh_bucket){.layout = {4, f->lengths, f->rows, f->model.parameters}};
+  if (buckets == 1) return;
+  f->buckets[0] = (rh_bucket){.offset = second->offset,
+                              .layout = {2, f->lengths + 2, f->rows + 2, f->model.parameters - second->offset},
+                              .ready_layer = 2};
+  f->buckets[1] = (rh_bucket){.layout = {2, f->lengths, f->rows, second->offset}, .ready_layer = 0};
+  if (buckets == 2) return;
+  const rh_segment *bias = &f->model.segments[1];
+  f->buckets[1] =
+      (rh_bucket){.offset = bias->offset, .layout = {1, f->lengths + 1, f->rows + 1, bias->count}, .ready_layer = 1};
+  f->buckets[2] = (rh_bucket){.layout = {1, f->lengths, f->rows, bias->offset}, .ready_layer = 0};
+}
+
+static inline void fixture_init(fixture *f, const choice *c)
+{
+  *f = (fixture){0};
+  f->dataset = dataset_new();
+  const rh_model_kind *mlp = rh_model_find("mlp");
+  void *mlp_options =
+      options_new(mlp->options, mlp->option_count, mlp->options_size, "model", "hidden", "16", "", NULL);
+  RH_ASSERT(mlp->build(mlp_options, f->dataset.shape, CLASSES, &f->model) == RH_OK);
+  free(mlp_options);
+  rh_partition_def iid = {.kind = RH_PARTITION_IID};
+  RH_ASSERT(rh_partition_new(&iid, &f->dataset, N, 1, &f->partition) == RH_OK);
+  f->method = rh_method_find(c->method);
+  rh_replicas_def def = {.backend = rh_backend_find("ref"),
+                         .model = &f->model,
+                         .dataset = &f->dataset,
+                         .partition = &f->partition,
+                         .workers = N,
+                         .copies = f->method->copies == RH_COPIES_EACH || c->feedback == RH_FEEDBACK_STEP_AHEAD ? N : 1,
+                         .batch = BATCH,
+                         .seed = 1,
+                         .threads = 2,
+                         .momentum = c->momentum,
+                         .decay = c->decay};
+  rh_replicas *replicas;
+  RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
+  if (c->graph) {
+    int64_t torus_rows = 0;
+    RH_ASSERT(rh_graph_new(rh_graph_find(c->graph), &torus_rows, N, false, RH_WEIGHTS_METROPOLIS, &f->graph) == RH_OK);
+  }
+  const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
+  f->method_options =
+      options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
+                  c->overlap ? "overlap" : "order", c->overlap ? c->overlap : c->order, "message", c->message);
+  f->compressor_options =
+      options_new(q->options, q->option_count, q->options_size, "compress", "bits", c->bits, "", NULL);
+  cut(f, c->buckets ? c->buckets : 1);
+  f->world = (rh_world){.workers = N,
+                        .seed = 1,
+                        .model = &f->model,
+                        .replicas = replicas,
+                        .schedule = schedule,
+                        .graph = c->graph ? &f->graph : NULL,
+                        .allreduce = &rh_allreduce_ring,
+                        .allgather = &rh_allgather_ring,
+                        .exchange = &rh_neighbour_exchange,
+                        .compressor = q,
+                        .compressor_options = f->compressor_options,
+                        .feedback = {.kind = c->feedback, .average_every = c->average_every},
+                        .bucket_count = c->buckets ? c->buckets : 1,
+                        .buckets = f->buckets,
+                        .seconds = {.forward_s = 1e-3,
+                                    .backward_total_s = 2e-3,
+                                    .update_s = 1e-4,
+                                    .encode_s = {{3e-5, 3e-5}, {3e-5, 3e-5}, {3e-5, 3e-5}},
+                                    .decode_s = {2e-5, 2e-5, 2e-5},
+                                    .feedback_s = 4e-5,
+                                    .backward_s = {5e-4, 0, 1.5e-3},
+                                    .mix_s = 1e-5},
+                        .method_options = f->method_options};
+  if (c->buckets == 3) {
+    const double layers[] = {20e-6, 5e-6, 10e-6};
+    f->world.seconds.forward_s = 100e-6;
+    memcpy(f->world.seconds.backward_s, layers, sizeof layers);
+    f->world.seconds.backward_total_s = 35e-6;
+  }
+  RH_ASSERT(f->method->new_state(&f->world, &f->state) == RH_OK);
+}
+
+static inline void fixture_clear(fixture *f)
+{
+  f->method->free_state(f->state);
+  rh_replicas_free(f->world.replicas);
+  rh_partition_clear(&f->partition);
+  rh_graph_clear(&f->graph);
+  rh_dataset_clear(&f->dataset);
+  free(f->method_options);
+  free(f->compressor_options);
+}
+
+static inline void rounds(fixture *f, int64_t first, int64_t count, double lr)
+{
+  for (int64_t t = first; t < first + count; t++)
+    RH_ASSERT(f->method->round(&f->world, f->state, t, lr) == RH_OK);
+}
+
+static inline void load(void)
+{
+  rh_platform_def def = {.file = RH_SOURCE_DIR "/platforms/ideal.xml", .workers = N};
+  if (rh_platform_load(&def, &platform) != RH_OK) fail_msg("%s", rh_error_message());
+}
+
+#endif

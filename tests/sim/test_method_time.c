@@ -1,0 +1,166 @@
+/* Methods: what they charge, against closed forms and timelines worked out by hand. */
+#include "method_fixture.h"
+
+enum { TIMED_ROUNDS = 3 };
+
+typedef struct timed {
+  fixture fixture;
+  double elapsed_s;
+} timed;
+
+static rh_status produce(void *context, int64_t t, bool *more)
+{
+  fixture *f = &((timed *)context)->fixture;
+  *more = t + 1 < TIMED_ROUNDS;
+  return f->method->round(&f->world, f->state, t, 0.1);
+}
+
+static rh_status keep_time(void *context, const rh_round_time *time)
+{
+  ((timed *)context)->elapsed_s = time->finish_s;
+  return RH_OK;
+}
+
+/* latency and bandwidth between two hosts of ideal.xml, which are all alike */
+static double pair_latency_s, pair_bandwidth_Bps;
+
+static void load_ideal(void)
+{
+  load();
+  const rh_route *route;
+  RH_ASSERT(rh_platform_route(platform, 0, 1, &route) == RH_OK);
+  pair_latency_s = route->latency_s;
+  pair_bandwidth_Bps = route->bandwidth_Bps;
+}
+
+/* Hosts of equal speed and a network without contention: a round is its steps one after the other, or side by side. */
+static void check_round_seconds(const choice *c, double round_s)
+{
+  timed run = {0};
+  rh_schedule_def def = {.platform = platform, .lead = 2, .context = &run, .produce = produce, .round_done = keep_time};
+  RH_ASSERT(rh_schedule_new(&def, &schedule) == RH_OK);
+  fixture_init(&run.fixture, c);
+  if (rh_schedule_run(schedule) != RH_OK) fail_msg("%s", rh_error_message());
+  assert_true(fabs(run.elapsed_s - TIMED_ROUNDS * round_s) < 1e-9 * TIMED_ROUNDS * round_s);
+  fixture_clear(&run.fixture);
+  rh_schedule_free(schedule);
+}
+
+static const double parameters = 6 * 6 * 16 + 16 + 16 * 3 + 3;
+
+static double exchange_s(void)
+{
+  return pair_latency_s + 2 * 4 * parameters / pair_bandwidth_Bps; /* two messages share the way out */
+}
+
+static void an_allreduce_round_takes_its_closed_form(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce"};
+  double chunk_bytes = ceil(parameters / N) * 4;
+  double ring_s = 2 * (N - 1) * (pair_latency_s + chunk_bytes / pair_bandwidth_Bps);
+  check_round_seconds(&c, 3e-3 + ring_s + 1e-4);
+}
+
+static void an_adapt_then_combine_round_takes_its_closed_form(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "dpsgd", .graph = "ring"};
+  check_round_seconds(&c, 3e-3 + 1e-4 + exchange_s() + 3 * 1e-5);
+}
+
+/* Models travel while the gradient is computed, which takes longer here. */
+static void combine_then_adapt_hides_the_exchange(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "dpsgd", .graph = "ring", .order = "combine-then-adapt"};
+  assert_true(exchange_s() < 3e-3);
+  check_round_seconds(&c, 3e-3 + 3 * 1e-5 + 1e-4);
+}
+
+static double ring_s(double values)
+{
+  return 2 * (N - 1) * (pair_latency_s + ceil(values / N) * 4 / pair_bandwidth_Bps);
+}
+
+/* Two buckets, the last layer's 51 values first, then 592. Without overlap both travel after all gradients exist. */
+static void buckets_travel_one_after_the_other(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 2};
+  check_round_seconds(&c, 3e-3 + ring_s(51) + ring_s(592) + 1e-4);
+}
+
+/* Overlap: forward 1 ms, the last layer 1.5 ms, then its bucket travels while the first layer takes its .5 ms. */
+static void overlap_hides_the_first_bucket(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 2, .overlap = "on"};
+  assert_true(ring_s(51) < 5e-4);
+  check_round_seconds(&c, 1e-3 + 1.5e-3 + 5e-4 + ring_s(592) + 1e-4);
+}
+
+/* Three buckets that queue up, by hand: forward 100 us; layer 2 takes 10 us, layer 1 5 us, layer 0 20 us, so they exist
+ * at 110, 115 and 135 us; each needs about 28 us on the communication lane, so they follow each other from 110 us on.
+ * Without overlap the first starts at 135 us. */
+static void check_three_buckets(const char *overlap, double first_s)
+{
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 3, .overlap = overlap};
+  check_round_seconds(&c, first_s + ring_s(51) + ring_s(16) + ring_s(576) + 1e-4);
+}
+
+static void three_buckets_queue_up(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  check_three_buckets("on", 110e-6);
+}
+
+static void three_buckets_wait_without_overlap(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  check_three_buckets("off", 135e-6);
+}
+
+/* A lossy message with feedback: encoding, keeping the error, an all-gather of N messages, decoding them all. */
+static void a_lossy_round_takes_its_closed_form(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .feedback = RH_FEEDBACK_CLASSIC};
+  double bytes = 0, lengths[] = {576, 16, 48, 3};
+  for (int s = 0; s < 4; s++)
+    for (double left = lengths[s]; left > 0; left -= 512)
+      bytes += 4 + fmin(left, 512);
+  double gather_s = (N - 1) * (pair_latency_s + bytes / pair_bandwidth_Bps);
+  check_round_seconds(&c, 3e-3 + 3e-5 + 4e-5 + gather_s + N * 2e-5 + 1e-4);
+}
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(an_allreduce_round_takes_its_closed_form),
+      cmocka_unit_test(an_adapt_then_combine_round_takes_its_closed_form),
+      cmocka_unit_test(combine_then_adapt_hides_the_exchange),
+      cmocka_unit_test(buckets_travel_one_after_the_other),
+      cmocka_unit_test(overlap_hides_the_first_bucket),
+      cmocka_unit_test(three_buckets_queue_up),
+      cmocka_unit_test(three_buckets_wait_without_overlap),
+      cmocka_unit_test(a_lossy_round_takes_its_closed_form),
+  };
+  in_process_begin(argc, argv);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
