@@ -1,11 +1,12 @@
 /* Gossip: every worker's model mixed with its neighbours', as they arrive through the compressor.
  *
- * Symbols     N workers, x_i model of worker i, W mixing matrix, C compressor, h_i what all know of x_i, c consensus
- * step
+ * Symbols     N workers, x_i model of worker i, W mixing matrix, C compressor, h_i what all know of x_i, c the
+ *             consensus step
  *
  *     lossless            mix_i = sum_j W_ij x_j
- *     lossy differences   q_j = C(x_j - h_j) travels;  h_j = h_j + q_j everywhere;  mix_i = x_i + c sum_j W_ij (h_j -
- * h_i) lossy models        mix_i = W_ii x_i + sum_(j != i) W_ij C(x_j)
+ *     lossy differences   q_j = C(x_j - h_j) travels;  h_j = h_j + q_j everywhere;
+ *                         mix_i = x_i + c sum_j W_ij (h_j - h_i)
+ *     lossy models        mix_i = W_ii x_i + sum_(j != i) W_ij C(x_j)
  *
  * C(x_j) itself has an error in proportion to |x_j|, so averaging it stalls at a noise floor; differences shrink as the
  * workers agree, and the noise with them. Everybody knows x_0, so h starts there and nothing is sent for it.

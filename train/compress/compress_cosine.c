@@ -1,17 +1,18 @@
 /* CosSGD: the angle between the vector and each axis, in equal steps.
  *
- * Symbols     v a segment of d values, |v| its Euclidean norm, m = max |v_i| / |v|, theta_i = arccos(v_i / |v|),
- *             beta = arccos(m) the smallest angle, or pi minus the largest, L = 2^bits - 1
+ * Symbols     v a segment of d values, |v| its Euclidean norm, m = max |v_i| / |v|, theta_i = arccos(v_i / |v|), beta =
+ *             arccos(m) the smallest angle, or pi minus the largest, L = 2^bits - 1
  * Formula     q_i = round(L (theta_i - beta) / (pi - 2 beta)), Q(v_i) = |v| cos(beta + q_i (pi - 2 beta) / L). Computed
- * with phi = pi / 2 - theta = arcsin(v_i / |v|), which keeps its digits near zero, where most values are. Claims angles
- * are off by at most (pi - 2 beta) / (2 L) <= pi / (2 L), and cosines by no more than angles, so |Q(v) - v|^2 <= d (pi
- * / (2 L))^2 |v|^2: a contraction where this is below 1, d < 4 L^2 / pi^2 (26,353 values at 8 bits). Not unbiased, not
- * even with stochastic rounding, since the cosine is not linear. The bound claimed is 1 % wider for the rounding of
- * f32. Wire        per segment max |v_i| and m as f32, then `bits` bits a value. Not finite: the first is NaN Differs
- * formula and extra 8 bytes a segment written from memory of the paper, whose text and code were not at hand; its
- *             optional clipping of the largest values before the bound is taken, its stochastic rounding of angles, and
- * the general-purpose compressor that it runs over the codes are left out. max |v_i| is sent and not |v|, which could
- *             overflow
+ *             with phi = pi / 2 - theta = arcsin(v_i / |v|), which keeps its digits near zero, where most values are.
+ * Claims      angles are off by at most (pi - 2 beta) / (2 L) <= pi / (2 L), and cosines by no more than angles, so
+ *             |Q(v) - v|^2 <= d (pi / (2 L))^2 |v|^2: a contraction where this is below 1, d < 4 L^2 / pi^2 (26,353
+ *             values at 8 bits). Not unbiased, not even with stochastic rounding, since the cosine is not linear. The
+ *             bound claimed is 1 % wider for the rounding of f32.
+ * Wire        per segment max |v_i| and m as f32, then `bits` bits a value. Not finite: the first is NaN
+ * Differs     formula and extra 8 bytes a segment written from memory of the paper, whose text and code were not at
+ *             hand; its optional clipping of the largest values before the bound is taken, its stochastic rounding of
+ *             angles, and the general-purpose compressor that it runs over the codes are left out. max |v_i| is sent
+ *             and not |v|, which could overflow
  * Source      He, Wang, Zenk, Fritz, CosSGD, arXiv 2012.08241; arcsin by the polynomial of Cephes asinf (Moshier)
  */
 #include <math.h>

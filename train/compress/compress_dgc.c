@@ -12,8 +12,8 @@
  * Wire        for each tensor the indices (index.h), then the values as f32; k is not sent, since all know t
  * Differs     the paper raises the sparsity once an epoch for 4 epochs (75, 93.75, 98.4, 99.6, 99.9 %): that is r_t at
  *             t / W = 0, 1/4, 1/2, 3/4, 1 with r_0 = 0.25, r = 0.001; here it rises in every round. Its clipping of
- * local gradients is the training's business, not done here. Source      Lin, Han, Mao, Wang, Dally, Deep gradient
- * compression, ICLR 2018
+ *             local gradients is the training's business, not done here.
+ * Source      Lin, Han, Mao, Wang, Dally, Deep gradient compression, ICLR 2018
  */
 #include <math.h>
 

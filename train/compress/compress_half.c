@@ -1,13 +1,14 @@
 /* fp16 and bf16: 16-bit floats, rounded to nearest, ties to even.
  *
  * Symbols     x a value, h its 16 bits. fp16: sign, 5 bits of exponent (bias 15), 10 of fraction. bf16: the upper half
- * of an f32, 8 bits of exponent and 7 of fraction Formula     h = x rounded to the nearest number of the format, the
- * one with an even last bit where two are as near Claims      fp16: |C(x) - x| <= 2^-11 |x| for 2^-14 <= |x| < 65520,
- * so a contraction with delta = 1 - 2^-22 there; below, the error is at most 2^-25; above, x becomes infinite and stays
- * visible. bf16: |C(x) - x| <= 2^-8 |x|, so delta = 1 - 2^-16, over f32's normal range but the last half step. Wire 2
- * bytes a value, low byte first Sums        added in half precision, rounded after each addition, as a network that
- * reduces halves does Source      IEEE 754-2019 binary16; bf16: the format of TPUs and of AVX512-BF16, here with
- * subnormal numbers kept
+ *             of an f32, 8 bits of exponent and 7 of fraction
+ * Formula     h = x rounded to the nearest number of the format, the one with an even last bit where two are as near
+ * Claims      fp16: |C(x) - x| <= 2^-11 |x| for 2^-14 <= |x| < 65520, so a contraction with delta = 1 - 2^-22 there;
+ *             below, the error is at most 2^-25; above, x becomes infinite and stays visible.
+ *             bf16: |C(x) - x| <= 2^-8 |x|, so delta = 1 - 2^-16, over f32's normal range but the last half step.
+ * Wire        2 bytes a value, low byte first
+ * Sums        added in half precision, rounded after each addition, as a network that reduces halves does
+ * Source      IEEE 754-2019 binary16; bf16: the format of TPUs and of AVX512-BF16, here with subnormal numbers kept
  */
 #include <string.h>
 

@@ -1,14 +1,16 @@
 /* TernGrad: minus one, zero or one times the segment's largest magnitude, drawn so that the mean is right.
  *
  * Symbols     g a segment of d values, r = sqrt(|g|^2 / d), c the option clip, s = min(max |g_i|, c r) (c = 0: max
- * |g_i|) Formula     Q(g_i) = s sign(g_i) B_i, B_i = 1 with probability min(|g_i| / s, 1), else 0 Claims      without
- * clipping unbiased: E |Q(g) - g|^2 = s |g|_1 - |g|^2 <= (sqrt(d) - 1) / 2 |g|^2. (With s = 1 the largest value gives 1
- * to both sums and each other t - C t^2 <= 1 / (4 C): |g|_1 <= C |g|^2 once 1 + (d - 1) / (4 C) <= C, that is C =
- * (sqrt(d) + 1) / 2.) Clipped values are biased towards zero: no claims. Draws have 16 bits and shares are resolved to
- * 2^-16: a probability is off by at most 2^-17 and f32's rounding. Wire        per segment s as f32, NaN if a value is
- * not finite, then 2 bits a value: 0 zero, 1 plus, 2 minus Differs     r is the deviation from zero, not from the mean:
- * gradients average nearly zero, and a segment of one value, or of equal ones, has no deviation from its mean and would
- * be clipped to nothing Source      Wen, Xu, Yan, Wu, Wang, Chen, Li, TernGrad, NeurIPS 2017; clip 2.5 as there
+ *             |g_i|)
+ * Formula     Q(g_i) = s sign(g_i) B_i, B_i = 1 with probability min(|g_i| / s, 1), else 0
+ * Claims      without clipping unbiased: E |Q(g) - g|^2 = s |g|_1 - |g|^2 <= (sqrt(d) - 1) / 2 |g|^2. (With s = 1 the
+ *             largest value gives 1 to both sums and each other t - C t^2 <= 1 / (4 C): |g|_1 <= C |g|^2 once 1 + (d -
+ *             1) / (4 C) <= C, that is C = (sqrt(d) + 1) / 2.) Clipped values are biased towards zero: no claims. Draws
+ *             have 16 bits and shares are resolved to 2^-16: a probability is off by at most 2^-17 and f32's rounding.
+ * Wire        per segment s as f32, NaN if a value is not finite, then 2 bits a value: 0 zero, 1 plus, 2 minus
+ * Differs     r is the deviation from zero, not from the mean: gradients average nearly zero, and a segment of one
+ *             value, or of equal ones, has no deviation from its mean and would be clipped to nothing
+ * Source      Wen, Xu, Yan, Wu, Wang, Chen, Li, TernGrad, NeurIPS 2017; clip 2.5 as there
  */
 #include <math.h>
 #include <string.h>
