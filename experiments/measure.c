@@ -63,8 +63,16 @@ static rh_coding coding_of(const bench *b, int bucket)
                      .layout = &b->setup->buckets[bucket].layout,
                      .rng = rh_rng_stream(1, RH_PURPOSE_COMPRESS, 0, 0),
                      .shared = rh_rng_stream(1, RH_PURPOSE_SHARED, 0, 0),
+                     .step = INT64_MAX, /* after any warm-up */
                      .momentum = b->run->train.momentum,
                      .scratch = b->scratch};
+}
+
+/* Decoding a sum begins with what everybody keeps of it: of the last phase here, as the first phase's is encoding's. */
+static void take_last(bench *b, rh_coding *coding)
+{
+  const rh_summable *sum = b->run->compressor->sum;
+  if (sum->take) sum->take(coding, b->common, sum->phases - 1, b->wire, 1);
 }
 
 /* A second phase begins with what everybody does with the first one's sum. */
@@ -87,10 +95,12 @@ static void run_decode(bench *b)
   const rh_compressor *c = b->run->compressor;
   float *y = b->y + b->setup->buckets[b->index].offset;
   rh_coding coding = coding_of(b, b->index);
-  if (c->sum)
+  if (c->sum) {
+    take_last(b, &coding);
     c->sum->decode(&coding, b->common, b->wire, 1, y);
-  else
+  } else {
     c->decode(&coding, b->wire, b->wire_bytes, y);
+  }
 }
 
 /* Brings wire and common to where the step finds them in a round. */

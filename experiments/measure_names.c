@@ -95,6 +95,12 @@ void rh_names_clear(rh_names *names)
   *names = (rh_names){0};
 }
 
+/* A compressor states the operations of all phases together. */
+static int phases(const rh_compressor *compressor)
+{
+  return compressor->sum ? compressor->sum->phases : 1;
+}
+
 /* Floating point operations of a step, for time.source: flops. An SGD step reads and writes each parameter in 6
  * operations; one term of a mixing row is a product and a sum; feedback adds the error and takes the next one. */
 static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int index)
@@ -114,7 +120,7 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
   case STEP_MIX:
     return 2 * values;
   case STEP_ENCODE:
-    return (double)setup->buckets[index / 2].layout.values * run->compressor->encode_flop;
+    return (double)setup->buckets[index / 2].layout.values * run->compressor->encode_flop / phases(run->compressor);
   case STEP_DECODE:
     return (double)setup->buckets[index].layout.values * run->compressor->decode_flop;
   case STEP_FEEDBACK:

@@ -1,8 +1,8 @@
 /* The time of an `allreduce` round.
  *
  * Compute lane          forward, backward of layer L .. 1, with each bucket's encoding when its gradients exist
- * (overlap) or after the last; when a bucket has arrived: its decoding; at the end the update Communication lane    the
- * buckets' collectives in the order in which their gradients come to exist
+ *                       (overlap) or after the last; when a bucket has arrived: its decoding; at the end the update
+ * Communication lane    the buckets' collectives in the order in which their gradients come to exist
  *
  * Messages that can be added ride all-reduces: one a bucket, or two with computing between them. Others are gathered:
  * by everybody, who decodes them all, or by rank 0, which decodes, averages and answers: in the message's own form
@@ -122,18 +122,21 @@ static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
   rh_token *ready = ready_of(w, s, b);
   for (int32_t i = 0; i < w->workers; i++)
     ready[i] = rh_schedule_compute(w->schedule, i, w->seconds.encode_s[b][1], "encode", ready[i]);
-  append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready, s->after);
+  append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready, ready);
 }
 
-/* Decoding what came of a bucket. */
-static void append_decode(rh_world *w, allreduce_state *s, int32_t b)
+/* Decoding what came of a bucket at `after`, and with feedback the own message: what it lost is kept. Of gathered
+ * messages the own one is among those that are decoded anyhow. */
+static void append_decode(rh_world *w, int32_t b, const rh_token *after)
 {
   const allreduce_options *o = w->method_options;
   if (!charges_coding(w)) return;
   double messages = w->compressor->sum ? 1 : w->workers;
-  if (!w->compressor->sum && o->gather == ALLREDUCE_GATHER_SERVER) messages = w->compressor->recodes ? 1 : 0;
+  const bool gathered = !w->compressor->sum && o->gather == ALLREDUCE_GATHER_ALL;
+  if (!w->compressor->sum && !gathered) messages = w->compressor->recodes ? 1 : 0;
+  if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) messages++;
   for (int32_t i = 0; i < w->workers; i++)
-    if (messages > 0) rh_schedule_compute(w->schedule, i, w->seconds.decode_s[b] * messages, "decode", s->after[i]);
+    if (messages > 0) rh_schedule_compute(w->schedule, i, w->seconds.decode_s[b] * messages, "decode", after[i]);
 }
 
 /* The errors' average rides an all-reduce of its own. */
@@ -151,12 +154,13 @@ void allreduce_append(rh_world *w, allreduce_state *s)
     append_gradient(w, s, i);
   for (int32_t b = 0; b < w->bucket_count; b++) {
     append_exchange(w, s, b);
-    if (!two_phases) append_decode(w, s, b);
+    if (!two_phases) append_decode(w, b, s->after);
   }
-  for (int32_t b = 0; two_phases && b < w->bucket_count; b++) {
+  /* what others wait for goes first: all messages, then all decoding */
+  for (int32_t b = 0; two_phases && b < w->bucket_count; b++)
     append_second_phase(w, s, b);
-    append_decode(w, s, b);
-  }
+  for (int32_t b = 0; two_phases && b < w->bucket_count; b++)
+    append_decode(w, b, ready_of(w, s, b));
   if (s->averages) append_error_average(w, s);
   for (int32_t i = 0; i < w->workers; i++)
     rh_schedule_compute(w->schedule, i, w->seconds.update_s, "update", arrived(w, i));

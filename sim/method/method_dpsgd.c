@@ -116,12 +116,13 @@ static void append(rh_world *w, state *s)
   const rh_step_seconds *sec = &w->seconds;
   const dpsgd_options *o = w->method_options;
   const double gradient_s = sec->forward_s + sec->backward_total_s;
+  const double encode_s = sec->encode_s[0][0] + sec->encode_s[0][1]; /* both phases make a single message */
   const bool overlaps = o->order == COMBINE_THEN_ADAPT, lossy = !w->compressor->lossless;
   for (int32_t i = 0; i < w->workers; i++) {
     s->after[i] = rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
     if (!overlaps) s->after[i] = rh_schedule_compute(w->schedule, i, gradient_s, "gradient", RH_AT_ONCE);
     if (!overlaps) s->after[i] = rh_schedule_compute(w->schedule, i, sec->update_s, "update", RH_AT_ONCE);
-    if (lossy) s->after[i] = rh_schedule_compute(w->schedule, i, sec->encode_s[0][0], "encode", RH_AT_ONCE);
+    if (lossy) s->after[i] = rh_schedule_compute(w->schedule, i, encode_s, "encode", RH_AT_ONCE);
   }
   rh_collective c = {.kind = w->exchange,
                      .size = w->workers,

@@ -61,7 +61,7 @@ typedef struct rh_method {
   bool needs_graph;
   rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
   bool takes_feedback;
-  /* Largest size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
+  /* Least size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
   double (*bucket_bytes)(const void *options);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
