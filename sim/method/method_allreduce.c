@@ -31,7 +31,8 @@ static const rh_option options[] = {
      .fallback = "0B",
      .min = 0,
      .max = 1e15,
-     .help = "gradients travel in buckets of whole layers of at least this size; 0B: all at once, 1B: layer by layer"},
+     .help = "gradients travel in buckets of whole layers of at least this size, but for the first layers' rest; "
+             "0B: all at once, 1B: layer by layer"},
     {.name = "overlap",
      .kind = RH_OPTION_SWITCH,
      .offset = offsetof(allreduce_options, overlap),
@@ -160,12 +161,26 @@ static void step_ahead(rh_world *w, allreduce_state *s)
   }
 }
 
+/* The mean holds the gradients' momentum already; the decay, which all workers know, still gathers its own:
+ * u = momentum u + decay x,  x = x - lr (mean + u). */
+static void corrected_step(rh_world *w, allreduce_state *s, double lr)
+{
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  float *x = rh_replicas_parameters(w->replicas, 0), *u = rh_replicas_momentum(w->replicas, 0);
+  for (int64_t p = 0; p < w->model->parameters; p++) {
+    u[p] = (float)def->momentum * u[p] + (float)def->decay * x[p];
+    x[p] -= (float)lr * (s->mean[p] + u[p]);
+  }
+}
+
 static void step(rh_world *w, allreduce_state *s, double lr)
 {
   const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
   const rh_tensor x = {rh_replicas_parameters(w->replicas, 0), 0}, u = {rh_replicas_momentum(w->replicas, 0), 0};
-  const double momentum = w->compressor->corrects_momentum ? 0 : def->momentum;
-  def->backend->sgd_step(w->model->stride, 1, x, u, (rh_tensor){s->mean, 0}, lr, momentum, def->decay);
+  if (w->compressor->corrects_momentum)
+    corrected_step(w, s, lr);
+  else
+    def->backend->sgd_step(w->model->stride, 1, x, u, (rh_tensor){s->mean, 0}, lr, def->momentum, def->decay);
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)

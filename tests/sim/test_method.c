@@ -220,6 +220,33 @@ static void feedback_keeps_what_is_lost_body(void)
   fixture_clear(&f);
 }
 
+/* dgc sends one value of each tensor and worker. All others move by the decay alone, whose momentum is not lost. */
+static void dgc_keeps_the_momentum_of_the_decay_body(void)
+{
+  enum { ROUNDS = 3 };
+  choice c = {.method = "allreduce", .compressor = "dgc", .momentum = 0.9, .decay = 0.1};
+  fixture f;
+  fixture_init(&f, &c);
+  const float *x = rh_replicas_parameters(f.world.replicas, 0);
+  const int64_t count = f.model.parameters, tensors = f.model.segment_count;
+  double *y = calloc((size_t)count, sizeof *y), *u = calloc((size_t)count, sizeof *u);
+  for (int64_t p = 0; p < count; p++)
+    y[p] = x[p];
+  rounds(&f, 0, ROUNDS, 0.5);
+  int64_t alone = 0;
+  for (int64_t p = 0; p < count; p++) {
+    for (int t = 0; t < ROUNDS; t++) {
+      u[p] = 0.9 * u[p] + 0.1 * y[p];
+      y[p] -= 0.5 * u[p];
+    }
+    alone += fabs(y[p] - (double)x[p]) <= 1e-6 * fabs(y[p]) + 1e-9;
+  }
+  RH_ASSERT(alone >= count - ROUNDS * N * tensors && alone < count);
+  free(y);
+  free(u);
+  fixture_clear(&f);
+}
+
 /* Runs a test of values as the producer of the only round. What was appended is not executed: it speaks of graphs that
  * are gone by then. */
 static rh_status produce_values(void *context, int64_t t, bool *more)
@@ -255,6 +282,7 @@ VALUES_TEST(averaging_quantised_models_stalls)
 VALUES_TEST(allreduce_steps_on_decoded_messages)
 VALUES_TEST(feedback_without_loss_changes_nothing)
 VALUES_TEST(feedback_keeps_what_is_lost)
+VALUES_TEST(dgc_keeps_the_momentum_of_the_decay)
 
 int main(int argc, char **argv)
 {
@@ -266,6 +294,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(allreduce_steps_on_decoded_messages),
       cmocka_unit_test(feedback_without_loss_changes_nothing),
       cmocka_unit_test(feedback_keeps_what_is_lost),
+      cmocka_unit_test(dgc_keeps_the_momentum_of_the_decay),
   };
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);

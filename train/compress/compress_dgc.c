@@ -6,7 +6,7 @@
  *             C = the k values of v of largest magnitude, else 0; of equals the first; NaN counts as the largest
  *             u = v = 0 where C was sent             momentum factor masking
  *             r_t = r_0 (r / r_0)^(t / W) for t < W, then r
- *             The optimiser steps with the mean of C and without momentum.
+ *             The optimiser steps with the mean of C; its own momentum gathers the weight decay alone.
  * Claims      nothing is lost: v + (sum of what was sent) = the sum over rounds of all u. Feedback is built in, and the
  *             share of a single message is no contraction of the gradient.
  * Wire        for each tensor the indices (index.h), then the values as f32; k is not sent, since all know t
