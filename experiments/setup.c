@@ -97,7 +97,7 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run)
   int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
   if (run->method->state_bytes)
     bytes += run->method->state_bytes(&setup->model, (int32_t)run->platform.workers, run->compressor,
-                                      run->compressor_options, &setup->layout, run->feedback.kind);
+                                      run->compressor_options, &setup->layout, run->feedback.kind, setup->threads);
   return bytes;
 }
 

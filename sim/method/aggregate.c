@@ -15,7 +15,8 @@ struct rh_aggregate {
   float *common[RH_BUCKETS_MAX]; /* what all know, per bucket; owned */
   int64_t contribution[2];       /* bytes of a worker's contributions of a phase, all buckets */
   int64_t row_bytes;             /* of what is folded: a vector, or the longer of the phases' contributions */
-  char *rows;                    /* [chunk][row_bytes] contributions; NULL when vectors are folded; owned */
+  int32_t slice;                 /* contributions made before they are added */
+  char *rows;                    /* [slice][row_bytes] contributions; NULL when vectors are folded; owned */
   int phase;                     /* now */
   rh_fold fold;                  /* its levels are owned */
   /* of the chunk at work */
@@ -106,12 +107,17 @@ static void plan_rows(rh_aggregate *a)
   a->fold.row_bytes = a->row_bytes;
 }
 
+/* Some contributions a thread at once, so that threads end together; sums do not depend on it. */
+static int32_t slice_of(int32_t workers, int threads)
+{
+  return workers < 4 * threads ? workers : 4 * threads;
+}
+
 rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate)
 {
   rh_status status = RH_OK;
   const rh_replicas_def *def = rh_replicas_get_def(world->replicas);
   const size_t stride = (size_t)world->model->stride;
-  const size_t chunk = (size_t)rh_replicas_chunk(world->replicas);
   rh_aggregate *a = calloc(1, sizeof *a);
   *aggregate = NULL;
   if (!a) return rh_error(RH_ENOMEM, "no memory for an aggregation");
@@ -119,10 +125,11 @@ rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate)
   a->sum = world->compressor->sum;
   RH_TRY(rh_coder_init(&a->coder, world));
   plan_rows(a);
+  a->slice = slice_of(world->workers, def->threads);
   const bool keeps = keeps_vectors(world->compressor, world->feedback.kind);
   a->kept = keeps ? calloc((size_t)world->workers * stride, sizeof *a->kept) : NULL;
   a->decoded = calloc((size_t)def->threads * stride, sizeof *a->decoded);
-  a->rows = a->sum ? malloc(chunk * (size_t)a->row_bytes + 1) : NULL;
+  a->rows = a->sum ? malloc((size_t)a->slice * (size_t)a->row_bytes + 1) : NULL;
   a->fold.levels = malloc((size_t)RH_FOLD_LEVELS * (size_t)a->row_bytes + 1);
   if ((keeps && !a->kept) || !a->decoded || (a->sum && !a->rows) || !a->fold.levels) {
     status = rh_error(RH_ENOMEM, "no memory to aggregate the vectors of %d workers", world->workers);
@@ -151,14 +158,15 @@ void rh_aggregate_free(rh_aggregate *a)
 }
 
 int64_t rh_aggregate_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                           const void *compressor_options, const rh_layout *layout, int feedback)
+                           const void *compressor_options, const rh_layout *layout, int feedback, int threads)
 {
   const int64_t row = model->stride * (int64_t)sizeof(float);
-  int64_t levels = 2;
+  int64_t levels = 2 + threads + (compressor->sum ? slice_of(workers, threads) : 0); /* decoded; contributions */
   for (int32_t n = workers; n > 1; n /= 2)
     levels++;
-  return levels * row + workers * (rh_coder_worker_bytes(compressor, compressor_options, layout) +
-                                   (keeps_vectors(compressor, feedback) ? row : 0));
+  return levels * row + threads * rh_coder_thread_bytes(compressor, compressor_options, layout) +
+         workers * (rh_coder_worker_bytes(compressor, compressor_options, layout) +
+                    (keeps_vectors(compressor, feedback) ? row : 0));
 }
 
 static float *kept_of(const rh_aggregate *a, int32_t worker)
@@ -248,9 +256,12 @@ void rh_aggregate_begin(rh_aggregate *a, int64_t t)
 
 void rh_aggregate_give(rh_aggregate *a, int32_t first, int32_t count, float *rows)
 {
-  a->first = first;
-  a->given = rows;
-  each(a, count, give_one);
+  const int32_t most = a->sum ? a->slice : count;
+  for (int32_t i = 0; i < count; i += most) {
+    a->first = first + i;
+    a->given = rows + i * a->world->model->stride;
+    each(a, count - i < most ? count - i : most, give_one);
+  }
 }
 
 /* Ends a phase: everybody takes the sum. */
@@ -269,11 +280,10 @@ static const char *take_sum(rh_aggregate *a)
 static void end_sums(rh_aggregate *a, float *mean)
 {
   const rh_world *w = a->world;
-  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
   const char *total = take_sum(a);
   for (a->phase = 1; a->phase < a->sum->phases; a->phase++) {
-    for (a->first = 0; a->first < w->workers; a->first += chunk)
-      each(a, w->workers - a->first < chunk ? w->workers - a->first : chunk, give_again);
+    for (a->first = 0; a->first < w->workers; a->first += a->slice)
+      each(a, w->workers - a->first < a->slice ? w->workers - a->first : a->slice, give_again);
     total = take_sum(a);
   }
   a->phase = a->sum->phases - 1;

@@ -48,6 +48,12 @@ void rh_coder_clear(rh_coder *coder)
   *coder = (rh_coder){0};
 }
 
+int64_t rh_coder_thread_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout)
+{
+  return round_up(compressor->bound_bytes(options, layout)) +
+         (compressor->scratch_bytes ? round_up(compressor->scratch_bytes(options, layout)) : 0);
+}
+
 int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout)
 {
   return state_values(compressor, options, layout) * (int64_t)sizeof(float) + (int64_t)sizeof(int64_t);

@@ -21,7 +21,8 @@ typedef struct rh_coder {
 
 RH_CHECKED rh_status rh_coder_init(rh_coder *coder, const rh_world *world);
 void rh_coder_clear(rh_coder *coder);
-/* Bytes that a coder keeps per worker, for predictions. */
+/* Bytes that a coder keeps per thread and per worker, for predictions: buckets take no more than one of everything. */
+int64_t rh_coder_thread_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout);
 int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout);
 
 /* A message in the making: worker -1 for what is done once for all. */

@@ -28,7 +28,7 @@ RH_CHECKED rh_status rh_gossip_new(const rh_world *world, int message, double co
 void rh_gossip_free(rh_gossip *gossip);
 /* Bytes that it takes, for predictions. */
 int64_t rh_gossip_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor, const void *options,
-                        const rh_layout *layout);
+                        const rh_layout *layout, int threads);
 
 /* Sends everybody's model of round t and mixes; the replicas keep theirs until rh_gossip_take. */
 void rh_gossip_mix(rh_gossip *gossip, int64_t t);

@@ -64,23 +64,26 @@ static rh_status new_state(rh_world *w, void **out)
 {
   const dpsgd_options *o = w->method_options;
   state *s = calloc(1, sizeof *s);
-  rh_status status = s ? rh_gossip_new(w, o->message, o->consensus_step, &s->gossip)
-                       : rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
+  *out = NULL;
+  if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
+  rh_status status = rh_gossip_new(w, o->message, o->consensus_step, &s->gossip);
   if (status == RH_OK) {
     s->loss = calloc((size_t)w->workers, sizeof *s->loss);
     s->after = calloc((size_t)w->workers, sizeof *s->after);
     if (!s->loss || !s->after) status = rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
   }
-  *out = status == RH_OK ? s : NULL;
-  if (status != RH_OK) free_state(s);
+  if (status == RH_OK)
+    *out = s;
+  else
+    free_state(s);
   return status;
 }
 
 static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                           const void *compressor_options, const rh_layout *layout, int feedback)
+                           const void *compressor_options, const rh_layout *layout, int feedback, int threads)
 {
   (void)feedback; /* refused: differences keep what a message lost */
-  return rh_gossip_bytes(model, workers, compressor, compressor_options, layout);
+  return rh_gossip_bytes(model, workers, compressor, compressor_options, layout, threads);
 }
 
 /* A step of worker i on its gradient, taken at x_i, applied to mix_i. The decay belongs to the gradient. */

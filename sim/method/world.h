@@ -69,7 +69,7 @@ typedef struct rh_method {
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);
   int64_t (*state_bytes)(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                         const void *compressor_options, const rh_layout *layout, int feedback);
+                         const void *compressor_options, const rh_layout *layout, int feedback, int threads);
   /* The model that is evaluated, [stride], where it is not the mean of the replicas; NULL: it is. */
   const float *(*evaluated)(void *state);
   /* One round: t is 0-based, lr the learning rate of this round. */
