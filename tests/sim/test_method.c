@@ -220,6 +220,38 @@ static void feedback_keeps_what_is_lost_body(void)
   fixture_clear(&f);
 }
 
+/* Step-ahead around 3-bit qsgd: worker i stands at y_i = x - e_i, and whatever is lost or averaged, the mean of the y_i
+ * moves by the mean of lr u_i. Every second round all errors, hence all y_i, become the same. */
+static void step_ahead_moves_the_mean_by_exact_steps_body(void)
+{
+  choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "3", .momentum = 0.9, .decay = 1e-3};
+  c.feedback = RH_FEEDBACK_STEP_AHEAD;
+  c.average_every = 2;
+  fixture f;
+  fixture_init(&f, &c);
+  const int64_t count = f.model.parameters;
+  double *expected = calloc((size_t)count, sizeof *expected);
+  for (int64_t p = 0; p < count; p++)
+    expected[p] = rh_replicas_parameters(f.world.replicas, 0)[p];
+  for (int64_t t = 0; t < 4; t++) {
+    double apart = 0;
+    rounds(&f, t, 1, 0.1);
+    for (int64_t p = 0; p < count; p++) {
+      double mean = 0;
+      for (int32_t i = 0; i < N; i++) {
+        const double y = rh_replicas_parameters(f.world.replicas, i)[p];
+        expected[p] -= 0.1 * rh_replicas_momentum(f.world.replicas, i)[p] / N;
+        apart = fmax(apart, fabs(y - rh_replicas_parameters(f.world.replicas, 0)[p]));
+        mean += y / N;
+      }
+      RH_ASSERT(fabs(mean - expected[p]) < 1e-5); /* values of size 1 in f32, four rounds */
+    }
+    RH_ASSERT(t % 2 == 1 ? apart == 0 : apart > 1e-3);
+  }
+  free(expected);
+  fixture_clear(&f);
+}
+
 /* dgc sends one value of each tensor and worker. All others move by the decay alone, whose momentum is not lost. */
 static void dgc_keeps_the_momentum_of_the_decay_body(void)
 {
@@ -282,6 +314,7 @@ VALUES_TEST(averaging_quantised_models_stalls)
 VALUES_TEST(allreduce_steps_on_decoded_messages)
 VALUES_TEST(feedback_without_loss_changes_nothing)
 VALUES_TEST(feedback_keeps_what_is_lost)
+VALUES_TEST(step_ahead_moves_the_mean_by_exact_steps)
 VALUES_TEST(dgc_keeps_the_momentum_of_the_decay)
 
 int main(int argc, char **argv)
@@ -294,6 +327,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(allreduce_steps_on_decoded_messages),
       cmocka_unit_test(feedback_without_loss_changes_nothing),
       cmocka_unit_test(feedback_keeps_what_is_lost),
+      cmocka_unit_test(step_ahead_moves_the_mean_by_exact_steps),
       cmocka_unit_test(dgc_keeps_the_momentum_of_the_decay),
   };
   in_process_begin(argc, argv);
