@@ -61,7 +61,7 @@ bool measure_needs(const rh_run *run, step kind, int index)
 {
   switch (kind) {
   case STEP_MIX:
-    return run->method->needs_graph;
+    return run->method->needs_graph || (!run->compressor->lossless && !run->compressor->sum);
   case STEP_ENCODE:
     return !run->compressor->lossless && (index % 2 == 0 || (run->compressor->sum && run->compressor->sum->phases > 1));
   case STEP_DECODE:
@@ -119,8 +119,10 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
     return 6 * values;
   case STEP_MIX:
     return 2 * values;
-  case STEP_ENCODE:
-    return (double)setup->buckets[index / 2].layout.values * run->compressor->encode_flop / phases(run->compressor);
+  case STEP_ENCODE: {
+    const int bucket = index / 2;
+    return (double)setup->buckets[bucket].layout.values * run->compressor->encode_flop / phases(run->compressor);
+  }
   case STEP_DECODE:
     return (double)setup->buckets[index].layout.values * run->compressor->decode_flop;
   case STEP_FEEDBACK:

@@ -83,6 +83,12 @@ static void append_all_gather(rh_world *w, allreduce_state *s, int32_t b)
     s->after[i] = arrived(w, i);
 }
 
+/* Decoding one gathered message of a bucket and adding it to the others. */
+static double add_message_s(const rh_world *w, int32_t b)
+{
+  return w->seconds.decode_s[b] + w->seconds.mix_s * (double)w->buckets[b].layout.values / (double)w->model->parameters;
+}
+
 /* Rank 0 decodes all messages of a bucket and answers. */
 static void append_server(rh_world *w, allreduce_state *s, int32_t b)
 {
@@ -90,7 +96,7 @@ static void append_server(rh_world *w, allreduce_state *s, int32_t b)
   const rh_layout *layout = &w->buckets[b].layout;
   const int64_t answer_bytes = q->recodes ? q->bound_bytes(w->compressor_options, layout) : 4 * layout->values;
   append_gather(w, &rh_gather_direct, rh_aggregate_message_bytes(s->aggregate, b), ready_of(w, s, b));
-  double seconds = w->seconds.decode_s[b] * w->workers + (q->recodes ? w->seconds.encode_s[b][0] : 0);
+  double seconds = add_message_s(w, b) * w->workers + (q->recodes ? w->seconds.encode_s[b][0] : 0);
   for (int32_t i = 0; i < w->workers; i++)
     s->after[i] = RH_AT_ONCE;
   s->after[0] = rh_schedule_compute(w->schedule, 0, seconds, "decode", arrived(w, 0));
@@ -129,14 +135,14 @@ static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
  * messages the own one is among those that are decoded anyhow. */
 static void append_decode(rh_world *w, int32_t b, const rh_token *after)
 {
-  const allreduce_options *o = w->method_options;
   if (!charges_coding(w)) return;
-  double messages = w->compressor->sum ? 1 : w->workers;
+  const allreduce_options *o = w->method_options;
   const bool gathered = !w->compressor->sum && o->gather == ALLREDUCE_GATHER_ALL;
-  if (!w->compressor->sum && !gathered) messages = w->compressor->recodes ? 1 : 0;
-  if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) messages++;
+  double seconds = gathered ? add_message_s(w, b) * w->workers : 0;
+  if (w->compressor->sum || (!gathered && w->compressor->recodes)) seconds += w->seconds.decode_s[b];
+  if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) seconds += w->seconds.decode_s[b];
   for (int32_t i = 0; i < w->workers; i++)
-    if (messages > 0) rh_schedule_compute(w->schedule, i, w->seconds.decode_s[b] * messages, "decode", after[i]);
+    if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, "decode", after[i]);
 }
 
 /* The errors' average rides an all-reduce of its own. */

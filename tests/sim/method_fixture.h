@@ -56,7 +56,7 @@ typedef struct choice {
   const char *method, *graph, *order, *message, *compressor, *bits;
   double momentum, decay;
   int buckets; /* 0: one */
-  const char *overlap;
+  const char *overlap, *gather;
   int feedback;
   int64_t average_every;
 } choice;
@@ -130,9 +130,9 @@ static inline void fixture_init(fixture *f, const choice *c)
     RH_ASSERT(rh_graph_new(rh_graph_find(c->graph), &torus_rows, N, false, RH_WEIGHTS_METROPOLIS, &f->graph) == RH_OK);
   }
   const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
-  f->method_options =
-      options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
-                  c->overlap ? "overlap" : "order", c->overlap ? c->overlap : c->order, "message", c->message);
+  f->method_options = options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
+                                  c->overlap ? "overlap" : "order", c->overlap ? c->overlap : c->order,
+                                  c->gather ? "gather" : "message", c->gather ? c->gather : c->message);
   f->compressor_options =
       options_new(q->options, q->option_count, q->options_size, "compress", "bits", c->bits, "", NULL);
   cut(f, c->buckets ? c->buckets : 1);

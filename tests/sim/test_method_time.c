@@ -136,19 +136,20 @@ static void three_buckets_wait_without_overlap(void **state)
   check_three_buckets("off", 135e-6);
 }
 
-/* A lossy message with feedback: encoding, keeping the error, an all-gather of N messages, decoding them all. */
+/* A lossy message with feedback: encoding, keeping the error, an all-gather of N messages, decoding and adding them. */
 static void a_lossy_round_takes_its_closed_form(void **state)
 {
   (void)state;
   IN_PROCESS();
   load_ideal();
   choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .feedback = RH_FEEDBACK_CLASSIC};
-  double bytes = 0, lengths[] = {576, 16, 48, 3};
+  const int lengths[] = {576, 16, 48, 3};
+  double bytes = 0;
   for (int s = 0; s < 4; s++)
-    for (double left = lengths[s]; left > 0; left -= 512)
+    for (int left = lengths[s]; left > 0; left -= 512)
       bytes += 4 + fmin(left, 512);
   double gather_s = (N - 1) * (pair_latency_s + bytes / pair_bandwidth_Bps);
-  check_round_seconds(&c, 3e-3 + 3e-5 + 4e-5 + gather_s + N * 2e-5 + 1e-4);
+  check_round_seconds(&c, 3e-3 + 3e-5 + 4e-5 + gather_s + N * (2e-5 + 1e-5) + 1e-4);
 }
 
 /* Values of a phase's contribution of lowrank, of rank 2, for a bucket of the mlp. */
@@ -214,6 +215,19 @@ static void gossip_charges_both_phases_of_a_message(void **state)
   check_round_seconds(&c, 3e-3 + 1e-4 + 2 * 3e-5 + travel_s + 3 * (2e-5 + 1e-5));
 }
 
+/* Rank 0 gathers N - 1 messages at its port, decodes and adds them, and answers with 4 bytes a value. */
+static void a_server_round_takes_its_closed_form(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .gather = "server"};
+  const double bytes = 4 + 512 + 4 + 64 + 4 + 16 + 4 + 48 + 4 + 3; /* buckets of 512 values; weights 576, 16, 48, 3 */
+  const double up_s = pair_latency_s + (N - 1) * bytes / pair_bandwidth_Bps;
+  const double down_s = pair_latency_s + (N - 1) * 4 * parameters / pair_bandwidth_Bps;
+  check_round_seconds(&c, 3e-3 + 3e-5 + up_s + N * (2e-5 + 1e-5) + down_s + 1e-4);
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
@@ -225,6 +239,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(three_buckets_queue_up),
       cmocka_unit_test(three_buckets_wait_without_overlap),
       cmocka_unit_test(a_lossy_round_takes_its_closed_form),
+      cmocka_unit_test(a_server_round_takes_its_closed_form),
       cmocka_unit_test(a_lowrank_round_takes_its_closed_form),
       cmocka_unit_test(second_phases_do_not_wait_for_decoding),
       cmocka_unit_test(gossip_charges_both_phases_of_a_message),
