@@ -79,6 +79,7 @@ rh_status rh_process_start(const char *const *argv, int keep, rh_process *proces
   *process = (rh_process){.pid = -1, .out = -1, .err = -1};
 
   RH_TRY(rh_process_self(&path));
+  RH_ASSERT(path);
   while (argv[count])
     count++;
   RH_ASSERT(count > 0);

@@ -73,7 +73,8 @@ static void share_machine(rh_run *run, int jobs)
 {
   int threads = rh_machine_cores() / jobs;
   if (run->run.threads == 0) run->run.threads = threads > 0 ? threads : 1;
-  if (run->run.memory == 0) run->run.memory = (double)(rh_machine_memory_bytes() / 2 / jobs);
+  const int64_t memory_bytes = rh_machine_memory_bytes() / 2 / jobs;
+  if (run->run.memory == 0) run->run.memory = (double)memory_bytes;
 }
 
 /* Keys that change no result: any number of threads and any chunk size give the same bits. */

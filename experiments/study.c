@@ -115,6 +115,7 @@ static rh_status read_scalar(const reader *r, struct fy_node *node, rh_place key
 {
   rh_status status = read_any_scalar(r, node, key_place, what, value);
   if (status != RH_OK) return status;
+  RH_ASSERT(*value);
   size_t length = 0;
   const char *bytes = fy_node_get_scalar(node, &length);
   if (!holds_control(bytes, length)) return RH_OK;

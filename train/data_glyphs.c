@@ -103,8 +103,8 @@ static pose draw_pose(rh_rng *rng, double difficulty)
   p.map[0][1] = high * (shear * cosine - sine);
   p.map[1][0] = wide * sine;
   p.map[1][1] = high * (shear * sine + cosine);
-  p.centre.x = SIDE / 2 + around(rng, 2.4 * difficulty);
-  p.centre.y = SIDE / 2 + around(rng, 2.4 * difficulty);
+  p.centre.x = SIDE / 2.0 + around(rng, 2.4 * difficulty);
+  p.centre.y = SIDE / 2.0 + around(rng, 2.4 * difficulty);
   p.half = between(rng, 0.6, 1.3);
   return p;
 }
@@ -207,10 +207,12 @@ static void draw_sample(const glyph_options *options, uint32_t part, int64_t ind
   uint32_t noise[PIXELS];
   rh_rng_fill_u32(&rng, noise, PIXELS);
   for (int i = 0; i < PIXELS; i++) {
-    double x = (i % SIDE + 0.5) / (SIDE / 2) - 1, y = (i / SIDE + 0.5) / (SIDE / 2) - 1;
+    const int row = i / SIDE;
+    double x = (i % SIDE + 0.5) / (SIDE / 2.0) - 1, y = (row + 0.5) / (SIDE / 2.0) - 1;
     double cover = coverage(strokes[i], p.half), other = faint * coverage(distractors[i], p.half);
     double grey = paper + slant.x * x + slant.y * y;
     grey += (ink - grey) * (cover > other ? cover : other) + options->noise * byte_noise(noise[i]);
+    /* NOLINTNEXTLINE(bugprone-incorrect-roundings): in (0, 255), and a change would make another data set */
     pixels[i] = grey <= 0 ? 0 : grey >= 1 ? 255 : (uint8_t)(grey * 255 + 0.5);
   }
 }

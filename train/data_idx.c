@@ -200,6 +200,7 @@ static rh_status read_body(gzFile stream, const char *path, int64_t head, int64_
   rh_status status = RH_OK;
   int64_t have = 0, size = 0, got, extra;
   uint8_t *data = NULL, byte;
+  RH_ASSERT(bytes > 0);
   do {
     size = size == 0 ? FIRST_BYTES : 2 * size;
     if (size > bytes) size = bytes;
@@ -265,6 +266,7 @@ static rh_status load_part(const char *images, const char *labels, rh_samples *s
                       labels, (long long)label_size[0]);
     goto done;
   }
+  RH_ASSERT(image_size[0] > 0);
   samples->count = image_size[0];
   *shape = (rh_shape){1, image_size[1], image_size[2]};
   samples->labels = malloc((size_t)samples->count * sizeof *samples->labels);

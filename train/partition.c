@@ -68,10 +68,10 @@ static void deal(const int32_t *sorted, int64_t sorted_count, const int32_t *mix
     int64_t from_mixed = mixed_count / workers + (workers - 1 - w < mixed_count % workers);
     partition->offset[w] = at;
     for (int64_t i = 0; i < from_sorted; i++) {
-      partition->indices[at++] = *sorted++;
+      partition->indices[at++] = *sorted++; /* NOLINT(clang-analyzer-core.uninitialized.Assign): split() has set [S] */
     }
     for (int64_t i = 0; i < from_mixed; i++) {
-      partition->indices[at++] = *mixed++;
+      partition->indices[at++] = *mixed++; /* NOLINT(clang-analyzer-core.uninitialized.Assign): split() has set [M] */
     }
   }
   partition->offset[workers] = at;

@@ -58,7 +58,9 @@ static rh_status edges(const void *opaque, int32_t workers, bool directed,
 
 static double lambda2(const void *opaque, int32_t workers, bool directed)
 {
-  int32_t rows = row_count(opaque, workers), columns = workers / rows;
+  int32_t rows = row_count(opaque, workers);
+  RH_ASSERT(rows > 0 && "edges() refuses other numbers of workers");
+  int32_t columns = workers / rows;
   if (rows < 3 || columns < 3) return -1; /* neighbours coincide: other weights than the formula's */
   double largest = 0;
   for (int32_t k = 0; k < rows; k++) {

@@ -65,6 +65,7 @@ static channel *find_slot(channel *slots, int32_t size, int32_t peer)
 static void grow_channels(channels *table)
 {
   const int32_t size = table->size > 0 ? 2 * table->size : CHANNELS_SIZE;
+  RH_ASSERT(size > 0);
   channel *slots = malloc((size_t)size * sizeof *slots);
   RH_ASSERT(slots != NULL);
   for (int32_t i = 0; i < size; i++)

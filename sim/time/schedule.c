@@ -111,8 +111,10 @@ static void clear_lane(lane *lane)
 void rh_schedule_free(rh_schedule *schedule)
 {
   if (schedule == NULL) return;
-  while (schedule->newest != NULL)
+  while (schedule->newest != NULL) {
+    RH_ASSERT(schedule->newest->newer == NULL);
     schedule_free_use(schedule, schedule->newest);
+  }
   for (int32_t i = 0; schedule->lanes != NULL && i < 2 * schedule->workers; i++)
     clear_lane(&schedule->lanes[i]);
   for (int64_t i = 0; schedule->slots != NULL && i < schedule->slot_count; i++)

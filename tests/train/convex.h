@@ -139,6 +139,7 @@ static void *zeros(int64_t bytes)
 
 static void *options_new(const rh_compressor *c, const char *key, const char *value)
 {
+  RH_ASSERT(c);
   rh_settings settings = {0};
   if (key) rh_settings_set(&settings, key, value, "test", NULL);
   void *options = zeros((int64_t)c->options_size);

@@ -3,11 +3,13 @@
 #define RH_TEST_DATA_LOAD_H
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmocka_all.h"
 #include "dataset.h"
 
-/* Loads a kind with "key", "value" pairs, NULL-terminated, as options of section `data`. */
+/* Loads a kind with "key", "value" pairs, NULL-terminated, as options of section `data`. What the kind does not
+ * set holds garbage, the same every time. */
 static inline rh_status load_with(const char *kind_name, const char *directory, const char *const *pairs,
                                   rh_dataset *dataset)
 {
@@ -17,6 +19,7 @@ static inline rh_status load_with(const char *kind_name, const char *directory, 
   for (; *pairs; pairs += 2) {
     rh_settings_set(&settings, pairs[0], pairs[1], "test", NULL);
   }
+  memset(dataset, 0xA5, sizeof *dataset);
   void *options = calloc(1, kind->options_size);
   assert_non_null(options);
   rh_status status = rh_option_read(kind->options, kind->option_count, "data", &settings, options);

@@ -11,7 +11,7 @@ static void full_rank_is_no_compression(void **state)
   for (size_t k = 0; k < RH_COUNT(ranks); k++) {
     group g = group_new((rh_layout){2, lengths, rows, D}, N, ranks[k], NULL);
     fill(g.x, N * D, 7);
-    float expected[D];
+    float expected[D] = {0};
     mean_of_workers(&g, expected);
     all_reduce(&g, 0);
     for (int p = 0; p < D; p++) /* four f32 sums: 4 half ulp of the largest partial sum, under 8 */

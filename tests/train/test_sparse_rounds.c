@@ -82,7 +82,7 @@ static void randomk_contributions_add_up(void **state)
 static void randomk_is_unbiased_scaled_and_contracts_unscaled(void **state)
 {
   (void)state;
-  enum { D = 20, ROUNDS = 100000 };
+  enum { D = 20, ROUNDS = 100000, MEASURED = ROUNDS / 10 };
   const int64_t d = D;
   const rh_layout layout = {1, &d, &d, d};
   float x[D], y[D];
@@ -106,8 +106,8 @@ static void randomk_is_unbiased_scaled_and_contracts_unscaled(void **state)
     if (step % 10) continue;
     rig_send(&plain, 0, step, x, y);
     const double lost = distance(x, y, D) / squares(x, D);
-    ratio += lost / (ROUNDS / 10);
-    square += lost * lost / (ROUNDS / 10);
+    ratio += lost / MEASURED;
+    square += lost * lost / MEASURED;
   }
   for (int i = 0; i < D; i++)
     assert_true(fabs(sum[i] / ROUNDS - x[i]) < 4.5 * sqrt(3.0 / ROUNDS) * fabs(x[i]));
@@ -115,7 +115,7 @@ static void randomk_is_unbiased_scaled_and_contracts_unscaled(void **state)
   for (int i = 0; i < D; i++)
     for (int j = i + 1; j < D; j++)
       assert_true(fabs(together[i][j] - p * ROUNDS) < 4.5 * sqrt(p * (1 - p) * ROUNDS));
-  assert_true(fabs(ratio - 0.75) < 4.5 * sqrt((square - ratio * ratio) / (ROUNDS / 10)));
+  assert_true(fabs(ratio - 0.75) < 4.5 * sqrt((square - ratio * ratio) / MEASURED));
   rig_free(&scaled);
   rig_free(&plain);
 }
@@ -159,7 +159,7 @@ static void dgc_warms_up_as_in_the_paper(void **state)
   fill(x, D, 3);
   for (int64_t t = 0; t < 6; t++) {
     const int64_t bytes = rig_send(&r, 0, 100 * t, x, y);
-    const double sparsity = 100 - 100.0 * (double)(bytes / 8) / D;
+    const double sparsity = 100 - 100.0 * (double)bytes / (8 * D);
     assert_int_equal(bytes % 8, 0);
     assert_true(fabs(sparsity - paper[t]) < 0.05); /* the paper rounds, and 0.25^5 to 0.001 */
   }

@@ -14,12 +14,12 @@
 enum { RH_FOLD_LEVELS = 32 }; /* up to 2^32 - 1 rows */
 
 typedef struct rh_fold {
-  void *levels;      /* [RH_FOLD_LEVELS][row_bytes]; the caller's; a level is touched only when it is used */
+  void *levels; /* [RH_FOLD_LEVELS][row_bytes]; the caller's; a level is touched only when it is used */
   int64_t row_bytes;
-  void *context;     /* for the two operations on rows */
+  void *context; /* for the two operations on rows */
   void (*copy)(void *context, const void *from, void *to);
   void (*add)(void *context, const void *from, void *to); /* to += from */
-  uint64_t rows;     /* so far; set it to 0 to begin */
+  uint64_t rows;                                          /* so far; set it to 0 to begin */
 } rh_fold;
 
 void rh_fold_add(rh_fold *fold, const void *row);

@@ -28,15 +28,8 @@ const rh_setting *rh_settings_find(const rh_settings *settings, const char *key)
   return NULL;
 }
 
-void rh_settings_set(rh_settings *settings, const char *key, const char *value, const char *where, const char *excerpt)
+static void append(rh_settings *settings, rh_setting next)
 {
-  rh_setting next = setting_new(key, value, where, excerpt);
-  for (size_t i = 0; i < settings->count; i++) {
-    if (strcmp(settings->list[i].key, key) != 0) continue;
-    setting_clear(&settings->list[i]);
-    settings->list[i] = next;
-    return;
-  }
   if (settings->count == settings->size) {
     settings->size = settings->size ? 2 * settings->size : 16;
     rh_setting *list = realloc(settings->list, settings->size * sizeof *list);
@@ -46,11 +39,25 @@ void rh_settings_set(rh_settings *settings, const char *key, const char *value, 
   settings->list[settings->count++] = next;
 }
 
+void rh_settings_set(rh_settings *settings, const char *key, const char *value, const char *where, const char *excerpt)
+{
+  rh_setting next = setting_new(key, value, where, excerpt);
+  for (size_t i = 0; i < settings->count; i++) {
+    if (strcmp(settings->list[i].key, key) != 0) continue;
+    setting_clear(&settings->list[i]);
+    settings->list[i] = next;
+    return;
+  }
+  append(settings, next);
+}
+
 void rh_settings_copy(rh_settings *to, const rh_settings *from)
 {
   RH_ASSERT(to->count == 0);
-  for (size_t i = 0; i < from->count; i++)
-    rh_settings_set(to, from->list[i].key, from->list[i].value, from->list[i].where, from->list[i].excerpt);
+  for (size_t i = 0; i < from->count; i++) {
+    const rh_setting *setting = &from->list[i];
+    append(to, setting_new(setting->key, setting->value, setting->where, setting->excerpt));
+  }
 }
 
 void rh_settings_clear(rh_settings *settings)
