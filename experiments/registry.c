@@ -83,6 +83,7 @@ static void compressor_details(const rh_component *component, bool json, rh_text
   append_text("claims", compressor->claim, json, out);
   append_switch("lossless", compressor->lossless, json, out);
   append_switch("all-reducible", compressor->sum != NULL, json, out);
+  append_switch("gradients-only", compressor->gradients_only, json, out);
 }
 
 static void collective_details(const rh_component *component, bool json, rh_text *out)

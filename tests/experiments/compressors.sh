@@ -33,7 +33,7 @@ vary:
   compress.name: [$all]
 YAML
 results() {
-  sqlite3 "$1" "SELECT compressor, status, reason, parameters_hash, simulated_s FROM runs ORDER BY compressor"
+  sqlite3 "$1" "SELECT compressor, status, reason, parameters_hash, simulated_s FROM runs ORDER BY compressor, parameters_hash"
 }
 
 "$program" run study.yaml --db one.db --set run.threads=1 >/dev/null 2>one.err || { cat one.err; exit 1; }
@@ -42,6 +42,18 @@ check "all are done" [ "$(results one.db | grep -c '|done|all rounds done|')" -e
 check "same bits on 1 and 2 threads" [ "$(results one.db)" = "$(results two.db)" ]
 check "different compressors train differently" \
   [ "$(sqlite3 one.db "SELECT count(DISTINCT parameters_hash) FROM runs")" -ge $((count - 1)) ]
+
+# The same with error feedback, and step-ahead with averages of the errors
+for kind in classic step-ahead; do
+  for threads in 1 2; do
+    "$program" run study.yaml --db fed$threads.db --set run.threads=$threads --set compress.error_feedback=$kind \
+      --set compress.average_every=3 --set compress.name=topk >/dev/null 2>fed.err || { cat fed.err; exit 1; }
+    "$program" run study.yaml --db fed$threads.db --set run.threads=$threads --set compress.error_feedback=$kind \
+      --set compress.average_every=3 --set compress.name=lowrank >/dev/null 2>fed.err || { cat fed.err; exit 1; }
+  done
+done
+check "feedback: four runs are done" [ "$(results fed1.db | grep -c '|done|all rounds done|')" -eq 4 ]
+check "feedback: same bits on 1 and 2 threads" [ "$(results fed1.db)" = "$(results fed2.db)" ]
 
 # Overlap changes no value and makes no run slower
 "$program" run study.yaml --db overlap.db --set train.overlap=on >/dev/null 2>overlap.err || { cat overlap.err; exit 1; }
