@@ -2,12 +2,7 @@
 # Bad input: every case ends with exit status 2 and a one-line reason, creates nothing and changes nothing.
 #
 #   bash tests/experiments/bad_input.sh PROGRAM
-set -u
-program=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 say() {
   echo "FAILED: $*"

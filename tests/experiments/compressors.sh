@@ -3,21 +3,7 @@
 # diverges is a recorded finding; what the mathematics forbids is refused.
 #
 #   bash tests/experiments/compressors.sh PROGRAM
-set -u
-program=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-
-check() {
-  local name=$1
-  shift
-  "$@" || {
-    echo "FAILED: $name"
-    failed=1
-  }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 all=$("$program" compressors | sed '/^$/,$d' | cut -d' ' -f1 | sort | paste -sd, -)
 count=$(tr ',' '\n' <<<"$all" | wc -l)

@@ -2,12 +2,7 @@
 # Same inputs, same bits, through the whole command: any number of threads, any memory limit, any number of jobs.
 #
 #   bash tests/experiments/determinism.sh PROGRAM
-set -u
-program=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 cat >study.yaml <<'YAML'
 platform: {file: ideal.xml, workers: 6}

@@ -2,22 +2,8 @@
 # Runs that take their time: real data where it is there, and a thousand workers.
 #
 #   bash tests/experiments/long_runs.sh PROGRAM SOURCE_DIR
-set -u
-program=$(realpath "$1")
 shared=$(realpath -m "$2/../shared/data/fashion-mnist")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-
-check() {
-  local name=$1
-  shift
-  "$@" || {
-    echo "FAILED: $name"
-    failed=1
-  }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 # Fashion-MNIST: 16 workers reach 85 % test accuracy
 if [ -d "$shared" ]; then

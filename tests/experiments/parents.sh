@@ -3,22 +3,7 @@
 # twice, nothing is left over.
 #
 #   bash tests/experiments/parents.sh PROGRAM
-set -u
-program=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-
-# check NAME COMMAND...: the command must succeed
-check() {
-  local name=$1
-  shift
-  "$@" || {
-    echo "FAILED: $name"
-    failed=1
-  }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 # count DB STATUS: how many runs of the database have it
 count() { "$program" list --db "$1" --json | grep -o "\"status\": \"$2\"" | wc -l; }

@@ -2,22 +2,7 @@
 # `rehearse run` from end to end: skipping, repeating, dry runs, jobs, failed and interrupted runs.
 #
 #   bash tests/experiments/run_study.sh PROGRAM
-set -u
-program=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failed=0
-
-# check NAME COMMAND...: the command must succeed
-check() {
-  local name=$1
-  shift
-  "$@" || {
-    echo "FAILED: $name"
-    failed=1
-  }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 # results DB: what training and simulation gave, without what the machine adds
 results() {
