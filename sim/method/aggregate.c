@@ -174,7 +174,7 @@ static float *kept_of(const rh_aggregate *a, int32_t worker)
   return a->kept + (int64_t)worker * a->world->model->stride;
 }
 
-/* Writes worker i's contribution of this phase for x; without loss of feedback, what of x is not in it goes to e_i. */
+/* Writes worker i's contribution of this phase for x. With feedback, what of x is not in the last one goes to e_i. */
 static void contribute(rh_aggregate *a, int thread, int32_t worker, const float *x, char *wire)
 {
   const rh_world *w = a->world;
