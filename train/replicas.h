@@ -1,7 +1,8 @@
 /* Replicas: N workers' models in flat arenas, stepped in chunks.
  *
  * Symbols     N workers, P parameters, B batch, x_i parameters and u_i momentum of worker i, g_i its gradient
- * Equal replicas are stored once: `copies` is 1 (all workers hold the same x and u) or N. What differs per rank
+ * Equal replicas are stored once: there are `copies` of x and of the optimiser's moments, 1 (all workers hold the same)
+ * to N (each its own), and a map says which worker holds which. What differs per rank
  * (gradients in flight) lives in a chunk buffer of `chunk` rows, sized so that everything fits `memory_bytes`.
  * bits        the same for any number of threads and any chunk size: each replica is computed by one thread with fixed
  *             call shapes, and sums over workers follow a binary tree whose shape depends on N alone
@@ -12,6 +13,7 @@
 #include <signal.h>
 
 #include "dataset.h"
+#include "optim.h"
 
 typedef struct rh_replicas_def {
   const rh_backend *backend;     /* borrowed */
@@ -19,12 +21,13 @@ typedef struct rh_replicas_def {
   const rh_dataset *dataset;     /* borrowed */
   const rh_partition *partition; /* borrowed */
   int32_t workers;               /* N */
-  int32_t copies;                /* 1 or N */
+  int32_t copies;                /* 1..N; worker i holds copy i copies / N until rh_replicas_share says otherwise */
   int64_t batch;                 /* B, per worker */
   uint64_t seed;
   int threads;
   int64_t memory_bytes;              /* of arenas, chunk buffer and workspaces; 0: no limit */
-  double momentum, decay;            /* of SGD */
+  rh_optimiser optimiser;
+  double label_smoothing;            /* share of the target that is spread over all classes, 0..1 */
   const volatile sig_atomic_t *stop; /* borrowed; non-zero ends a long loop early; NULL: never */
 } rh_replicas_def;
 
@@ -42,8 +45,16 @@ int64_t rh_replicas_bytes(const rh_replicas *replicas); /* allocated */
 /* Bytes that a set of replicas would take with the smallest and with the largest useful chunk. */
 void rh_replicas_predict(const rh_replicas_def *def, int64_t *least_bytes, int64_t *most_bytes);
 
-float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker); /* x_i [P, padded]; shared when copies == 1 */
-float *rh_replicas_momentum(rh_replicas *replicas, int32_t worker);   /* u_i likewise */
+/* From now on there are `copies` <= def.copies copies and worker i holds copy_of[i] (NULL: i copies / N). Copies' values
+ * stay; those beyond `copies` are forgotten by mean, distance and hash. copy_of is copied. */
+void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *copy_of);
+int32_t rh_replicas_copies(const rh_replicas *replicas); /* in use */
+
+float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker);      /* x_i [P, padded], of the copy it holds */
+float *rh_replicas_moment(rh_replicas *replicas, int32_t worker, int k); /* k-th row of the optimiser, likewise */
+/* The same by copy. */
+float *rh_replicas_copy(rh_replicas *replicas, int32_t copy);
+float *rh_replicas_copy_moment(rh_replicas *replicas, int32_t copy, int k);
 
 /* Gradients of workers first .. first + count - 1 on their batches of step t, at their current parameters.
  *
@@ -55,9 +66,9 @@ float *rh_replicas_momentum(rh_replicas *replicas, int32_t worker);   /* u_i lik
 RH_CHECKED rh_status rh_replicas_gradients(rh_replicas *replicas, int64_t t, int32_t first, int32_t count,
                                            float **grads, double *loss);
 
-/* SGD with momentum and decay on the copies of workers first .. first + count - 1 (copies == N), or on the one copy
- * (copies == 1, first 0, count 1). grads [count][stride]. */
-void rh_replicas_sgd(rh_replicas *replicas, int32_t first, int32_t count, const float *grads, double lr);
+/* A step of the optimiser (its t is `t` + 1), gradients clipped first, on copies first .. first + count - 1.
+ * grads [count][stride]. */
+void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t);
 
 /* Streaming sum of N rows in rank order as a balanced binary tree: same bits for any chunking. */
 typedef struct rh_tree_sum rh_tree_sum;
@@ -69,7 +80,7 @@ void rh_tree_sum_end(rh_tree_sum *sum, double factor, float *out); /* out [strid
 
 /* Parameters of the mean model, tree sum / N, into out [stride]. */
 RH_CHECKED rh_status rh_replicas_mean(rh_replicas *replicas, float *out);
-/* sqrt(1/N sum_i |x_i - mean|^2) over P; 0 when copies == 1. Source: Kong et al., ICML 2021 (consensus control). */
+/* sqrt(1/N sum_i |x_i - mean|^2) over P, workers weighed equally; 0 with one copy in use. Source: Kong et al., ICML 2021 (consensus control). */
 double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean);
 
 /* Loss (mean) and accuracy of one parameter row on the first `limit` samples (0: all) of a part of the data.

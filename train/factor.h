@@ -1,0 +1,74 @@
+/* Low-rank factors of a model's weights: W = A B.
+ *
+ * Symbols     W a weight's matrix view, transposed where it has more columns than rows: m x n with m >= n; r rank;
+ *             A m x r, B r x n, both row-major; S singular values
+ * A weight (out, in, kernel, kernel) is seen as (out, in * kernel * kernel). The first and the last weight and all 1-D
+ * tensors stay dense. Which weights are factored, and their largest rank n, follows from the model alone.
+ *
+ *     split       W = U S V^T (economy),  A = U sqrt(S),  B = sqrt(S) V^T,  of the r largest singular values
+ *     gradient    dA = dW B^T,  dB = A^T dW
+ *
+ * The factors of a whole model lie one after the other in two vectors, A's and B's, each matrix at its offset for the
+ * current ranks: no gaps, so that what travels is contiguous.
+ * Source      Coquelin et al., AB-training, arXiv 2405.01067
+ */
+#ifndef RH_FACTOR_H
+#define RH_FACTOR_H
+
+#include "model.h"
+
+typedef struct rh_factor {
+  int segment;               /* of the model */
+  bool transposed;           /* the weight's matrix view is W^T */
+  int64_t m, n;              /* m >= n */
+  int64_t rank;              /* r, 1..n */
+  int64_t a_offset, b_offset; /* of this matrix in the vectors of factors, at the current ranks */
+} rh_factor;
+
+typedef struct rh_factors {
+  int count; /* 0: nothing to factorise */
+  rh_factor list[RH_SEGMENTS_MAX];
+  int64_t full_values;        /* F: sum m n */
+  int64_t dense_values;       /* D: P - F */
+  int64_t a_values, b_values; /* sum m r, sum r n, at the current ranks */
+} rh_factors;
+
+/* Which weights are factored: all but the first and the last; every rank is n. */
+void rh_factors_plan(const rh_model *model, rh_factors *factors);
+/* Sets ranks [count], 1..n each, and the offsets that follow. */
+void rh_factors_set_ranks(rh_factors *factors, const int64_t *ranks);
+/* Length of A's and B's vectors with full ranks: room for any ranks. */
+int64_t rh_factors_a_room(const rh_factors *factors);
+int64_t rh_factors_b_room(const rh_factors *factors);
+/* (a_values + b_values + D) / P. */
+double rh_factors_ratio(const rh_factors *factors);
+
+/* Economy SVD of matrix k of a parameter row: U sqrt(S) [m][n], sqrt(S) V^T [n][n], s [n] descending. Signs: the
+ * entry of largest modulus in each column of U is positive, so that the split does not hang on the library's choice.
+ * returns     RH_EINVAL if a value is not finite or the SVD does not converge (the layer is named) */
+RH_CHECKED rh_status rh_factor_split(const rh_model *model, const rh_factor *factor, const float *parameters,
+                                     float *a, float *b, float *s);
+/* Number of singular values above cut * s[0]; at least 1. */
+int64_t rh_factor_rank(const float *s, int64_t n, double cut);
+/* Takes the first r columns of a [m][n] and rows of b [n][n], as rh_factor_split leaves them, into A [m][r] and
+ * B [r][n]. */
+void rh_factor_crop(const rh_factor *factor, const float *a_full, const float *b_full, float *a, float *b);
+/* Moments of A [m][r] (or B [r][n]) after a change of rank: cropped or zero-padded. from and to may not overlap. */
+void rh_factor_resize_a(int64_t m, int64_t from_rank, const float *from, int64_t to_rank, float *to);
+void rh_factor_resize_b(int64_t n, int64_t from_rank, const float *from, int64_t to_rank, float *to);
+
+/* The weight in a parameter row = A B, with vectors a and b of all factors. */
+void rh_factor_compose(const rh_model *model, const rh_backend *backend, const rh_factor *factor, const float *a,
+                       const float *b, float *parameters);
+/* dA = dW B^T from a gradient row, into the vector da of all factors; likewise dB = A^T dW. */
+void rh_factor_gradient_a(const rh_model *model, const rh_backend *backend, const rh_factor *factor,
+                          const float *gradient, const float *b, float *da);
+void rh_factor_gradient_b(const rh_model *model, const rh_backend *backend, const rh_factor *factor,
+                          const float *gradient, const float *a, float *db);
+
+/* flop of the passes above for all factors at their current ranks: 2 m r n each; of the SVD of all of them, stated as
+ * 14 m n^2 + 8 n^3 (Golub, Van Loan, Matrix computations, 4th ed., table 8.6.1: R-SVD with U1). */
+double rh_factors_product_flop(const rh_factors *factors);
+double rh_factors_split_flop(const rh_factors *factors);
+
+#endif
