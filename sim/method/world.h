@@ -31,11 +31,17 @@ typedef struct rh_step_seconds {
   double decode_s[RH_BUCKETS_MAX];    /* one message, or sum of messages, of a bucket */
   double feedback_s;                  /* adding and keeping the error of the whole model */
   double mix_s;                       /* adding one weighted model to another: one term of a mixing row */
+  /* of methods that factorise, all weights together at full rank (factor.h) */
+  double split_s, compose_s, project_s; /* SVD; W = A B; the trained factor's gradient from dW */
 } rh_step_seconds;
 
 typedef struct rh_world {
   int32_t workers; /* N */
   uint64_t seed;
+  int64_t rounds;         /* planned */
+  double lr_min;          /* smallest learning rate of the schedule */
+  int32_t zone_count;     /* innermost zones (nodes) that hold workers */
+  const int32_t *zone_of; /* [workers] 0 .. zone_count - 1, in the order of their first ranks; borrowed */
   const rh_model *model; /* borrowed, as all that follows */
   rh_replicas *replicas;
   rh_schedule *schedule;
@@ -49,10 +55,24 @@ typedef struct rh_world {
   rh_step_seconds seconds;
   const void *method_options;
   /* outputs of a round */
+  double learning_rate; /* the schedule's before a round; what the method took of it afterwards */
   double train_loss; /* mean over workers of the round's batch losses */
 } rh_world;
 
-typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_EACH } rh_copies;
+typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_GROUPS, RH_COPIES_EACH } rh_copies;
+
+/* What the memory of a method's own state depends on. */
+typedef struct rh_sizes {
+  const rh_model *model;
+  int32_t workers, copies;
+  int moments; /* rows that the optimiser keeps */
+  const rh_compressor *compressor;
+  const void *compressor_options;
+  const rh_layout *layout;
+  int feedback; /* enum rh_feedback */
+  int threads;
+  const void *method_options;
+} rh_sizes;
 
 typedef struct rh_method {
   const char *name, *summary, *source;
