@@ -2,11 +2,13 @@
  *
  * A duration's name holds everything that it depends on besides the machine:
  *
- *     cpu/cnn 28x28x1 20522/batch 32/forward
- *     cpu/cnn 28x28x1 20522/batch 32/backward conv1
- *     cpu/cnn 28x28x1 20522/update
- *     cpu/cnn 28x28x1 20522/qsgd bits=8 bucket=512/encode
- *     cpu/cnn 28x28x1 20522/lowrank rank=2/encode again 3424+17098      the second phase of a bucket: OFFSET+VALUES
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/batch 32/forward
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/batch 32/backward conv1
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/update
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/qsgd bits=8 bucket=512/encode
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/lowrank rank=2/encode again 3424+17098
+ *
+ * The last one is the second phase of a bucket: OFFSET+VALUES.
  */
 #ifndef RH_MEASURE_H
 #define RH_MEASURE_H

@@ -8,13 +8,12 @@ static const char *const suffixes[] = {
     [STEP_FORWARD] = "forward", [STEP_BACKWARD] = "backward", [STEP_UPDATE] = "update",    [STEP_MIX] = "mix",
     [STEP_ENCODE] = "encode",   [STEP_DECODE] = "decode",     [STEP_FEEDBACK] = "feedback"};
 
-/* "qsgd bits=8 bucket=512" */
-static void append_compressor(const rh_run *run, rh_text *out)
+/* "qsgd bits=8 bucket=512": a component and the values of its options. */
+static void append_component(const char *name, const rh_option *rows, size_t count, const void *values, rh_text *out)
 {
-  const rh_compressor *c = run->compressor;
   rh_text lines = {0};
-  rh_option_write(c->options, c->option_count, "", run->compressor_options, &lines);
-  rh_text_append(out, "%s", c->name);
+  rh_option_write(rows, count, "", values, &lines);
+  rh_text_append(out, "%s", name);
   for (const char *s = rh_text_get(&lines); *s; s++) {
     if (*s == '.' && (s == lines.data || s[-1] == '\n'))
       rh_text_append(out, " ");
@@ -27,11 +26,14 @@ static void append_compressor(const rh_run *run, rh_text *out)
 void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out)
 {
   const rh_model *m = &setup->model;
-  rh_text_append(out, "%s/%s %" PRId64 "x%" PRId64 "x%" PRId64 " %" PRId64 "/", setup->backend->name, m->name,
-                 m->input.height, m->input.width, m->input.channels, m->parameters);
+  const rh_compressor *c = run->compressor;
+  rh_text_append(out, "%s/", setup->backend->name);
+  append_component(m->name, run->model_kind->options, run->model_kind->option_count, run->model_options, out);
+  rh_text_append(out, " %" PRId64 "x%" PRId64 "x%" PRId64 " %" PRId64 "/", m->input.height, m->input.width,
+                 m->input.channels, m->parameters);
   if (kind == STEP_FORWARD || kind == STEP_BACKWARD) rh_text_append(out, "batch %" PRId64 "/", run->train.batch);
   if (kind == STEP_ENCODE || kind == STEP_DECODE) {
-    append_compressor(run, out);
+    append_component(c->name, c->options, c->option_count, run->compressor_options, out);
     rh_text_append(out, "/");
   }
   rh_text_append(out, "%s", suffixes[kind]);

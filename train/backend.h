@@ -38,6 +38,23 @@ typedef struct rh_pool {
   int64_t batch, channels, height, width, side;
 } rh_pool;
 
+/* Normalisation of each sample's groups of neighbouring channels, with a gate q that may take a rectifier's part:
+ *
+ *     y = gain q / s + bias,  gain, bias and v of a channel, s of a sample's group, e = 1e-5
+ *     group           q = x - mean              s = sqrt(variance + e)    Wu & He, Group normalization, ECCV 2018
+ *     evonorm-s0      q = x sigmoid(v x)        s = sqrt(variance + e)    Liu et al., EvoNorm, NeurIPS 2020
+ *     range-evonorm   q = x clip(v x / 6 + .5)  s = sigma + e             Aketi et al., arXiv 2111.09389
+ *
+ * The variance is that of the group's n values (divided by n); clip is to [0, 1]. sigma = range x factor, where range
+ * is the mean over chunks of a chunk's maximum less its minimum; norm.h has the chunks and the factor. Gradients flow
+ * through maxima and minima, to the first where several are equal; at the two ends of the clip they are those outside. */
+typedef enum rh_norm_kind { RH_NORM_NONE, RH_NORM_GROUP, RH_NORM_EVO_S0, RH_NORM_RANGE_EVO } rh_norm_kind;
+
+typedef struct rh_norm {
+  rh_norm_kind kind;                       /* not RH_NORM_NONE */
+  int64_t batch, channels, places, groups; /* places: H W; groups divides channels; n = C / groups * places >= 2 */
+} rh_norm;
+
 typedef struct rh_backend {
   const char *name;    /* "ref", "cpu", "cuda" */
   const char *summary; /* one line for `rehearse doctor` */
@@ -81,6 +98,13 @@ typedef struct rh_backend {
   void (*pool_forward)(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
   /* dx [R][B][C][H][W] overwritten: dy at the place of each maximum (recomputed from x), 0 elsewhere. */
   void (*pool_backward)(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);
+
+  /* x [R][B][C][H][W], gain, bias and v [R][C] (v.data NULL for the group norm), y like x, out; y is not x */
+  void (*norm_forward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor bias, rh_tensor v,
+                       rh_tensor y);
+  /* dgain, dbias, dv (NULL with v) and dx, overwritten; dx, skipped when its data is NULL, is not dy. */
+  void (*norm_backward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
+                        rh_tensor dgain, rh_tensor dbias, rh_tensor dv, rh_tensor dx);
 
   /* Mean softmax cross-entropy over the batch and its gradient.
    * logits [R][B][classes], labels [R][B] (replica r at labels + r * label_stride), dlogits like logits or NULL data,

@@ -16,6 +16,12 @@ void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tenso
 void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);
 
+/* backend_cpu_norm.c */
+void rh_cpu_norm_forward(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor bias, rh_tensor v,
+                         rh_tensor y);
+void rh_cpu_norm_backward(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
+                          rh_tensor dgain, rh_tensor dbias, rh_tensor dv, rh_tensor dx);
+
 /* backend_cpu_loops.c */
 void rh_cpu_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx);

@@ -1,5 +1,5 @@
 /* The oracle: every operation as its definition reads, in loops over scalars, sums in double. Never optimised. */
-#include "backend.h"
+#include "backend_ref.h"
 
 #include <math.h>
 
@@ -291,6 +291,8 @@ const rh_backend rh_backend_ref = {
     .relu_backward = relu_backward,
     .pool_forward = pool_forward,
     .pool_backward = pool_backward,
+    .norm_forward = rh_ref_norm_forward,
+    .norm_backward = rh_ref_norm_backward,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd_step = sgd_step,
     .add_scaled = add_scaled,

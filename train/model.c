@@ -44,8 +44,13 @@ static rh_status add_layer(rh_model *model, const rh_layer_kind *kind, const cha
     return rh_error(RH_EINVAL, "model %s: layer %s has %" PRId64 " outputs; at most %d", model->name, name,
                     rh_shape_count(out), INT_MAX);
   rh_layer *layer = &model->layers[model->layer_count];
-  *layer = (rh_layer){
-      .kind = kind, .in = current_shape(model), .out = out, .kernel = kernel, .weight_offset = -1, .bias_offset = -1};
+  *layer = (rh_layer){.kind = kind,
+                      .in = current_shape(model),
+                      .out = out,
+                      .kernel = kernel,
+                      .weight_offset = -1,
+                      .bias_offset = -1,
+                      .v_offset = -1};
   RH_ASSERT(strlen(name) < sizeof layer->name);
   memcpy(layer->name, name, strlen(name) + 1);
   model->layer_count++;
@@ -65,15 +70,15 @@ static int64_t add_segment(rh_model *model, const char *layer, const char *what,
   return segment->offset;
 }
 
-/* Gives the last layer weights [rows][columns] and a bias for each row. */
-static rh_status add_parameters(rh_model *model, int64_t rows, int64_t columns)
+/* Gives the last layer weights [rows][columns], named `what`, and a bias for each row. */
+static rh_status add_parameters(rh_model *model, const char *what, int64_t rows, int64_t columns)
 {
   rh_layer *layer = &model->layers[model->layer_count - 1];
   if (columns > INT_MAX / rows || model->parameters + rows * (columns + 1) > INT_MAX)
     return rh_error(RH_EINVAL, "model %s: layer %s makes it larger than %d parameters", model->name, layer->name,
                     INT_MAX);
   layer->weight_count = rows * columns;
-  layer->weight_offset = add_segment(model, layer->name, "weight", rows, columns);
+  layer->weight_offset = add_segment(model, layer->name, what, rows, columns);
   layer->bias_count = rows;
   layer->bias_offset = add_segment(model, layer->name, "bias", rows, 1);
   return RH_OK;
@@ -91,7 +96,7 @@ rh_status rh_model_add_dense(rh_model *model, const char *name, int64_t outputs)
   rh_status status = RH_OK;
   RH_TRY(check_positive(model, name, "outputs", outputs));
   RH_TRY(add_layer(model, &rh_layer_dense, name, (rh_shape){outputs, 1, 1}, 0));
-  RH_TRY(add_parameters(model, outputs, rh_shape_count(model->layers[model->layer_count - 1].in)));
+  RH_TRY(add_parameters(model, "weight", outputs, rh_shape_count(model->layers[model->layer_count - 1].in)));
 done:
   return status;
 }
@@ -109,7 +114,7 @@ rh_status rh_model_add_conv(rh_model *model, const char *name, int64_t out_chann
                     model->name, name, kernel, kernel, in.height, in.width);
   const rh_shape out = {out_channels, in.height - kernel + 1, in.width - kernel + 1};
   RH_TRY(add_layer(model, &rh_layer_conv, name, out, kernel));
-  RH_TRY(add_parameters(model, out_channels, in.channels * kernel * kernel));
+  RH_TRY(add_parameters(model, "weight", out_channels, in.channels * kernel * kernel));
 done:
   return status;
 }
@@ -133,6 +138,37 @@ rh_status rh_model_add_pool(rh_model *model, int64_t side)
   return add_layer(model, &rh_layer_pool, name, (rh_shape){in.channels, in.height / side, in.width / side}, side);
 }
 
+/* Largest divisor of `channels` that is at most `groups`. */
+static int64_t groups_that_divide(int64_t channels, int64_t groups)
+{
+  int64_t g = groups < channels ? groups : channels;
+  while (channels % g != 0)
+    g--;
+  return g;
+}
+
+rh_status rh_model_add_norm(rh_model *model, const char *name, rh_norm_kind norm, int64_t groups)
+{
+  rh_status status = RH_OK;
+  const rh_shape in = current_shape(model);
+  RH_ASSERT(norm > RH_NORM_NONE && norm <= RH_NORM_RANGE_EVO);
+  RH_TRY(check_positive(model, name, "groups", groups));
+  groups = groups_that_divide(in.channels, groups);
+  if (rh_shape_count(in) / groups < 2)
+    return rh_error(RH_EINVAL,
+                    "model %s: layer %s: %" PRId64 " groups of %" PRId64
+                    " values have one value each, and a norm needs two; take fewer groups",
+                    model->name, name, groups, rh_shape_count(in));
+  RH_TRY(add_layer(model, &rh_layer_norm, name, in, 0));
+  rh_layer *layer = &model->layers[model->layer_count - 1];
+  layer->norm = norm;
+  layer->groups = groups;
+  RH_TRY(add_parameters(model, "gain", in.channels, 1));
+  if (norm != RH_NORM_GROUP) layer->v_offset = add_segment(model, name, "v", in.channels, 1);
+done:
+  return status;
+}
+
 rh_status rh_model_end(rh_model *model)
 {
   if (rh_shape_count(current_shape(model)) != model->classes)
@@ -143,12 +179,22 @@ rh_status rh_model_end(rh_model *model)
   return RH_OK;
 }
 
+/* A norm begins as the plain one: y = q / s. */
+static void init_norm(const rh_layer *layer, float *row)
+{
+  for (int64_t c = 0; c < layer->weight_count; c++) {
+    row[layer->weight_offset + c] = 1;
+    if (layer->v_offset >= 0) row[layer->v_offset + c] = 1;
+  }
+}
+
 void rh_model_init_parameters(const rh_model *model, uint64_t seed, float *row)
 {
   memset(row, 0, (size_t)model->stride * sizeof *row);
   for (int l = 0; l < model->layer_count; l++) {
     const rh_layer *layer = &model->layers[l];
-    if (layer->weight_count == 0) continue;
+    if (layer->norm != RH_NORM_NONE) init_norm(layer, row);
+    if (layer->weight_count == 0 || layer->norm != RH_NORM_NONE) continue;
     /* He: variance 2 / inputs of one output. One stream a layer, so that a layer's values do not depend on the others.
      */
     const double deviation = sqrt(2 * (double)layer->bias_count / (double)layer->weight_count);

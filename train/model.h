@@ -31,13 +31,16 @@ typedef struct rh_layer {
   char name[24];
   rh_shape in, out;
   int64_t kernel;        /* side of a convolution or a pooling square, else 0 */
+  rh_norm_kind norm;     /* RH_NORM_NONE unless the layer is a norm, whose weight is its gain */
+  int64_t groups;        /* of a norm's channels, else 0 */
   int64_t weight_offset; /* in the parameter vector; -1 without weights */
   int64_t weight_count;
   int64_t bias_offset; /* -1 without bias */
   int64_t bias_count;
+  int64_t v_offset; /* slopes of an EvoNorm, as many as its gains; else -1 */
 } rh_layer;
 
-enum { RH_LAYERS_MAX = 16, RH_SEGMENTS_MAX = 32 };
+enum { RH_LAYERS_MAX = 32, RH_SEGMENTS_MAX = 96 }; /* a layer has at most three segments */
 
 typedef struct rh_model {
   const char *name;
@@ -51,7 +54,8 @@ typedef struct rh_model {
   rh_segment segments[RH_SEGMENTS_MAX];
 } rh_model;
 
-/* How a layer is planned and computed. One file each: layer_dense.c, layer_conv.c, layer_relu.c, layer_pool.c. */
+/* How a layer is planned and computed. One file each: layer_dense.c, layer_conv.c, layer_relu.c, layer_pool.c,
+ * layer_norm.c. */
 struct rh_layer_kind {
   const char *name;
   /* f32 elements of scratch per replica of a tile, for a batch; NULL: none */
@@ -68,7 +72,7 @@ struct rh_layer_kind {
                    rh_tensor x, rh_tensor y, rh_tensor dy, rh_tensor grads, rh_tensor dx, rh_tensor scratch);
 };
 
-extern const rh_layer_kind rh_layer_dense, rh_layer_conv, rh_layer_relu, rh_layer_pool;
+extern const rh_layer_kind rh_layer_dense, rh_layer_conv, rh_layer_relu, rh_layer_pool, rh_layer_norm;
 
 /* Appending layers, for model files; each returns RH_EINVAL when the input is too small or the model too large. */
 RH_CHECKED rh_status rh_model_begin(rh_model *model, const char *name, rh_shape input, int64_t classes);
@@ -76,6 +80,9 @@ RH_CHECKED rh_status rh_model_add_dense(rh_model *model, const char *name, int64
 RH_CHECKED rh_status rh_model_add_conv(rh_model *model, const char *name, int64_t out_channels, int64_t kernel);
 RH_CHECKED rh_status rh_model_add_relu(rh_model *model);
 RH_CHECKED rh_status rh_model_add_pool(rh_model *model, int64_t side);
+/* Segments NAME.gain, NAME.bias and, for an EvoNorm, NAME.v. The channels are cut into the largest number of equal groups
+ * that is at most `groups`; each must have two values or more. An EvoNorm takes the place of the rectifier after it. */
+RH_CHECKED rh_status rh_model_add_norm(rh_model *model, const char *name, rh_norm_kind norm, int64_t groups);
 RH_CHECKED rh_status rh_model_end(rh_model *model); /* checks that the last layer has `classes` outputs */
 
 /* A kind of model: one file each (model_logreg.c, model_mlp.c, model_cnn.c). */
@@ -89,7 +96,8 @@ typedef struct rh_model_kind {
 extern const rh_model_kind *const rh_model_kinds[];   /* NULL-terminated */
 const rh_model_kind *rh_model_find(const char *name); /* NULL if unknown */
 
-/* Initial parameters, the same for every replica: He normal weights (He et al. 2015), zero biases; pad zeroed. */
+/* Initial parameters, the same for every replica: He normal weights (He et al. 2015), gains and slopes
+ * of norms 1, zero biases; pad zeroed. */
 void rh_model_init_parameters(const rh_model *model, uint64_t seed, float *row);
 
 double rh_model_forward_flop(const rh_model *model);  /* of one sample, loss included */

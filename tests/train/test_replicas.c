@@ -439,7 +439,11 @@ static void test_models_that_do_not_fit(void **state)
   (void)state;
   rh_model model;
   const rh_model_kind *cnn = rh_model_find("cnn");
-  assert_int_equal(cnn->build(NULL, (rh_shape){1, 15, 28}, 10, &model), RH_EINVAL);
+  const rh_settings none = {0};
+  int64_t options[8];
+  assert_true(cnn->options_size <= sizeof options);
+  assert_int_equal(rh_option_read(cnn->options, cnn->option_count, "model", &none, options), RH_OK);
+  assert_int_equal(cnn->build(options, (rh_shape){1, 15, 28}, 10, &model), RH_EINVAL);
   assert_non_null(strstr(rh_error_message(), "squares of 2x2 do not fit")); /* 15 -> 11 -> 5 -> 1 -> no square of 2 */
   assert_int_equal(rh_model_begin(&model, "m", (rh_shape){0, 1, 1}, 10), RH_EINVAL);
   assert_int_equal(rh_model_begin(&model, "m", (rh_shape){1, 1, 1}, 1), RH_EINVAL);
