@@ -50,6 +50,46 @@ static inline void naive_pool(const rh_layer *layer, const double *x, double *y)
       }
 }
 
+/* Range of a group of n values x: mean over 16 chunks (n / 2 below 32 values) of maximum less minimum. */
+static inline double naive_range(int64_t n, const double *x)
+{
+  const int64_t chunks = n / 2 < 16 ? n / 2 : 16;
+  double sum = 0;
+  for (int64_t k = 0; k < chunks; k++) {
+    double most = -INFINITY, least = INFINITY;
+    for (int64_t i = k * n / chunks; i < (k + 1) * n / chunks; i++) {
+      most = fmax(most, x[i]);
+      least = fmin(least, x[i]);
+    }
+    sum += most - least;
+  }
+  return sum / (double)chunks;
+}
+
+static inline void naive_norm(const rh_layer *layer, const double *params, const double *x, double *y)
+{
+  const int64_t places = layer->out.height * layer->out.width, n = rh_shape_count(layer->out) / layer->groups;
+  for (int64_t first = 0; first < rh_shape_count(layer->out); first += n) {
+    double mean = 0, variance = 0, s;
+    for (int64_t i = first; i < first + n; i++)
+      mean += x[i] / (double)n;
+    for (int64_t i = first; i < first + n; i++)
+      variance += (x[i] - mean) * (x[i] - mean) / (double)n;
+    s = sqrt(variance + 1e-5);
+    if (layer->norm == RH_NORM_RANGE_EVO) {
+      const double length = (double)n / (n / 2 < 16 ? (double)(n / 2) : 16);
+      s = 0.175 * (1 + sqrt(acos(-1) * log(4))) / sqrt(2 * log(length)) * naive_range(n, x + first) + 1e-5;
+    }
+    for (int64_t i = first; i < first + n; i++) {
+      const double v = layer->norm == RH_NORM_GROUP ? 0 : params[layer->v_offset + i / places];
+      double q = x[i] - mean;
+      if (layer->norm == RH_NORM_EVO_S0) q = x[i] / (1 + exp(-v * x[i]));
+      if (layer->norm == RH_NORM_RANGE_EVO) q = x[i] * fmin(fmax(v * x[i] / 6 + 0.5, 0), 1);
+      y[i] = params[layer->weight_offset + i / places] * q / s + params[layer->bias_offset + i / places];
+    }
+  }
+}
+
 /* Mean softmax cross-entropy of a batch x [batch][input]. */
 static inline double naive_loss(const rh_model *model, const double *params, int64_t batch, const float *x,
                                 const int32_t *labels)
@@ -68,6 +108,7 @@ static inline double naive_loss(const rh_model *model, const double *params, int
       if (layer->kind == &rh_layer_dense) naive_dense(layer, params, from, to);
       if (layer->kind == &rh_layer_conv) naive_conv(layer, params, from, to);
       if (layer->kind == &rh_layer_pool) naive_pool(layer, from, to);
+      if (layer->kind == &rh_layer_norm) naive_norm(layer, params, from, to);
       if (layer->kind == &rh_layer_relu)
         for (int64_t i = 0; i < rh_shape_count(layer->out); i++)
           to[i] = fmax(from[i], 0);

@@ -19,9 +19,14 @@ static void check_gradient(const rh_model *model, int64_t batch, int64_t checked
   assert_non_null(grads);
   assert_non_null(exact);
   rh_model_init_parameters(model, 3, params);
-  for (int l = 0; l < model->layer_count; l++) /* biases that are not zero, so that a lost bias shows */
-    for (int64_t i = 0; i < model->layers[l].bias_count; i++)
-      params[model->layers[l].bias_offset + i] = 0.2F * (float)rh_rng_normal(&rng);
+  for (int l = 0; l < model->layer_count; l++) { /* no bias is zero and no gain or slope is one: a lost one shows */
+    const rh_layer *layer = &model->layers[l];
+    for (int64_t i = 0; i < layer->bias_count; i++) {
+      params[layer->bias_offset + i] = 0.2F * (float)rh_rng_normal(&rng);
+      if (layer->norm != RH_NORM_NONE) params[layer->weight_offset + i] += 0.3F * (float)rh_rng_normal(&rng);
+      if (layer->v_offset >= 0) params[layer->v_offset + i] += 0.5F * (float)rh_rng_normal(&rng);
+    }
+  }
   for (int64_t i = 0; i < p; i++)
     exact[i] = params[i];
   for (size_t b = 0; b < RH_COUNT(backends); b++) {
@@ -161,17 +166,68 @@ static void test_layers_below_and_above(void **state)
   end_and_check(&model, 3);
 }
 
-static void check_kind(const char *name, rh_shape input, int64_t batch, int64_t checked)
+static const rh_norm_kind norms[] = {RH_NORM_GROUP, RH_NORM_EVO_S0, RH_NORM_RANGE_EVO};
+
+/* Between two convolutions: 6 channels in at most 4 groups are 3 groups of 2 x 11 x 7 = 154 values, which 16 chunks do
+ * not divide. A group norm has its rectifier in place above it. The second time the batch is of one sample. */
+static void test_norm(void **state)
+{
+  (void)state;
+  for (size_t k = 0; k < RH_COUNT(norms); k++)
+    for (int64_t batch = 3; batch > 0; batch -= 2) {
+      rh_model model;
+      begin(&model, "norm", (rh_shape){2, 13, 9}, 3);
+      conv(&model, "one", 6, 3);
+      assert_int_equal(rh_model_add_norm(&model, "norm1", norms[k], 4), RH_OK);
+      assert_int_equal(model.layers[1].groups, 3);
+      if (norms[k] == RH_NORM_GROUP) assert_int_equal(rh_model_add_relu(&model), RH_OK);
+      conv(&model, "two", 2, 3);
+      dense(&model, "three", 3);
+      end_and_check(&model, batch);
+    }
+}
+
+/* The first layer, whose input's gradient is not computed; one group of 5 channels; over a flat vector, where a
+ * channel has one place, 3 groups of 7 values, which have 3 chunks. */
+static void test_norm_shapes(void **state)
+{
+  (void)state;
+  for (size_t k = 0; k < RH_COUNT(norms); k++) {
+    rh_model model;
+    begin(&model, "norm first", (rh_shape){5, 4, 3}, 3);
+    assert_int_equal(rh_model_add_norm(&model, "norm1", norms[k], 4), RH_OK);
+    assert_int_equal(model.layers[0].groups, 1);
+    dense(&model, "one", 3);
+    end_and_check(&model, 4);
+    begin(&model, "norm over dense", (rh_shape){1, 4, 3}, 3);
+    dense(&model, "one", 21);
+    assert_int_equal(rh_model_add_norm(&model, "norm1", norms[k], 5), RH_OK);
+    assert_int_equal(model.layers[1].groups, 3);
+    dense(&model, "two", 3);
+    end_and_check(&model, 4);
+    begin(&model, "wide row", (rh_shape){1, 19, 31}, 3); /* 589 places: two whole blocks of gates and a part */
+    assert_int_equal(rh_model_add_norm(&model, "norm1", norms[k], 1), RH_OK);
+    dense(&model, "one", 3);
+    end_and_check(&model, 2);
+  }
+}
+
+static void check_kind_with(const char *name, const rh_settings *settings, rh_shape input, int64_t batch,
+                            int64_t checked)
 {
   const rh_model_kind *kind = rh_model_find(name);
-  const rh_settings none = {0};
   int64_t options[8];
   rh_model model;
   assert_non_null(kind);
   assert_true(kind->options_size <= sizeof options);
-  assert_int_equal(rh_option_read(kind->options, kind->option_count, "model", &none, options), RH_OK);
+  assert_int_equal(rh_option_read(kind->options, kind->option_count, "model", settings, options), RH_OK);
   assert_int_equal(kind->build(options, input, 10, &model), RH_OK);
   check_gradient(&model, batch, checked);
+}
+
+static void check_kind(const char *name, rh_shape input, int64_t batch, int64_t checked)
+{
+  check_kind_with(name, &(rh_settings){0}, input, batch, checked);
 }
 
 static void test_logreg(void **state)
@@ -193,6 +249,18 @@ static void test_cnn(void **state)
   check_kind("cnn", (rh_shape){3, 17, 19}, 3, 150);
 }
 
+static void test_cnn_with_norms(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"group", "evonorm-s0", "range-evonorm"};
+  for (size_t k = 0; k < RH_COUNT(names); k++) {
+    rh_settings settings = {0};
+    rh_settings_set(&settings, "model.norm", names[k], "test", NULL);
+    check_kind_with("cnn", &settings, (rh_shape){3, 17, 19}, 2, 60);
+    rh_settings_clear(&settings);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -203,9 +271,12 @@ int main(void)
       cmocka_unit_test(test_conv_over_conv),
       cmocka_unit_test(test_pool),
       cmocka_unit_test(test_layers_below_and_above),
+      cmocka_unit_test(test_norm),
+      cmocka_unit_test(test_norm_shapes),
       cmocka_unit_test(test_logreg),
       cmocka_unit_test(test_mlp),
       cmocka_unit_test(test_cnn),
+      cmocka_unit_test(test_cnn_with_norms),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
