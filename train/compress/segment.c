@@ -5,6 +5,7 @@
 
 #include "bits.h"
 #include "clones.h"
+#include "extent.h"
 
 enum { LANES = 8 }; /* partial sums: the loops vectorise and the order is fixed */
 
@@ -22,34 +23,9 @@ RH_INLINE float bits_float(uint32_t b)
   return x;
 }
 
-/* Integers in the order of floats: NaN lies beyond the infinities, so that one pass finds the range and what is not
- * finite; and minima of integers, unlike those of floats, do not depend on the order. */
-RH_INLINE int32_t ordered(int32_t bits)
-{
-  return bits ^ (bits >> 31 & INT32_MAX);
-}
-
-RH_CLONES static void ordered_range(const float *x, int64_t n, int32_t *lo, int32_t *hi)
-{
-  int32_t low = INT32_MAX, high = INT32_MIN;
-  for (int64_t i = 0; i < n; i++) {
-    const int32_t key = ordered((int32_t)float_bits(x[i]));
-    low = key < low ? key : low;
-    high = key > high ? key : high;
-  }
-  *lo = low;
-  *hi = high;
-}
-
 bool rh_segment_range(const float *x, int64_t n, float *lo, float *hi)
 {
-  int32_t low, high;
-  ordered_range(x, n, &low, &high);
-  const float least = bits_float((uint32_t)ordered(low)), most = bits_float((uint32_t)ordered(high));
-  if (!isfinite(least) || !isfinite(most)) return false;
-  *lo = least;
-  *hi = most;
-  return true;
+  return rh_extent(x, n, lo, hi);
 }
 
 static double sum_lanes(const double lane[LANES])
