@@ -190,6 +190,7 @@ static void platform_free(rh_platform *platform)
   free(platform->file);
   free(platform->hosts);
   free(platform->ranks);
+  free(platform->zone_of);
   free(platform->links);
   free(platform);
 }
@@ -217,6 +218,7 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   collect_links(platform);
   RH_TRY(check_links(platform));
   RH_TRY(platform_choose_ranks(platform, def));
+  platform_number_zones(platform);
   rh_shim_wifi_stations(set_station_rate, &wifi);
   RH_TRY(wifi.status);
   *loaded = kept = platform;
@@ -267,6 +269,22 @@ const char *rh_platform_host(const rh_platform *platform, int32_t rank)
 const char *rh_platform_zone(const rh_platform *platform, int32_t rank)
 {
   return rh_shim_host_zone(host_of(platform, rank));
+}
+
+int32_t rh_platform_zone_count(const rh_platform *platform)
+{
+  return platform->zone_count;
+}
+
+int32_t rh_platform_zone_of(const rh_platform *platform, int32_t rank)
+{
+  RH_ASSERT(rank >= 0 && rank < platform->workers);
+  return platform->zone_of[rank];
+}
+
+const int32_t *rh_platform_zones(const rh_platform *platform)
+{
+  return platform->zone_of;
 }
 
 double rh_platform_speed(const rh_platform *platform, int32_t rank)

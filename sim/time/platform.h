@@ -44,7 +44,13 @@ const char *rh_platform_version(void);                      /* "SimGrid 3.32" */
 double rh_platform_precision(const rh_platform *platform);  /* s; completions closer than this merge */
 int32_t rh_platform_workers(const rh_platform *platform);
 const char *rh_platform_host(const rh_platform *platform, int32_t rank);
-const char *rh_platform_zone(const rh_platform *platform, int32_t rank); /* the zone that holds the host */
+/* The innermost zone: the one that holds a rank's host itself, for example a node with its accelerators. A zone holds
+ * hosts or zones, never both. A <cluster> is one zone, whatever its topology: no host or switch of it is a zone of its
+ * own. Zones without ranks do not count. */
+const char *rh_platform_zone(const rh_platform *platform, int32_t rank); /* its name */
+int32_t rh_platform_zone_count(const rh_platform *platform);             /* at least 1 */
+int32_t rh_platform_zone_of(const rh_platform *platform, int32_t rank);  /* 0 .. count - 1, by first rank */
+const int32_t *rh_platform_zones(const rh_platform *platform);           /* zone_of all ranks, [workers]; borrowed */
 double rh_platform_speed(const rh_platform *platform, int32_t rank);     /* flop/s of one core */
 double rh_platform_fastest(const rh_platform *platform);     /* flop/s of the fastest host of the platform */
 int32_t rh_platform_host_count(const rh_platform *platform); /* all hosts, ranks or not */

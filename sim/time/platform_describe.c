@@ -278,7 +278,7 @@ static void write_text(const description *d, rh_text *out)
   rh_text_append(out, " a core (flop/s)\nzones           %d:", d->zone_count);
   for (int32_t i = 0; i < d->zone_kinds; i++)
     rh_text_append(out, "%s %d %s", i ? "," : "", d->zones[i].count, d->zones[i].kind);
-  rh_text_append(out, "\n");
+  rh_text_append(out, "; workers in %d\n", p->zone_count);
   write_links_text(d, out);
   write_routes_text(d, out);
 }
@@ -340,7 +340,8 @@ static void write_json(const description *d, rh_text *out)
   rh_text_append(out, "\"cores\": %lld, \"zones\": {", (long long)d->cores);
   for (int32_t i = 0; i < d->zone_kinds; i++)
     rh_text_append(out, "%s\"%s\": %d", i ? ", " : "", d->zones[i].kind, d->zones[i].count);
-  rh_text_append(out, "}, \"links\": %d, \"fatpipe_links\": %d, \"wifi_links\": %d, ", d->links, d->fatpipe, d->wifi);
+  rh_text_append(out, "}, \"zones_with_workers\": %d, ", p->zone_count);
+  rh_text_append(out, "\"links\": %d, \"fatpipe_links\": %d, \"wifi_links\": %d, ", d->links, d->fatpipe, d->wifi);
   json_range(out, "speed_flops", d->speed_flops);
   json_range(out, "link_bandwidth_Bps", d->bandwidth_Bps);
   json_range(out, "link_latency_s", d->link_latency_s);

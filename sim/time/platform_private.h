@@ -31,6 +31,8 @@ struct rh_platform {
   sg_host_t *hosts; /* [host_count], natural order of names */
   int32_t workers;
   sg_host_t *ranks; /* [workers] */
+  int32_t zone_count;
+  int32_t *zone_of; /* [workers] by first rank */
 
   int32_t link_count;
   platform_link *links; /* [link_count], natural order of names */
@@ -41,6 +43,9 @@ struct rh_platform {
 
 /* Fills platform->ranks and workers from the host file, the deployment or the natural order (platform_ranks.c). */
 RH_CHECKED rh_status platform_choose_ranks(rh_platform *platform, const rh_platform_def *def);
+
+/* Numbers the zones of the ranks (platform_ranks.c). */
+void platform_number_zones(rh_platform *platform);
 
 /* The index of one of SimGrid's links in platform->links. */
 int32_t platform_link_index(sg_link_t link);

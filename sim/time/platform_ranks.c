@@ -1,4 +1,4 @@
-/* Which host is which rank: the natural order of host names, a host file, or a deployment.
+/* Which host is which rank: the natural order of host names, a host file, or a deployment; and which zones hold them.
  *
  * A deployment is read here and not by SimGrid: its loader starts the actors while it reads, and aborts on a host that
  * the platform lacks. All that is wanted of the file is the `host` of each <actor> (once <process>), in file order.
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "platform_private.h"
+#include "simgrid_shim.h"
 
 typedef struct host_names {
   const rh_platform *platform;
@@ -146,6 +147,24 @@ static rh_status check_count(const host_names *names, bool listed, int32_t worke
     return rh_error(RH_EINVAL, "'%s' %s %d host%s, fewer than the %d workers that were asked for", names->file,
                     listed ? "names" : "has", names->count, names->count == 1 ? "" : "s", workers);
   return RH_OK;
+}
+
+/* Zones are told apart by where SimGrid keeps their names: it refuses a second zone of the same name. */
+void platform_number_zones(rh_platform *platform)
+{
+  const int32_t workers = platform->workers;
+  const char **names = malloc((size_t)workers * sizeof *names);
+  platform->zone_of = malloc((size_t)workers * sizeof *platform->zone_of);
+  RH_ASSERT(names && platform->zone_of);
+  for (int32_t rank = 0; rank < workers; rank++) {
+    const char *name = rh_shim_host_zone(platform->ranks[rank]);
+    int32_t zone = platform->zone_count - 1; /* most ranks are in the zone of the one before */
+    while (zone >= 0 && names[zone] != name)
+      zone--;
+    if (zone < 0) names[zone = platform->zone_count++] = name;
+    platform->zone_of[rank] = zone;
+  }
+  free(names);
 }
 
 rh_status platform_choose_ranks(rh_platform *platform, const rh_platform_def *def)

@@ -51,6 +51,7 @@ void rh_shim_wifi_stations(void (*visit)(void *context, sg_link_t link, sg_host_
 
 /* Calls `visit` with every zone: name and kind ("Full", "FatTree", "Wifi"). Borrowed for the call. */
 void rh_shim_zones(void (*visit)(void *context, const char *name, const char *kind), void *context);
+/* The zone that holds the host itself, and no zone around it. One address per zone, valid as long as the engine. */
 const char *rh_shim_host_zone(sg_host_t host);
 
 /* Runs the simulation to its end. *deadlock: actors were left that nothing could wake any more; SimGrid has ended them,

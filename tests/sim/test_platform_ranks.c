@@ -73,6 +73,73 @@ static void deployment_with_an_unknown_host_is_refused(void **state)
                  RH_EINVAL, ":4:", "no host 'nowhere'", "wan-ring-16.xml");
 }
 
+/* ---- zones ---- */
+
+/* Two nodes of two hosts, and a <cluster> of two hosts whose links are its own, in one zone. */
+#define THREE_ZONES                                                                                                    \
+  "<zone id=\"all\" routing=\"Floyd\">"                                                                                \
+  "<zone id=\"left\" routing=\"Full\"><host id=\"n0\" speed=\"1Gf\"/><host id=\"n3\" speed=\"1Gf\"/></zone>"           \
+  "<zone id=\"right\" routing=\"Full\"><host id=\"n1\" speed=\"1Gf\"/><host id=\"n2\" speed=\"1Gf\"/></zone>"          \
+  "<cluster id=\"rack\" prefix=\"r\" suffix=\"\" radical=\"0-1\" speed=\"1Gf\" bw=\"1GBps\" lat=\"1us\"/></zone>\n"
+
+/* Natural order: n0 n1 n2 n3 r0 r1. */
+static void zones_are_the_innermost_ones_by_first_rank(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = write_file(HEAD CM02 THREE_ZONES TAIL), .workers = 6});
+  static const int32_t expected[] = {0, 1, 1, 0, 2, 2};
+  static const char *const names[] = {"left", "right", "rack"};
+  assert_int_equal(rh_platform_zone_count(platform), 3);
+  for (int32_t rank = 0; rank < 6; rank++) {
+    assert_int_equal(rh_platform_zone_of(platform, rank), expected[rank]);
+    assert_int_equal(rh_platform_zones(platform)[rank], expected[rank]);
+    assert_string_equal(rh_platform_zone(platform, rank), names[expected[rank]]);
+  }
+  rh_text text = {0};
+  assert_int_equal(rh_platform_describe(platform, false, "test", NULL, &text), RH_OK);
+  if (!strstr(text.data, "; workers in 3\n")) fail_msg("%s", text.data);
+  rh_text_clear(&text);
+  assert_int_equal(rh_platform_describe(platform, true, "test", NULL, &text), RH_OK);
+  if (!strstr(text.data, "\"zones_with_workers\": 3,")) fail_msg("%s", text.data);
+  rh_text_clear(&text);
+}
+
+/* The order of ranks decides the numbers, and a zone without a rank has none. */
+static void zones_follow_the_hostfile(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){
+      .file = write_file(HEAD CM02 THREE_ZONES TAIL), .hostfile = write_file("r1\nn0\nr0\nn3\n"), .workers = 4});
+  static const int32_t expected[] = {0, 1, 0, 1};
+  assert_int_equal(rh_platform_zone_count(platform), 2);
+  assert_memory_equal(rh_platform_zones(platform), expected, sizeof expected);
+}
+
+/* Hosts of a cluster are in the cluster, whatever its topology: no zone of their own, none of their switch. */
+static void a_cluster_is_one_zone(void **state)
+{
+  (void)state;
+  static const char *const files[] = {"ideal.xml", "fat-tree-64.xml"};
+  bool parent = false;
+  for (int i = 0; i < 2; i++) {
+    if (in_process_with(__func__, files[i])) {
+      parent = true;
+      continue;
+    }
+    if (strcmp(in_process_argument, files[i]) != 0) continue;
+    char path[4096];
+    snprintf(path, sizeof path, CATALOGUE "%s", files[i]);
+    rh_platform *platform = load(&(rh_platform_def){.file = path, .workers = 64});
+    assert_int_equal(rh_platform_zone_count(platform), 1);
+    for (int32_t rank = 0; rank < 64; rank++)
+      assert_int_equal(rh_platform_zone_of(platform, rank), 0);
+    return;
+  }
+  assert_true(parent);
+}
+
 /* ---- refusals ---- */
 
 static void more_workers_than_hosts_are_refused(void **state)
@@ -175,6 +242,9 @@ int main(int argc, char **argv)
       cmocka_unit_test(short_hostfile_is_refused),
       cmocka_unit_test(deployment_gives_the_order),
       cmocka_unit_test(deployment_with_an_unknown_host_is_refused),
+      cmocka_unit_test(zones_are_the_innermost_ones_by_first_rank),
+      cmocka_unit_test(zones_follow_the_hostfile),
+      cmocka_unit_test(a_cluster_is_one_zone),
       cmocka_unit_test(more_workers_than_hosts_are_refused),
       cmocka_unit_test(missing_file_is_refused),
       cmocka_unit_test(malformed_file_is_refused),
