@@ -20,7 +20,9 @@ typedef enum rh_purpose {
   RH_PURPOSE_SAMPLE,    /* which replicas are evaluated */
   RH_PURPOSE_GRAPH,     /* random graphs */
   RH_PURPOSE_TEST,      /* test programs only */
-  RH_PURPOSE_SHARED     /* what all workers draw alike in a round: indices, warm starts */
+  RH_PURPOSE_SHARED,    /* what all workers draw alike in a round: indices, warm starts */
+  RH_PURPOSE_ROUND,     /* stochastic rounding within a training step */
+  RH_PURPOSE_BOOTSTRAP  /* resampling in comparisons */
 } rh_purpose;
 
 typedef struct rh_rng {
