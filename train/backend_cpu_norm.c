@@ -15,7 +15,6 @@
 enum { LANES = 16, BLOCK = 256 /* values of a row whose gates are held at once: 1 KiB each of q and its slopes */ };
 
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int32_t mask __attribute__((vector_size(4 * LANES), aligned(4), may_alias)); /* -1: true, 0: false */
 
 /* Vectors go by pointer, since how they are passed by value depends on the instruction set. */
 RH_INLINE float add_lanes(const lanes *lane)
@@ -64,52 +63,87 @@ RH_CLONES static float sum_of_squares(int64_t n, const float *x, float mean)
   return add_lanes(&sum);
 }
 
+/* Maxima are looked for in half as many lanes: gcc takes comparisons of longer vectors apart where masks have registers
+ * of their own. */
+enum { HALF = 8 };
+typedef float half __attribute__((vector_size(4 * HALF), aligned(4), may_alias));
+typedef int32_t mask __attribute__((vector_size(4 * HALF))); /* -1: true, 0: false */
+
 /* best = row where `better` or where row is a NaN, so that none is lost. */
-RH_INLINE void keep(const lanes *row, mask better, lanes *best)
+RH_INLINE void keep(const half *row, const mask *better, half *best)
 {
-  const mask m = better | (*row != *row); /* NOLINT(misc-redundant-expression): true for NaN */
-  *best = (lanes)(((mask)*row & m) | ((mask)*best & ~m));
+  const mask m = *better | (*row != *row); /* NOLINT(misc-redundant-expression): true for NaN */
+  *best = (half)(((mask)*row & m) | ((mask)*best & ~m));
 }
 
-/* Largest less smallest of n > 0 values; also both, for finding them again. */
-RH_CLONES static float range_of(int64_t n, const float *x, float *most, float *least)
+RH_INLINE void keep_both(const half *high, const half *low, half *most, half *least)
 {
-  lanes row, high, low;
-  load_tail(0, x, x[0], &high);
-  low = high;
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES) {
-    row = *(const lanes *)(x + i);
-    keep(&row, row > high, &high);
-    keep(&row, row < low, &low);
-  }
-  load_tail(n - i, x + i, x[0], &row);
-  keep(&row, row > high, &high);
-  keep(&row, row < low, &low);
-  *most = high[0];
-  *least = low[0];
-  for (int k = 1; k < LANES; k++) {
-    if (high[k] > *most || isnan(high[k])) *most = high[k];
-    if (low[k] < *least || isnan(low[k])) *least = low[k];
-  }
-  return *most - *least;
+  const mask is_more = *high > *most, is_less = *low < *least;
+  keep(high, &is_more, most);
+  keep(low, &is_less, least);
 }
 
-/* Root of a group's variance, or the range that stands for it, with its epsilon. */
-static float scale_of(rh_norm_kind kind, int64_t n, const float *x, float *mean)
+/* The best of all lanes, in each of them: those 4, 2 and 1 further on are looked at. */
+RH_INLINE void spread(half *most, half *least)
+{
+  half high = __builtin_shufflevector(*most, *most, 4, 5, 6, 7, 0, 1, 2, 3);
+  half low = __builtin_shufflevector(*least, *least, 4, 5, 6, 7, 0, 1, 2, 3);
+  keep_both(&high, &low, most, least);
+  high = __builtin_shufflevector(*most, *most, 2, 3, 4, 5, 6, 7, 0, 1);
+  low = __builtin_shufflevector(*least, *least, 2, 3, 4, 5, 6, 7, 0, 1);
+  keep_both(&high, &low, most, least);
+  high = __builtin_shufflevector(*most, *most, 1, 2, 3, 4, 5, 6, 7, 0);
+  low = __builtin_shufflevector(*least, *least, 1, 2, 3, 4, 5, 6, 7, 0);
+  keep_both(&high, &low, most, least);
+}
+
+/* Largest and smallest of n > 0 values, NaN if one is. */
+RH_CLONES static void find_extremes(int64_t n, const float *x, float *largest, float *smallest)
+{
+  half most, least, row;
+  if (n >= HALF) {
+    most = least = *(const half *)x;
+    for (int64_t i = HALF; i + HALF <= n; i += HALF) {
+      row = *(const half *)(x + i);
+      keep_both(&row, &row, &most, &least);
+    }
+    row = *(const half *)(x + n - HALF); /* some are looked at twice */
+    keep_both(&row, &row, &most, &least);
+  } else {
+    float values[HALF];
+    for (int64_t k = 0; k < HALF; k++)
+      values[k] = x[k < n ? k : 0];
+    memcpy(&most, values, sizeof most);
+    least = most;
+  }
+  spread(&most, &least);
+  *largest = most[0];
+  *smallest = least[0];
+}
+
+/* What a group is divided by, and what its gradient needs of it. */
+typedef struct scale {
+  float mean; /* 0 for Range-EvoNorm */
+  float s;
+  float most[RH_NORM_CHUNKS], least[RH_NORM_CHUNKS]; /* of each chunk, for Range-EvoNorm */
+} scale;
+
+static void measure(rh_norm_kind kind, int64_t n, const float *x, scale *of)
 {
   if (kind != RH_NORM_RANGE_EVO) {
-    *mean = sum_of(n, x) / (float)n;
-    return sqrtf(sum_of_squares(n, x, *mean) / (float)n + (float)RH_NORM_EPSILON);
+    of->mean = sum_of(n, x) / (float)n;
+    of->s = sqrtf(sum_of_squares(n, x, of->mean) / (float)n + (float)RH_NORM_EPSILON);
+    return;
   }
   const int64_t chunks = rh_norm_chunks(n);
-  float sum = 0, most, least;
-  *mean = 0;
+  float sum = 0;
   for (int64_t k = 0; k < chunks; k++) {
     const int64_t first = rh_norm_chunk(n, k);
-    sum += range_of(rh_norm_chunk(n, k + 1) - first, x + first, &most, &least);
+    find_extremes(rh_norm_chunk(n, k + 1) - first, x + first, &of->most[k], &of->least[k]);
+    sum += of->most[k] - of->least[k];
   }
-  return sum / (float)chunks * (float)rh_norm_range_factor(n) + (float)RH_NORM_EPSILON;
+  of->mean = 0;
+  of->s = sum / (float)chunks * (float)rh_norm_range_factor(n) + (float)RH_NORM_EPSILON;
 }
 
 /* e^-z, within 2e-7 of itself, for |z| <= 87; beyond, the value there: a sigmoid does not see the difference.
@@ -219,11 +253,11 @@ static void group_forward(const rh_norm *n, const float *x, const float *gain, c
                           float *y)
 {
   const int64_t channels = n->channels / n->groups;
-  float mean;
-  const float s = scale_of(n->kind, channels * n->places, x, &mean);
+  scale of;
+  measure(n->kind, channels * n->places, x, &of);
   for (int64_t c = 0; c < channels; c++, x += n->places, y += n->places) {
-    values_of(n->kind, n->places, v ? v[c] : 0, mean, x, y);
-    stretch(n->places, gain[c] / s, bias[c], y);
+    values_of(n->kind, n->places, v ? v[c] : 0, of.mean, x, y);
+    stretch(n->places, gain[c] / of.s, bias[c], y);
   }
 }
 
@@ -279,25 +313,34 @@ RH_CLONES static void stretch_gradient(int64_t n, float a, float b, float mean, 
     dx[i] = a * dx[i] + (b * (x[i] - mean) + c);
 }
 
+/* Places of the first value equal to `most` and the first equal to `least`; 0 where there is none, which is a NaN. */
+RH_CLONES static void find_places(int n, const float *x, float most, float least, int *high, int *low)
+{
+  int first_high = n, first_low = n;
+  for (int i = 0; i < n; i++) {
+    const int at_high = x[i] == most ? i : n, at_low = x[i] == least ? i : n;
+    first_high = at_high < first_high ? at_high : first_high;
+    first_low = at_low < first_low ? at_low : first_low;
+  }
+  *high = first_high < n ? first_high : 0;
+  *low = first_low < n ? first_low : 0;
+}
+
 /* The gradient through the range: `part` to each chunk's first maximum, -part to its first minimum. */
-static void add_at_extremes(int64_t n, float part, const float *x, float *dx)
+static void add_at_extremes(int64_t n, float part, const scale *of, const float *x, float *dx)
 {
   for (int64_t k = 0; k < rh_norm_chunks(n); k++) {
-    const int64_t first = rh_norm_chunk(n, k), end = rh_norm_chunk(n, k + 1);
-    float most, least;
-    /* A NaN cannot be found again, but then `part` is one, too; a constant chunk's two parts are opposite. */
-    if (range_of(end - first, x + first, &most, &least) == 0) continue;
-    int64_t high = first, low = first;
-    while (high + 1 < end && x[high] != most)
-      high++;
-    while (low + 1 < end && x[low] != least)
-      low++;
-    dx[high] += part;
-    dx[low] -= part;
+    const int64_t first = rh_norm_chunk(n, k), length = rh_norm_chunk(n, k + 1) - first;
+    int high, low;
+    find_places((int)length, x + first, of->most[k], of->least[k], &high, &low);
+    if (high == low) continue; /* a constant chunk: the two parts are opposite */
+    dx[first + high] += part;
+    dx[first + low] -= part;
   }
 }
 
-/* Parameters of a group's channels, and where their gradients are added up; v and dv are NULL for the group norm. */
+/* Parameters of a group's channels, and where their gradients are added up; v and dv are NULL for the group norm, and
+ * all gradients where none are wanted. */
 typedef struct parameters {
   const float *gain, *v;
   float *dgain, *dbias, *dv;
@@ -305,21 +348,23 @@ typedef struct parameters {
 
 /* Adds one channel's part of one sample to its gradients; leaves dy dq/dx in dx (unless NULL).
  * sum_dy, sum_q   sums of dy gain and dy gain q over the group so far, in/out */
-static void channel_backward(const rh_norm *n, const parameters *p, int64_t c, float s, float mean, const float *x,
+static void channel_backward(const rh_norm *n, const parameters *p, int64_t c, const scale *of, const float *x,
                              const float *dy, float *dx, float *sum_dy, float *sum_q)
 {
   gates gate;
   products sum = {0};
   for (int64_t i = 0; i < n->places; i += BLOCK) {
     const int64_t length = n->places - i < BLOCK ? n->places - i : BLOCK;
-    gates_of(n->kind, length, p->v ? p->v[c] : 0, mean, x + i, &gate);
+    gates_of(n->kind, length, p->v ? p->v[c] : 0, of->mean, x + i, &gate);
     add_products(length, dy + i, &gate, &sum);
     if (dx) multiply(length, dy + i, gate.dx, dx + i);
   }
   const float all = add_lanes(&sum.dy), q = add_lanes(&sum.q);
-  p->dbias[c] += all;
-  p->dgain[c] += q / s;
-  if (p->dv) p->dv[c] += p->gain[c] / s * add_lanes(&sum.dv);
+  if (p->dgain) {
+    p->dbias[c] += all;
+    p->dgain[c] += q / of->s;
+  }
+  if (p->dv) p->dv[c] += p->gain[c] / of->s * add_lanes(&sum.dv);
   *sum_dy += p->gain[c] * all;
   *sum_q += p->gain[c] * q;
 }
@@ -328,20 +373,21 @@ static void channel_backward(const rh_norm *n, const parameters *p, int64_t c, f
 static void group_backward(const rh_norm *n, const parameters *p, const float *x, const float *dy, float *dx)
 {
   const int64_t channels = n->channels / n->groups, values = channels * n->places;
-  float mean, sum_dy = 0, sum_q = 0;
-  const float s = scale_of(n->kind, values, x, &mean);
+  float sum_dy = 0, sum_q = 0;
+  scale of;
+  measure(n->kind, values, x, &of);
   for (int64_t c = 0; c < channels; c++) {
     const int64_t first = c * n->places;
-    channel_backward(n, p, c, s, mean, x + first, dy + first, dx ? dx + first : NULL, &sum_dy, &sum_q);
+    channel_backward(n, p, c, &of, x + first, dy + first, dx ? dx + first : NULL, &sum_dy, &sum_q);
   }
   if (!dx) return;
-  const float ds = -sum_q / s / s;
-  const float slope = n->kind == RH_NORM_RANGE_EVO ? 0 : ds / ((float)values * s);
-  const float shift = n->kind == RH_NORM_GROUP ? -sum_dy / s / (float)values : 0;
+  const float ds = -sum_q / of.s / of.s;
+  const float slope = n->kind == RH_NORM_RANGE_EVO ? 0 : ds / ((float)values * of.s);
+  const float shift = n->kind == RH_NORM_GROUP ? -sum_dy / of.s / (float)values : 0;
   for (int64_t c = 0; c < channels; c++)
-    stretch_gradient(n->places, p->gain[c] / s, slope, mean, shift, x + c * n->places, dx + c * n->places);
+    stretch_gradient(n->places, p->gain[c] / of.s, slope, of.mean, shift, x + c * n->places, dx + c * n->places);
   if (n->kind == RH_NORM_RANGE_EVO)
-    add_at_extremes(values, ds * (float)rh_norm_range_factor(values) / (float)rh_norm_chunks(values), x, dx);
+    add_at_extremes(values, ds * (float)rh_norm_range_factor(values) / (float)rh_norm_chunks(values), &of, x, dx);
 }
 
 void rh_cpu_norm_backward(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
@@ -349,16 +395,16 @@ void rh_cpu_norm_backward(const rh_norm *n, int64_t count, rh_tensor x, rh_tenso
 {
   const int64_t channels = n->channels / n->groups;
   for (int64_t r = 0; r < count; r++) {
-    memset(dgain.data + r * dgain.stride, 0, (size_t)n->channels * sizeof(float));
-    memset(dbias.data + r * dbias.stride, 0, (size_t)n->channels * sizeof(float));
-    if (dv.data) memset(dv.data + r * dv.stride, 0, (size_t)n->channels * sizeof(float));
+    const rh_tensor outputs[] = {dgain, dbias, dv};
+    for (int k = 0; k < 3; k++)
+      if (outputs[k].data) memset(outputs[k].data + r * outputs[k].stride, 0, (size_t)n->channels * sizeof(float));
     for (int64_t b = 0; b < n->batch; b++)
       for (int64_t first = 0; first < n->channels; first += channels) {
         const int64_t offset = (b * n->channels + first) * n->places;
         const parameters p = {.gain = gain.data + r * gain.stride + first,
                               .v = v.data ? v.data + r * v.stride + first : NULL,
-                              .dgain = dgain.data + r * dgain.stride + first,
-                              .dbias = dbias.data + r * dbias.stride + first,
+                              .dgain = dgain.data ? dgain.data + r * dgain.stride + first : NULL,
+                              .dbias = dgain.data ? dbias.data + r * dbias.stride + first : NULL,
                               .dv = dv.data ? dv.data + r * dv.stride + first : NULL};
         group_backward(n, &p, x.data + r * x.stride + offset, dy.data + r * dy.stride + offset,
                        dx.data ? dx.data + r * dx.stride + offset : NULL);

@@ -13,10 +13,12 @@
 
 #define RH_NORM_EPSILON 1e-5 /* Liu et al. 2020; beside the variance, or beside the scale that stands for its root */
 
+enum { RH_NORM_CHUNKS = 16 }; /* at most */
+
 /* Chunks of a group of n >= 2 values. */
 static inline int64_t rh_norm_chunks(int64_t n)
 {
-  return n < 32 ? n / 2 : 16;
+  return n < 2 * RH_NORM_CHUNKS ? n / 2 : RH_NORM_CHUNKS;
 }
 
 /* First value of chunk k; that of chunk `chunks` is n. */
