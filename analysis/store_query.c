@@ -1,6 +1,7 @@
 /* Reading the store: run summaries and look-ups. */
 #include "store_private.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -147,5 +148,25 @@ done:
     *id = NULL;
   }
   rh_text_clear(&matches);
+  return status;
+}
+
+rh_status rh_store_reached(rh_store *store, const char *id, double accuracy, rh_reached *reached)
+{
+  static const char sql[] = "SELECT simulated_s, wire_bytes, round FROM time_to_accuracy "
+                            "WHERE run_id = ? AND accuracy >= ? ORDER BY round LIMIT 1";
+  bool row;
+  rh_binder b = {0};
+  rh_status status;
+  *reached = (rh_reached){INFINITY, INFINITY, INFINITY};
+  RH_TRY(rh_store_prepare(store, sql, &b.statement));
+  rh_bind_text(&b, id);
+  rh_bind_finite(&b, "accuracy", accuracy);
+  RH_TRY(rh_store_next(store, b.statement, &row));
+  if (row)
+    *reached = (rh_reached){sqlite3_column_double(b.statement, 0), sqlite3_column_double(b.statement, 1),
+                            sqlite3_column_double(b.statement, 2)};
+  sqlite3_reset(b.statement);
+done:
   return status;
 }
