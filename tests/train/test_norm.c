@@ -244,6 +244,57 @@ static void test_bits_do_not_hang_on_the_count(void **state)
     }
 }
 
+/* A model with a norm of one kind, its replicas' parameters, and a workspace for each thread. */
+enum { REPLICAS = 6, THREADS = 2, BATCH = 5 };
+
+typedef struct job {
+  rh_model model;
+  rh_workspace *workspace[THREADS];
+  rh_tensor params, grads;
+} job;
+
+static bool train_one(void *context, int64_t item, int thread)
+{
+  job *j = context;
+  double loss;
+  int64_t correct;
+  rh_rng values = rh_rng_stream(4, RH_PURPOSE_TEST, 0, (uint64_t)item);
+  float *const x = rh_workspace_input(j->workspace[thread]);
+  for (int64_t i = 0; i < BATCH * rh_shape_count(j->model.input); i++)
+    x[i] = (float)rh_rng_normal(&values);
+  for (int i = 0; i < BATCH; i++)
+    rh_workspace_labels(j->workspace[thread])[i] = (int32_t)rh_rng_below(&values, 3);
+  rh_model_gradient(&j->model, j->workspace[thread], 1, (rh_tensor){j->params.data + item * j->params.stride, 0},
+                    (rh_tensor){j->grads.data + item * j->grads.stride, 0}, &loss, &correct);
+  return true;
+}
+
+static void test_same_bits_on_any_threads(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(5, RH_PURPOSE_TEST, 0, 1);
+  for (int64_t k = 0; k < COUNT_OF(kinds); k++) {
+    job j;
+    assert_int_equal(rh_model_begin(&j.model, "m", (rh_shape){2, 11, 13}, 3), RH_OK);
+    assert_int_equal(rh_model_add_conv(&j.model, "conv1", 6, 3), RH_OK);
+    assert_int_equal(rh_model_add_norm(&j.model, "norm1", kinds[k], 3), RH_OK);
+    assert_int_equal(rh_model_add_dense(&j.model, "dense1", 3), RH_OK);
+    assert_int_equal(rh_model_end(&j.model), RH_OK);
+    for (int t = 0; t < THREADS; t++)
+      assert_int_equal(rh_workspace_new(&j.model, &rh_backend_cpu, BATCH, 1, &j.workspace[t]), RH_OK);
+    j.params = new_random(REPLICAS, j.model.parameters);
+    rh_tensor one = new_poison(REPLICAS, j.model.parameters), two = new_copy(one, REPLICAS);
+    j.grads = one;
+    rh_backend_cpu.parallel(REPLICAS, 1, train_one, &j);
+    j.grads = two;
+    rh_backend_cpu.parallel(REPLICAS, THREADS, train_one, &j);
+    check("gradient on two threads", REPLICAS, j.model.parameters, one, two, 0);
+    drop(j.params);
+    for (int t = 0; t < THREADS; t++)
+      rh_workspace_free(j.workspace[t]);
+  }
+}
+
 /* Segments, their order and first values; groups that do not divide; a group of one value. */
 static void test_norms_in_a_model(void **state)
 {
@@ -278,10 +329,15 @@ static void test_norms_in_a_model(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_group_by_hand),         cmocka_unit_test(test_evonorm_by_hand),
-      cmocka_unit_test(test_range_evonorm_by_hand), cmocka_unit_test(test_first_of_equal_maxima),
-      cmocka_unit_test(test_constant_input),        cmocka_unit_test(test_nan_and_large_values),
-      cmocka_unit_test(test_backends_agree),        cmocka_unit_test(test_bits_do_not_hang_on_the_count),
+      cmocka_unit_test(test_group_by_hand),
+      cmocka_unit_test(test_evonorm_by_hand),
+      cmocka_unit_test(test_range_evonorm_by_hand),
+      cmocka_unit_test(test_first_of_equal_maxima),
+      cmocka_unit_test(test_constant_input),
+      cmocka_unit_test(test_nan_and_large_values),
+      cmocka_unit_test(test_backends_agree),
+      cmocka_unit_test(test_bits_do_not_hang_on_the_count),
+      cmocka_unit_test(test_same_bits_on_any_threads),
       cmocka_unit_test(test_norms_in_a_model),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
