@@ -35,27 +35,36 @@ static const rh_registry *registry_of(const char *plural)
   return NULL;
 }
 
-/* The rows that every component of the registry's section shares; the data section's are the partition's, those of
- * compressors error feedback's. */
-static const rh_option *common_rows(const rh_registry *registry, size_t *count)
+enum { COMMON_MAX = 64 };
+
+static void add_rows(const rh_option *rows, size_t row_count, rh_option *all, size_t *count)
 {
-  *count = 0;
-  if (!registry->section) return NULL;
-  if (registry == &rh_registry_datasets) {
-    *count = rh_partition_option_count;
-    return rh_partition_options;
+  RH_ASSERT(*count + row_count <= COMMON_MAX);
+  for (size_t i = 0; i < row_count; i++)
+    all[(*count)++] = rows[i];
+}
+
+/* The rows that every component of the registry's section shares, into all [COMMON_MAX]; returns how many. Beside the
+ * fixed ones these are the partition's, error feedback's, and the optimiser's and the learning rate's. */
+static size_t common_rows(const rh_registry *registry, rh_option *all)
+{
+  size_t count = 0, fixed_count = 0;
+  if (!registry->section) return 0;
+  const rh_option *fixed = rh_run_section(registry->section, &fixed_count);
+  add_rows(fixed, fixed_count, all, &count);
+  if (registry == &rh_registry_datasets) add_rows(rh_partition_options, rh_partition_option_count, all, &count);
+  if (registry == &rh_registry_compressors) add_rows(rh_feedback_rows, rh_feedback_row_count, all, &count);
+  if (registry == &rh_registry_methods) {
+    add_rows(rh_optimiser_rows, rh_optimiser_row_count, all, &count);
+    add_rows(rh_rate_rows, rh_rate_row_count, all, &count);
   }
-  if (registry == &rh_registry_compressors) {
-    *count = rh_feedback_row_count;
-    return rh_feedback_rows;
-  }
-  return rh_run_section(registry->section, count);
+  return count;
 }
 
 static void describe(const rh_registry *registry, const rh_component *component, rh_text *out)
 {
-  size_t count;
-  const rh_option *rows = common_rows(registry, &count);
+  rh_option rows[COMMON_MAX];
+  const size_t count = common_rows(registry, rows);
   rh_text_append(out, "%s\n%s\n\n", component->name, component->summary);
   if (registry->key) rh_text_append(out, "%-12s %s: %s\n", "study", registry->key, component->name);
   if (registry->details) registry->details(component, false, out);
@@ -84,8 +93,8 @@ static void describe_json(const rh_registry *registry, const rh_component *compo
   rh_text_append(out, ", \"options\": ");
   rh_option_describe(component->options, component->option_count, true, out);
   if (registry->section) {
-    size_t count;
-    const rh_option *rows = common_rows(registry, &count);
+    rh_option rows[COMMON_MAX];
+    const size_t count = common_rows(registry, rows);
     rh_text_append(out, ", \"common_options\": ");
     rh_option_describe(rows, count, true, out);
   }

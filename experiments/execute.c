@@ -60,14 +60,6 @@ static double wall_s(void)
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double learning_rate(const rh_train_options *o, int64_t t)
-{
-  double lr = o->lr;
-  for (int i = 0; i < o->lr_steps.count; i++)
-    if (t >= o->lr_steps.step[i].from) lr *= o->lr_steps.step[i].factor;
-  return lr;
-}
-
 /* Accuracies of a seeded sample of replicas, the same in every round of a run. */
 static rh_status score_sample(execution *e, rh_evaluation_row *row)
 {
@@ -116,7 +108,7 @@ static rh_status evaluate(execution *e, rh_evaluation_row *row)
                              .accuracy_median = test.accuracy,
                              .accuracy_max = test.accuracy,
                              .consensus_distance = rh_replicas_consensus_distance(e->replicas, e->mean)};
-  if (rh_replicas_get_def(e->replicas)->copies > 1) RH_TRY(score_sample(e, row));
+  if (rh_replicas_copies(e->replicas) > 1) RH_TRY(score_sample(e, row));
 done:
   return status;
 }
@@ -129,7 +121,7 @@ static rh_status produce(void *context, int64_t t, bool *more)
   const rh_train_options *o = &e->run->train;
   pending_round *p = &e->pending[t % (LEAD + 2)];
   RH_ASSERT(t == e->produced && t < e->finished + LEAD + 2);
-  double lr = learning_rate(o, t);
+  double lr = rh_rate_at(&o->rate, t, o->rounds);
   RH_TRY(e->run->method->round(&e->world, e->method_state, t, lr));
   e->produced = t + 1;
   *p = (pending_round){.row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = lr}};

@@ -19,10 +19,11 @@ typedef struct bench {
   const rh_run *run;
   const rh_setup *setup;
   rh_workspace *workspace;
-  float *x, *u, *g, *y; /* [stride] each; of the backend */
-  float *state;         /* of the compressor, the largest bucket's */
-  float *common;        /* of summable messages, likewise */
-  uint8_t *wire;        /* the longest message or contribution */
+  float *x, *moments[RH_MOMENTS_MAX], *g, *y; /* [stride] each; of the backend; moments that the optimiser keeps */
+  double clip;                                /* factor of the last update */
+  float *state;                               /* of the compressor, the largest bucket's */
+  float *common;                              /* of summable messages, likewise */
+  uint8_t *wire;                              /* the longest message or contribution */
   void *scratch;
   int64_t wire_bytes;
   int index;
@@ -48,8 +49,14 @@ static void run_backward(bench *b)
 static void run_update(bench *b)
 {
   /* lr 0: any number of repetitions leaves the parameters where they are, at the same cost */
-  b->setup->backend->sgd_step(b->setup->model.stride, 1, (rh_tensor){b->x, 0}, (rh_tensor){b->u, 0},
-                              (rh_tensor){b->g, 0}, 0.0, b->run->train.momentum, b->run->train.decay);
+  const rh_optimiser *o = &b->run->train.optimiser;
+  const int64_t stride = b->setup->model.stride;
+  const rh_tensor g = {b->g, 0};
+  if (o->clip > 0) { /* the norm and one scaling, by 1, so that all repetitions have the same gradient */
+    b->clip = rh_optimiser_clip(o, rh_squared_norm(stride, b->g));
+    b->setup->backend->scale(stride, 1, 1, g, g);
+  }
+  rh_optimiser_step(o, b->setup->backend, stride, b->x, b->moments, b->g, 0, 1);
 }
 
 static void run_mix(bench *b)
@@ -64,7 +71,7 @@ static rh_coding coding_of(const bench *b, int bucket)
                      .rng = rh_rng_stream(1, RH_PURPOSE_COMPRESS, 0, 0),
                      .shared = rh_rng_stream(1, RH_PURPOSE_SHARED, 0, 0),
                      .step = INT64_MAX, /* after any warm-up */
-                     .momentum = b->run->train.momentum,
+                     .momentum = b->run->train.optimiser.momentum,
                      .scratch = b->scratch};
 }
 
@@ -173,7 +180,7 @@ static char *device_name(const rh_backend *backend)
 
 static void bench_clear(bench *b)
 {
-  float *rows[] = {b->x, b->u, b->g, b->y};
+  float *rows[] = {b->x, b->moments[0], b->moments[1], b->g, b->y};
   for (size_t i = 0; i < RH_COUNT(rows); i++)
     if (rows[i]) b->setup->backend->release(rows[i]);
   rh_workspace_free(b->workspace);
@@ -215,11 +222,11 @@ static rh_status bench_init(bench *b)
 {
   const rh_setup *s = b->setup;
   const size_t row_bytes = (size_t)s->model.stride * sizeof(float);
-  float **rows[] = {&b->x, &b->u, &b->g, &b->y};
+  float **rows[] = {&b->x, &b->g, &b->y, &b->moments[0], &b->moments[1]};
   rh_status status = rh_workspace_new(&s->model, s->backend, b->run->train.batch, 1, &b->workspace);
   if (status == RH_OK) status = init_messages(b);
   if (status != RH_OK) return status;
-  for (size_t i = 0; i < RH_COUNT(rows); i++)
+  for (int i = 0; i < 3 + rh_optimiser_moments(&b->run->train.optimiser); i++)
     if (!(*rows[i] = s->backend->alloc(row_bytes))) return rh_error(RH_ENOMEM, "no memory to time a step");
   int32_t *indices = calloc((size_t)b->run->train.batch, sizeof *indices);
   if (!indices) return rh_error(RH_ENOMEM, "no memory to time a step");

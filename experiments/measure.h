@@ -4,7 +4,8 @@
  *
  *     cpu/cnn norm=none groups=8 28x28x1 20522/batch 32/forward
  *     cpu/cnn norm=none groups=8 28x28x1 20522/batch 32/backward conv1
- *     cpu/cnn norm=none groups=8 28x28x1 20522/update
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/sgd/update
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/adamw clipped/update
  *     cpu/cnn norm=none groups=8 28x28x1 20522/qsgd bits=8 bucket=512/encode
  *     cpu/cnn norm=none groups=8 28x28x1 20522/lowrank rank=2/encode again 3424+17098
  *

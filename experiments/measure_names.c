@@ -23,6 +23,16 @@ static void append_component(const char *name, const rh_option *rows, size_t cou
   rh_text_clear(&lines);
 }
 
+/* "adamw clipped/": what the time of a step depends on; the values of its options do not change it. */
+static void append_optimiser(const rh_optimiser *o, rh_text *out)
+{
+  rh_text_append(out, "%s%s/",
+                 o->kind == RH_OPTIMISER_ADAMW ? "adamw"
+                 : o->nesterov                 ? "sgd nesterov"
+                                               : "sgd",
+                 o->clip > 0 ? " clipped" : "");
+}
+
 void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out)
 {
   const rh_model *m = &setup->model;
@@ -36,6 +46,7 @@ void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index
     append_component(c->name, c->options, c->option_count, run->compressor_options, out);
     rh_text_append(out, "/");
   }
+  if (kind == STEP_UPDATE) append_optimiser(&run->train.optimiser, out);
   rh_text_append(out, "%s", suffixes[kind]);
   if (kind == STEP_BACKWARD) rh_text_append(out, " %s", m->layers[index].name);
   if (kind == STEP_ENCODE && index % 2 == 1) rh_text_append(out, " again");
@@ -103,8 +114,15 @@ static int phases(const rh_compressor *compressor)
   return compressor->sum ? compressor->sum->phases : 1;
 }
 
-/* Floating point operations of a step, for time.source: flops. An SGD step reads and writes each parameter in 6
- * operations; one term of a mixing row is a product and a sum; feedback adds the error and takes the next one. */
+/* Floating point operations of a step on one value: as optim.h's formulas count, with their constants known. */
+static double update_flop(const rh_optimiser *o)
+{
+  const double step = o->kind == RH_OPTIMISER_ADAMW ? 16 : o->nesterov ? 8 : 6;
+  const double clip = o->clip > 0 ? 3 : 0; /* square and sum of the norm, scaling */
+  return step + clip;
+}
+
+/* Floating point operations of a step, for time.source: flops. One term of a mixing row is a product and a sum; feedback adds the error and takes the next one. */
 static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int index)
 {
   const rh_model *m = &setup->model;
@@ -118,7 +136,7 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
     return batch * layer->kind->backward_flop(layer, !first);
   }
   case STEP_UPDATE:
-    return 6 * values;
+    return update_flop(&run->train.optimiser) * values;
   case STEP_MIX:
     return 2 * values;
   case STEP_ENCODE: {

@@ -19,7 +19,7 @@ static rh_status read_fixed(const char *section, const rh_settings *settings, vo
 /* Refuses keys that nothing knows. Keys of another component of the section than the chosen one are let through, since
  * a study that varies the component gives the keys of all of them; rh_plan_make warns of those that no run of it reads.
  */
-static rh_status check_section(const char *section, const rh_registry *registry, const rh_option *extra,
+static rh_status check_section(const char *section, const rh_registry *registry, const rh_option_group *extra,
                                size_t extra_count, const rh_settings *settings)
 {
   rh_option_group groups[GROUPS_MAX];
@@ -28,7 +28,8 @@ static rh_status check_section(const char *section, const rh_registry *registry,
   size_t count = 0;
   groups[count].rows = rh_run_section(section, &groups[count].count);
   if (groups[count].rows) count++;
-  if (extra) groups[count++] = (rh_option_group){extra, extra_count};
+  for (size_t i = 0; i < extra_count; i++)
+    groups[count++] = extra[i];
   if (registry) {
     choice.name = strchr(registry->key, '.') + 1;
     groups[count++] = (rh_option_group){&choice, 1};
@@ -120,7 +121,8 @@ static rh_status read_training(rh_run *run)
   const rh_settings *settings = &run->settings;
   const void *found = NULL;
 
-  RH_TRY(check_section("data", &rh_registry_datasets, rh_partition_options, rh_partition_option_count, settings));
+  const rh_option_group data = {rh_partition_options, rh_partition_option_count};
+  RH_TRY(check_section("data", &rh_registry_datasets, &data, 1, settings));
   RH_TRY(rh_option_read(rh_partition_options, rh_partition_option_count, "data", settings, &run->partition));
   RH_TRY(read_component(&rh_registry_datasets, settings, &found, &run->dataset_options));
   run->dataset_kind = found;
@@ -129,12 +131,17 @@ static rh_status read_training(rh_run *run)
   RH_TRY(read_component(&rh_registry_models, settings, &found, &run->model_options));
   run->model_kind = found;
 
-  RH_TRY(check_section("train", &rh_registry_methods, NULL, 0, settings));
+  const rh_option_group step[] = {{rh_optimiser_rows, rh_optimiser_row_count}, {rh_rate_rows, rh_rate_row_count}};
+  RH_TRY(check_section("train", &rh_registry_methods, step, RH_COUNT(step), settings));
   RH_TRY(read_fixed("train", settings, &run->train));
+  RH_TRY(rh_option_read(rh_optimiser_rows, rh_optimiser_row_count, "train", settings, &run->train.optimiser));
+  RH_TRY(rh_option_read(rh_rate_rows, rh_rate_row_count, "train", settings, &run->train.rate));
+  RH_TRY(rh_rate_check(&run->train.rate, run->train.rounds));
   RH_TRY(read_component(&rh_registry_methods, settings, &found, &run->method_options));
   run->method = found;
 
-  RH_TRY(check_section("compress", &rh_registry_compressors, rh_feedback_rows, rh_feedback_row_count, settings));
+  const rh_option_group feedback = {rh_feedback_rows, rh_feedback_row_count};
+  RH_TRY(check_section("compress", &rh_registry_compressors, &feedback, 1, settings));
   RH_TRY(rh_option_read(rh_feedback_rows, rh_feedback_row_count, "compress", settings, &run->feedback));
   RH_TRY(read_component(&rh_registry_compressors, settings, &found, &run->compressor_options));
   run->compressor = found;
@@ -216,6 +223,8 @@ void rh_run_write(const rh_run *run, rh_text *out)
   write_component(&rh_registry_models, run->model_kind->name, run->model_options, out);
   write_component(&rh_registry_methods, run->method->name, run->method_options, out);
   write_fixed("train", &run->train, out);
+  rh_option_write(rh_optimiser_rows, rh_optimiser_row_count, "train", &run->train.optimiser, out);
+  rh_option_write(rh_rate_rows, rh_rate_row_count, "train", &run->train.rate, out);
   write_component(&rh_registry_compressors, run->compressor->name, run->compressor_options, out);
   rh_option_write(rh_feedback_rows, rh_feedback_row_count, "compress", &run->feedback, out);
   write_fixed("time", &run->time, out);

@@ -3,6 +3,7 @@
 #define RH_RUN_H
 
 #include "charge.h"
+#include "rate.h"
 #include "store.h"
 #include "world.h"
 
@@ -27,8 +28,9 @@ typedef struct rh_graph_options {
 
 typedef struct rh_train_options {
   int64_t rounds, batch;
-  double lr, momentum, decay;
-  rh_steps lr_steps;         /* "30:0.1 60:0.1": from that round on, multiplied */
+  rh_rate rate;
+  rh_optimiser optimiser;
+  double label_smoothing;    /* share of the target that is spread over all classes, 0..1 */
   int64_t evaluate_every;    /* rounds */
   int64_t evaluate_replicas; /* sample size for min/median/max */
   int64_t evaluate_samples;  /* test samples; 0: all */
@@ -87,7 +89,8 @@ void rh_run_clear(rh_run *run);
 /* Canonical "section.key=value" lines of the whole run: reads back (after resolving) to the same lines. */
 void rh_run_write(const rh_run *run, rh_text *out);
 
-/* Option rows of a fixed section ("platform", "network", "graph", "train", "time", "run", "stop"), for help. */
+/* Option rows of a fixed section ("platform", "network", "graph", "train", "time", "run", "stop"), for help; those of
+ * the optimiser and of the learning rate, which section `train` has as well, are rh_optimiser_rows and rh_rate_rows. */
 const rh_option *rh_run_section(const char *section, size_t *count);
 
 /* Finds a file: beside `directory`, as given, in share/`kind` of the installation or of the source tree.

@@ -38,6 +38,23 @@ static void cut_buckets(const rh_run *run, rh_setup *setup)
   }
 }
 
+/* Both compress what momentum has gathered, not gradients: by SGD's formula, and with no mean gradient to clip. */
+static rh_status check_optimiser(const rh_run *run)
+{
+  const rh_optimiser *o = &run->train.optimiser;
+  const bool ahead = run->feedback.kind == RH_FEEDBACK_STEP_AHEAD;
+  const char *key = ahead ? "compress.error_feedback" : "compress.name";
+  const char *setting = o->kind != RH_OPTIMISER_SGD ? "train.optimiser: adamw"
+                        : o->nesterov               ? "train.nesterov: on"
+                        : o->clip > 0               ? "train.clip"
+                                                    : NULL;
+  if (!setting || (!ahead && !run->compressor->corrects_momentum)) return RH_OK;
+  return rh_error(RH_EUNSUPPORTED,
+                  "%s does not go with %s: %s: workers gather plain SGD's momentum before they compress, and no mean "
+                  "gradient is left to step with or to clip; use optimiser: sgd, nesterov: off and clip: 0",
+                  setting, key, ahead ? "step-ahead" : run->compressor->name);
+}
+
 static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
 {
   rh_status status = RH_OK;
@@ -48,6 +65,7 @@ static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
   if (run->compressor->gradients_only && run->method->copies == RH_COPIES_EACH)
     return rh_error(RH_EUNSUPPORTED, "compress.name: '%s' compresses gradients, and '%s' sends differences of models",
                     run->compressor->name, run->method->name);
+  RH_TRY(check_optimiser(run));
   for (int32_t b = 0; b < setup->bucket_count; b++) {
     const rh_layout *layout = &setup->buckets[b].layout;
     if (run->compressor->check) RH_TRY(run->compressor->check(run->compressor_options, layout));
@@ -115,8 +133,8 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
       .seed = (uint64_t)run->run.seed,
       .threads = setup->threads,
       .memory_bytes = memory_bytes > 1 ? memory_bytes : 1, /* 0 would be no limit */
-      .momentum = run->train.momentum,
-      .decay = run->train.decay,
+      .optimiser = run->train.optimiser,
+      .label_smoothing = run->train.label_smoothing,
   };
 }
 

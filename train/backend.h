@@ -55,6 +55,17 @@ typedef struct rh_norm {
   int64_t batch, channels, places, groups; /* places: H W; groups divides channels; n = C / groups * places >= 2 */
 } rh_norm;
 
+/* One step of an optimiser; optim.h has the formulas. */
+typedef struct rh_sgd {
+  double lr, momentum, decay;
+  bool nesterov;
+} rh_sgd;
+
+typedef struct rh_adamw {
+  double lr, beta1, beta2, epsilon, decay;
+  int64_t step; /* t, from 1 */
+} rh_adamw;
+
 typedef struct rh_backend {
   const char *name;    /* "ref", "cpu", "cuda" */
   const char *summary; /* one line for `rehearse doctor` */
@@ -106,16 +117,17 @@ typedef struct rh_backend {
   void (*norm_backward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
                         rh_tensor dgain, rh_tensor dbias, rh_tensor dv, rh_tensor dx);
 
-  /* Mean softmax cross-entropy over the batch and its gradient.
+  /* Mean softmax cross-entropy over the batch and its gradient, a share `smoothing` (0..1) of the target being spread
+   * over all classes: loss = log sum_k exp z_k - (1 - smoothing) z_label - smoothing mean of z (Szegedy et al. 2016).
    * logits [R][B][classes], labels [R][B] (replica r at labels + r * label_stride), dlogits like logits or NULL data,
    * loss[r] f64 out (mean over B), correct[r] out (first largest logit equals the label) */
   void (*softmax_cross_entropy)(int64_t batch, int64_t classes, int64_t count, rh_tensor logits, const int32_t *labels,
-                                int64_t label_stride, rh_tensor dlogits, double *loss, int64_t *correct);
+                                int64_t label_stride, double smoothing, rh_tensor dlogits, double *loss,
+                                int64_t *correct);
 
-  /* u = momentum u + (g + decay x); x -= lr u. n elements a replica. Source: Sutskever et al. 2013 in PyTorch's form.
-   */
-  void (*sgd_step)(int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g, double lr, double momentum,
-                   double decay);
+  /* x and its moments after a step with g; n elements a replica. The constants are rounded to f32 first. */
+  void (*sgd_step)(const rh_sgd *s, int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g);
+  void (*adamw_step)(const rh_adamw *a, int64_t n, int64_t count, rh_tensor x, rh_tensor m, rh_tensor v, rh_tensor g);
 
   /* y = a x + y, n elements a replica */
   void (*add_scaled)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);

@@ -91,6 +91,19 @@ static void dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_ten
   }
 }
 
+/* What smoothing adds to a sample's loss, and to its gradient, which already holds softmax less the whole target. */
+static double smoothing_loss(int64_t classes, const float *z, int32_t label, double smoothing, float weight, float *dz)
+{
+  const float share = (float)(smoothing / (double)classes) * weight;
+  double sum = 0;
+  for (int64_t k = 0; k < classes; k++) {
+    sum += (double)z[label] - z[k];
+    if (dz) dz[k] -= share;
+  }
+  if (dz) dz[label] += (float)smoothing * weight;
+  return smoothing / (double)classes * sum;
+}
+
 /* Loss of one sample with logits z; where dz is not NULL also its gradient times `weight`. */
 static double sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, bool *correct)
 {
@@ -114,8 +127,8 @@ static double sample_loss(int64_t classes, const float *z, int32_t label, float 
 }
 
 static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count, rh_tensor logits,
-                                  const int32_t *labels, int64_t label_stride, rh_tensor dlogits, double *loss,
-                                  int64_t *correct)
+                                  const int32_t *labels, int64_t label_stride, double smoothing, rh_tensor dlogits,
+                                  double *loss, int64_t *correct)
 {
   for (int64_t r = 0; r < count; r++) {
     const float *const z = logits.data + r * logits.stride;
@@ -124,8 +137,11 @@ static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count,
     correct[r] = 0;
     for (int64_t n = 0; n < batch; n++) {
       bool hit;
-      sum += sample_loss(classes, z + n * classes, labels[r * label_stride + n], 1 / (float)batch,
-                         dz ? dz + n * classes : NULL, &hit);
+      const float *const zn = z + n * classes, weight = 1 / (float)batch;
+      float *const dzn = dz ? dz + n * classes : NULL;
+      const int32_t label = labels[r * label_stride + n];
+      sum += sample_loss(classes, zn, label, weight, dzn, &hit);
+      if (smoothing > 0) sum += smoothing_loss(classes, zn, label, smoothing, weight, dzn);
       correct[r] += hit;
     }
     loss[r] = sum / (double)batch;
@@ -153,6 +169,7 @@ const rh_backend rh_backend_cpu = {
     .norm_backward = rh_cpu_norm_backward,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd_step = rh_cpu_sgd_step,
+    .adamw_step = rh_cpu_adamw_step,
     .add_scaled = rh_cpu_add_scaled,
     .scale = rh_cpu_scale,
     .weighted_sum = rh_cpu_weighted_sum,

@@ -25,8 +25,8 @@ void rh_cpu_norm_backward(const rh_norm *n, int64_t count, rh_tensor x, rh_tenso
 /* backend_cpu_loops.c */
 void rh_cpu_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx);
-void rh_cpu_sgd_step(int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g, double lr, double momentum,
-                     double decay);
+void rh_cpu_sgd_step(const rh_sgd *s, int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g);
+void rh_cpu_adamw_step(const rh_adamw *a, int64_t n, int64_t count, rh_tensor x, rh_tensor m, rh_tensor v, rh_tensor g);
 void rh_cpu_add_scaled(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
 void rh_cpu_scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
 void rh_cpu_weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);

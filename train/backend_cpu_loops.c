@@ -1,5 +1,7 @@
 /* Element-wise operations of the cpu backend: loops that the compiler vectorises. Each element is computed
  * by the same operations in the same order as in backend_ref.c, so the two agree in every bit. */
+#include <math.h>
+
 #include "backend_cpu.h"
 
 RH_CLONES static void relu(int64_t n, const float *x, float *y)
@@ -38,12 +40,54 @@ RH_CLONES static void sgd(int64_t n, float *restrict x, float *restrict u, const
   }
 }
 
-void rh_cpu_sgd_step(int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g, double lr, double momentum,
-                     double decay)
+RH_CLONES static void nesterov(int64_t n, float *restrict x, float *restrict u, const float *restrict g, float lr,
+                               float momentum, float decay)
 {
+  for (int64_t i = 0; i < n; i++) {
+    const float full = g[i] + decay * x[i], next = momentum * u[i] + full;
+    u[i] = next;
+    x[i] -= lr * (full + momentum * next);
+  }
+}
+
+void rh_cpu_sgd_step(const rh_sgd *s, int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g)
+{
+  void (*const step)(int64_t, float *restrict, float *restrict, const float *restrict, float, float, float) =
+      s->nesterov ? nesterov : sgd;
   for (int64_t r = 0; r < count; r++)
-    sgd(n, x.data + r * x.stride, u.data + r * u.stride, g.data + r * g.stride, (float)lr, (float)momentum,
-        (float)decay);
+    step(n, x.data + r * x.stride, u.data + r * u.stride, g.data + r * g.stride, (float)s->lr, (float)s->momentum,
+         (float)s->decay);
+}
+
+/* The constants of a step of AdamW in f32. */
+typedef struct adamw_constants {
+  float lr, decay, epsilon, keep_m, take_m, unbias_m, keep_v, take_v, unbias_v;
+} adamw_constants;
+
+RH_CLONES static void adamw(int64_t n, adamw_constants c, float *restrict x, float *restrict m, float *restrict v,
+                            const float *restrict g)
+{
+  for (int64_t i = 0; i < n; i++) {
+    const float mean = c.keep_m * m[i] + c.take_m * g[i], square = c.keep_v * v[i] + c.take_v * (g[i] * g[i]);
+    m[i] = mean;
+    v[i] = square;
+    x[i] -= c.lr * (c.decay * x[i] + c.unbias_m * mean / (sqrtf(c.unbias_v * square) + c.epsilon));
+  }
+}
+
+void rh_cpu_adamw_step(const rh_adamw *a, int64_t n, int64_t count, rh_tensor x, rh_tensor m, rh_tensor v, rh_tensor g)
+{
+  const adamw_constants c = {.lr = (float)a->lr,
+                             .decay = (float)a->decay,
+                             .epsilon = (float)a->epsilon,
+                             .keep_m = (float)a->beta1,
+                             .take_m = (float)(1 - a->beta1),
+                             .unbias_m = (float)(1 / (1 - pow(a->beta1, (double)a->step))),
+                             .keep_v = (float)a->beta2,
+                             .take_v = (float)(1 - a->beta2),
+                             .unbias_v = (float)(1 / (1 - pow(a->beta2, (double)a->step)))};
+  for (int64_t r = 0; r < count; r++)
+    adamw(n, c, x.data + r * x.stride, m.data + r * m.stride, v.data + r * v.stride, g.data + r * g.stride);
 }
 
 RH_CLONES static void add_row(int64_t n, float a, const float *restrict x, float *restrict y)

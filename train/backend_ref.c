@@ -214,10 +214,11 @@ static void pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tenso
   }
 }
 
-/* loss = log sum_k exp(z_k) - z_label, with z shifted by its maximum; d loss / d z_k = softmax(z)_k - [k = label] */
+/* loss = log sum_k exp(z_k) - sum_k target_k z_k, with z shifted by its maximum; target_k = (1 - smoothing) [k = label]
+ * + smoothing / classes; d loss / d z_k = softmax(z)_k - target_k */
 static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count, rh_tensor logits,
-                                  const int32_t *labels, int64_t label_stride, rh_tensor dlogits, double *loss,
-                                  int64_t *correct)
+                                  const int32_t *labels, int64_t label_stride, double smoothing, rh_tensor dlogits,
+                                  double *loss, int64_t *correct)
 {
   for (int64_t r = 0; r < count; r++) {
     loss[r] = 0;
@@ -232,21 +233,42 @@ static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count,
       for (int64_t k = 0; k < classes; k++)
         sum += exp((double)z[k] - z[best]);
       loss[r] += (log(sum) + z[best] - z[label]) / (double)batch;
+      for (int64_t k = 0; smoothing > 0 && k < classes; k++)
+        loss[r] += smoothing / (double)classes * ((double)z[label] - z[k]) / (double)batch;
       correct[r] += best == label;
-      for (int64_t k = 0; dlogits.data && k < classes; k++)
-        at(dlogits, r)[n * classes + k] = (float)((exp((double)z[k] - z[best]) / sum - (k == label)) / (double)batch);
+      for (int64_t k = 0; dlogits.data && k < classes; k++) {
+        const double target = (1 - smoothing) * (k == label) + smoothing / (double)classes;
+        at(dlogits, r)[n * classes + k] = (float)((exp((double)z[k] - z[best]) / sum - target) / (double)batch);
+      }
     }
   }
 }
 
-static void sgd_step(int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g, double lr, double momentum,
-                     double decay)
+static void sgd_step(const rh_sgd *s, int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g)
 {
-  const float rate = (float)lr, keep = (float)momentum, shrink = (float)decay;
+  const float lr = (float)s->lr, momentum = (float)s->momentum, decay = (float)s->decay;
   for (int64_t r = 0; r < count; r++)
     for (int64_t i = 0; i < n; i++) {
-      at(u, r)[i] = keep * at(u, r)[i] + (at(g, r)[i] + shrink * at(x, r)[i]);
-      at(x, r)[i] -= rate * at(u, r)[i];
+      const float full = at(g, r)[i] + decay * at(x, r)[i];
+      at(u, r)[i] = momentum * at(u, r)[i] + full;
+      at(x, r)[i] -= lr * (s->nesterov ? full + momentum * at(u, r)[i] : at(u, r)[i]);
+    }
+}
+
+static void adamw_step(const rh_adamw *a, int64_t n, int64_t count, rh_tensor x, rh_tensor m, rh_tensor v, rh_tensor g)
+{
+  const float lr = (float)a->lr, decay = (float)a->decay, epsilon = (float)a->epsilon;
+  const float keep_m = (float)a->beta1, take_m = (float)(1 - a->beta1);
+  const float keep_v = (float)a->beta2, take_v = (float)(1 - a->beta2);
+  const float unbias_m = (float)(1 / (1 - pow(a->beta1, (double)a->step)));
+  const float unbias_v = (float)(1 / (1 - pow(a->beta2, (double)a->step)));
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < n; i++) {
+      const float gi = at(g, r)[i];
+      at(m, r)[i] = keep_m * at(m, r)[i] + take_m * gi;
+      at(v, r)[i] = keep_v * at(v, r)[i] + take_v * (gi * gi);
+      const float move = unbias_m * at(m, r)[i] / (sqrtf(unbias_v * at(v, r)[i]) + epsilon);
+      at(x, r)[i] -= lr * (decay * at(x, r)[i] + move);
     }
 }
 
@@ -295,6 +317,7 @@ const rh_backend rh_backend_ref = {
     .norm_backward = rh_ref_norm_backward,
     .softmax_cross_entropy = softmax_cross_entropy,
     .sgd_step = sgd_step,
+    .adamw_step = adamw_step,
     .add_scaled = add_scaled,
     .scale = scale,
     .weighted_sum = weighted_sum,

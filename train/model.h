@@ -111,6 +111,9 @@ void rh_workspace_free(rh_workspace *workspace);
 int64_t rh_workspace_bytes(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile);
 float *rh_workspace_input(rh_workspace *workspace);    /* [tile][B][input], to be filled by the caller */
 int32_t *rh_workspace_labels(rh_workspace *workspace); /* [tile][B] */
+/* From now on this share of the target is spread over all classes in gradients and their losses, not in evaluations;
+ * 0 at first. */
+void rh_workspace_smooth_labels(rh_workspace *workspace, double share);
 
 /* Forward, loss and backward of `count` <= tile replicas on the batches in the workspace.
  *

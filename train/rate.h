@@ -16,11 +16,11 @@ enum rh_rate_kind { RH_RATE_STEPS, RH_RATE_COSINE };
 
 typedef struct rh_rate {
   double lr;
-  int kind;           /* enum rh_rate_kind; option `lr_schedule` */
-  rh_steps lr_steps;  /* of steps */
-  int64_t lr_warmup;  /* w, rounds */
+  int kind;            /* enum rh_rate_kind; option `lr_schedule` */
+  rh_steps lr_steps;   /* of steps */
+  int64_t lr_warmup;   /* w, rounds */
   int64_t lr_cooldown; /* c, rounds, of cosine */
-  double lr_min;      /* m */
+  double lr_min;       /* m */
 } rh_rate;
 
 /* Rows `lr`, `lr_schedule`, `lr_steps`, `lr_warmup`, `lr_cooldown`, `lr_min` of section `train`. */

@@ -11,9 +11,9 @@
 #include "hash.h"
 
 enum {
-  SCORE_BATCH = 64,   /* samples of one evaluation batch: fixed, so that scores do not depend on the training batch */
-  CHUNK_TILES = 8,    /* tiles a thread of one chunk, so that threads end together */
-  SGD_BLOCK = 1 << 14 /* elements of one item of an SGD step; one copy is worked on by all threads */
+  SCORE_BATCH = 64,    /* samples of one evaluation batch: fixed, so that scores do not depend on the training batch */
+  CHUNK_TILES = 8,     /* tiles a thread of one chunk, so that threads end together */
+  STEP_BLOCK = 1 << 14 /* elements of one item of an optimiser's step; one copy is worked on by all threads */
 };
 
 /* A chunk need not be longer than this: longer ones leave the caches between gradient and update. */
@@ -22,7 +22,11 @@ static const int64_t chunk_bytes_wanted = 4 << 20;
 struct rh_replicas {
   rh_replicas_def def;
   int64_t chunk, bytes;
-  float *parameters, *momentum;       /* [copies][stride]; owned */
+  float *parameters;                  /* [def.copies][stride]; owned */
+  float *moments[RH_MOMENTS_MAX];     /* [def.copies][stride] each that the optimiser keeps, else NULL; owned */
+  int32_t copies;                     /* in use */
+  int32_t *copy_of;                   /* [N]; owned */
+  int32_t *calls;                     /* [N + 1] workers at which calls of the model's passes start; owned */
   float *grads;                       /* [chunk][stride]; owned */
   rh_workspace **training, **scoring; /* [threads] each; owned */
   rh_batches batches;
@@ -51,13 +55,20 @@ static int64_t tree_rows(int32_t workers)
   return rows;
 }
 
+/* Bytes of one copy: its parameters and moments. */
+static int64_t copy_bytes(const rh_replicas_def *def)
+{
+  return (1 + rh_optimiser_moments(&def->optimiser)) * row_bytes(def->model);
+}
+
 /* Bytes of everything but the chunk buffer. */
 static int64_t fixed_bytes(const rh_replicas_def *def)
 {
   const int64_t training = rh_workspace_bytes(def->model, def->backend, def->batch, tile_of(def));
   const int64_t scoring = rh_workspace_bytes(def->model, def->backend, SCORE_BATCH, 1);
-  return (2 * def->copies + tree_rows(def->workers)) * row_bytes(def->model) + def->threads * (training + scoring) +
-         rh_batches_bytes(def->partition) + def->workers * (int64_t)(sizeof(double) + sizeof(int64_t));
+  const int64_t per_worker = (int64_t)(sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t));
+  return def->copies * copy_bytes(def) + tree_rows(def->workers) * row_bytes(def->model) +
+         def->threads * (training + scoring) + rh_batches_bytes(def->partition) + def->workers * per_worker;
 }
 
 /* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches. */
@@ -86,12 +97,11 @@ static rh_status plan_chunk(const rh_replicas_def *def, int64_t *chunk)
     return RH_OK;
   }
   char need[32], limit[32], each[32], rest[32];
-  const int64_t per_worker = def->copies == 1 ? 0 : 2 * row;
-  const int64_t others = least - def->copies * 2 * row;
-  const int64_t fit = per_worker && def->memory_bytes > others ? (def->memory_bytes - others) / per_worker : 0;
+  const int64_t copy = copy_bytes(def), others = least - def->copies * copy;
+  const int64_t fit = def->copies > 1 && def->memory_bytes > others ? (def->memory_bytes - others) / copy : 0;
   rh_unit_format((double)least, RH_UNIT_BYTE, need, sizeof need);
   rh_unit_format((double)def->memory_bytes, RH_UNIT_BYTE, limit, sizeof limit);
-  rh_unit_format((double)(2 * row), RH_UNIT_BYTE, each, sizeof each);
+  rh_unit_format((double)copy, RH_UNIT_BYTE, each, sizeof each);
   rh_unit_format((double)others, RH_UNIT_BYTE, rest, sizeof rest);
   return rh_error(RH_ENOMEM,
                   "the memory limit of %s is too small: %" PRId32 " replicas of model %s need %s (%" PRId32
@@ -101,20 +111,42 @@ static rh_status plan_chunk(const rh_replicas_def *def, int64_t *chunk)
 
 static void check_def(const rh_replicas_def *def)
 {
-  RH_ASSERT(def->workers > 0 && (def->copies == 1 || def->copies == def->workers));
+  RH_ASSERT(def->workers > 0 && def->copies > 0 && def->copies <= def->workers);
+  RH_ASSERT(def->label_smoothing >= 0 && def->label_smoothing <= 1);
   RH_ASSERT(def->batch > 0 && def->threads > 0 && def->memory_bytes >= 0);
   RH_ASSERT(def->partition->workers == def->workers);
   RH_ASSERT(rh_shape_count(def->model->input) == rh_shape_count(def->dataset->shape));
   RH_ASSERT(def->model->classes >= def->dataset->classes);
 }
 
-/* Same parameters everywhere, momentum zero. */
+/* Same parameters everywhere, moments zero. */
 static void set_initial_state(rh_replicas *replicas)
 {
   const rh_model *model = replicas->def.model;
   rh_model_init_parameters(model, replicas->def.seed, replicas->parameters);
   for (int32_t i = 1; i < replicas->def.copies; i++)
     memcpy(replicas->parameters + i * model->stride, replicas->parameters, (size_t)row_bytes(model));
+  rh_replicas_share(replicas, replicas->def.copies, NULL);
+}
+
+/* Everything but the workspaces. Returns whether there was memory. */
+static bool allocate(rh_replicas *replicas)
+{
+  const rh_replicas_def *def = &replicas->def;
+  const size_t arena = (size_t)(def->copies * row_bytes(def->model)), workers = (size_t)def->workers;
+  bool there = true;
+  for (int k = 0; k < rh_optimiser_moments(&def->optimiser); k++)
+    there &= (replicas->moments[k] = def->backend->alloc(arena)) != NULL;
+  replicas->parameters = def->backend->alloc(arena);
+  replicas->grads = def->backend->alloc((size_t)(replicas->chunk * row_bytes(def->model)));
+  replicas->copy_of = calloc(workers, sizeof *replicas->copy_of);
+  replicas->calls = calloc(workers + 1, sizeof *replicas->calls);
+  replicas->values = calloc(workers, sizeof *replicas->values);
+  replicas->hits = calloc(workers, sizeof *replicas->hits);
+  replicas->training = calloc((size_t)def->threads, sizeof(rh_workspace *));
+  replicas->scoring = calloc((size_t)def->threads, sizeof(rh_workspace *));
+  return there && replicas->parameters && replicas->grads && replicas->copy_of && replicas->calls && replicas->values &&
+         replicas->hits && replicas->training && replicas->scoring;
 }
 
 rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas)
@@ -122,7 +154,6 @@ rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas)
   rh_status status = RH_OK;
   check_def(def);
   const rh_backend *backend = def->backend;
-  const size_t arena = (size_t)(def->copies * row_bytes(def->model));
   rh_replicas *new = calloc(1, sizeof *new);
   if (!new) return rh_error(RH_ENOMEM, "no memory for %" PRId32 " replicas", def->workers);
   new->def = *def;
@@ -130,15 +161,7 @@ rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas)
   new->bytes = fixed_bytes(def) + new->chunk *row_bytes(def->model);
   RH_TRY(rh_batches_init(def->dataset, def->partition, def->seed, &new->batches));
   RH_TRY(rh_tree_sum_new(backend, def->model->stride, &new->sum));
-  new->parameters = backend->alloc(arena);
-  new->momentum = backend->alloc(arena);
-  new->grads = backend->alloc((size_t)(new->chunk *row_bytes(def->model)));
-  new->values = calloc((size_t)def->workers, sizeof *new->values);
-  new->hits = calloc((size_t)def->workers, sizeof *new->hits);
-  new->training = calloc((size_t)def->threads, sizeof(rh_workspace *));
-  new->scoring = calloc((size_t)def->threads, sizeof(rh_workspace *));
-  if (!new->parameters || !new->momentum || !new->grads || !new->values || !new->hits || !new->training ||
-      !new->scoring) {
+  if (!allocate(new)) {
     char text[32];
     status = rh_error(RH_ENOMEM, "no memory for %" PRId32 " replicas of model %s: %s are needed", def->workers,
                       def->model->name, rh_unit_format((double)new->bytes, RH_UNIT_BYTE, text, sizeof text));
@@ -146,6 +169,7 @@ rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas)
   }
   for (int i = 0; i < def->threads; i++) {
     RH_TRY(rh_workspace_new(def->model, backend, def->batch, tile_of(def), &new->training[i]));
+    rh_workspace_smooth_labels(new->training[i], def->label_smoothing);
     RH_TRY(rh_workspace_new(def->model, backend, SCORE_BATCH, 1, &new->scoring[i]));
   }
   set_initial_state(new);
@@ -165,10 +189,13 @@ void rh_replicas_free(rh_replicas *replicas)
   }
   free(replicas->training);
   free(replicas->scoring);
+  free(replicas->copy_of);
+  free(replicas->calls);
   free(replicas->values);
   free(replicas->hits);
   backend->release(replicas->parameters);
-  backend->release(replicas->momentum);
+  for (int k = 0; k < RH_MOMENTS_MAX; k++)
+    backend->release(replicas->moments[k]);
   backend->release(replicas->grads);
   rh_tree_sum_free(replicas->sum);
   rh_batches_clear(&replicas->batches);
@@ -190,21 +217,49 @@ int64_t rh_replicas_bytes(const rh_replicas *replicas)
   return replicas->bytes;
 }
 
-/* Row of a worker in an arena. */
-static float *row_of(const rh_replicas *replicas, float *arena, int32_t worker)
+void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *copy_of)
+{
+  const int32_t workers = replicas->def.workers;
+  RH_ASSERT(copies > 0 && copies <= replicas->def.copies);
+  replicas->copies = copies;
+  for (int32_t i = 0; i < workers; i++) {
+    replicas->copy_of[i] = copy_of ? copy_of[i] : (int32_t)((int64_t)i * copies / workers);
+    RH_ASSERT(replicas->copy_of[i] >= 0 && replicas->copy_of[i] < copies);
+  }
+}
+
+int32_t rh_replicas_copies(const rh_replicas *replicas)
+{
+  return replicas->copies;
+}
+
+static int32_t copy_of(const rh_replicas *replicas, int32_t worker)
 {
   RH_ASSERT(worker >= 0 && worker < replicas->def.workers);
-  return arena + (replicas->def.copies == 1 ? 0 : worker * replicas->def.model->stride);
+  return replicas->copy_of[worker];
 }
 
 float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker)
 {
-  return row_of(replicas, replicas->parameters, worker);
+  return rh_replicas_copy(replicas, copy_of(replicas, worker));
 }
 
-float *rh_replicas_momentum(rh_replicas *replicas, int32_t worker)
+float *rh_replicas_moment(rh_replicas *replicas, int32_t worker, int k)
 {
-  return row_of(replicas, replicas->momentum, worker);
+  return rh_replicas_copy_moment(replicas, copy_of(replicas, worker), k);
+}
+
+float *rh_replicas_copy(rh_replicas *replicas, int32_t copy)
+{
+  RH_ASSERT(copy >= 0 && copy < replicas->def.copies);
+  return replicas->parameters + copy * replicas->def.model->stride;
+}
+
+float *rh_replicas_copy_moment(rh_replicas *replicas, int32_t copy, int k)
+{
+  RH_ASSERT(copy >= 0 && copy < replicas->def.copies);
+  RH_ASSERT(k >= 0 && k < rh_optimiser_moments(&replicas->def.optimiser));
+  return replicas->moments[k] + copy * replicas->def.model->stride;
 }
 
 static bool stopped(const rh_replicas *replicas)
@@ -220,26 +275,44 @@ static rh_status check_stop(const rh_replicas *replicas)
 typedef struct gradients_job {
   rh_replicas *replicas;
   int64_t t;
-  int32_t first, count;
+  int32_t first; /* worker of the chunk */
 } gradients_job;
 
-/* Item: a tile of workers. */
-static bool gradients_tile(void *context, int64_t item, int thread)
+/* Cuts workers first .. first + count - 1 into calls of at most a tile, whose workers hold the same copy or copies in a
+ * row, since a call takes parameters at equal distances. Returns how many. */
+static int64_t cut_calls(rh_replicas *replicas, int32_t first, int32_t count)
+{
+  const int32_t *copy = replicas->copy_of + first;
+  const int64_t tile = tile_of(&replicas->def);
+  int64_t calls = 0;
+  for (int32_t from = 0, to; from < count; from = to) {
+    replicas->calls[calls++] = first + from;
+    for (to = from + 1; to < count && to - from < tile; to++) {
+      const int32_t distance = copy[to] - copy[to - 1];
+      if (distance != copy[from + 1] - copy[from] || distance < 0 || distance > 1) break;
+    }
+  }
+  replicas->calls[calls] = first + count;
+  return calls;
+}
+
+/* Item: a call. */
+static bool gradients_call(void *context, int64_t item, int thread)
 {
   const gradients_job *job = context;
   rh_replicas *replicas = job->replicas;
   const rh_model *model = replicas->def.model;
-  const int64_t batch = replicas->def.batch, tile = tile_of(&replicas->def), from = item * tile;
-  const int64_t count = job->count - from < tile ? job->count - from : tile;
-  const int32_t first = job->first + (int32_t)from;
+  const int64_t batch = replicas->def.batch;
+  const int32_t first = replicas->calls[item], count = replicas->calls[item + 1] - first;
   rh_workspace *workspace = replicas->training[thread];
   if (stopped(replicas)) return false;
-  for (int64_t r = 0; r < count; r++)
-    rh_batches_gather(&replicas->batches, first + (int32_t)r, job->t, batch,
+  for (int32_t r = 0; r < count; r++)
+    rh_batches_gather(&replicas->batches, first + r, job->t, batch,
                       rh_workspace_input(workspace) + r * batch * rh_shape_count(model->input),
                       rh_workspace_labels(workspace) + r * batch);
-  const rh_tensor params = {rh_replicas_parameters(replicas, first), replicas->def.copies == 1 ? 0 : model->stride};
-  const rh_tensor grads = {replicas->grads + from * model->stride, model->stride};
+  const bool same = count == 1 || replicas->copy_of[first] == replicas->copy_of[first + 1];
+  const rh_tensor params = {rh_replicas_parameters(replicas, first), same ? 0 : model->stride};
+  const rh_tensor grads = {replicas->grads + (first - job->first) * model->stride, model->stride};
   rh_model_gradient(model, workspace, count, params, grads, replicas->values + first, replicas->hits + first);
   return true;
 }
@@ -247,50 +320,66 @@ static bool gradients_tile(void *context, int64_t item, int thread)
 rh_status rh_replicas_gradients(rh_replicas *replicas, int64_t t, int32_t first, int32_t count, float **grads,
                                 double *loss)
 {
-  const int64_t tile = tile_of(&replicas->def);
   RH_ASSERT(first >= 0 && count > 0 && count <= replicas->chunk && first + count <= replicas->def.workers);
-  gradients_job job = {replicas, t, first, count};
-  replicas->def.backend->parallel((count + tile - 1) / tile, replicas->def.threads, gradients_tile, &job);
+  gradients_job job = {replicas, t, first};
+  replicas->def.backend->parallel(cut_calls(replicas, first, count), replicas->def.threads, gradients_call, &job);
   if (loss) memcpy(loss, replicas->values + first, (size_t)count * sizeof *loss);
   *grads = replicas->grads;
   return check_stop(replicas);
 }
 
-typedef struct sgd_job {
+typedef struct step_job {
   rh_replicas *replicas;
-  const float *grads;
+  float *grads;
   double lr;
+  int64_t step;
   int32_t first;
   int64_t blocks; /* of one row */
-} sgd_job;
+} step_job;
 
-/* Item: a block of a row. */
-static bool sgd_block(void *context, int64_t item, int thread)
+/* Item: a row, whose clipping factor goes to the replicas' values. */
+static bool clip_row(void *context, int64_t row, int thread)
 {
   (void)thread;
-  const sgd_job *job = context;
+  const step_job *job = context;
   const rh_replicas_def *def = &job->replicas->def;
-  const int64_t stride = def->model->stride, row = item / job->blocks, from = item % job->blocks * SGD_BLOCK;
-  const int64_t n = stride - from < SGD_BLOCK ? stride - from : SGD_BLOCK;
-  const int32_t worker = job->first + (int32_t)row;
-  def->backend->sgd_step(n, 1, (rh_tensor){rh_replicas_parameters(job->replicas, worker) + from, stride},
-                         (rh_tensor){rh_replicas_momentum(job->replicas, worker) + from, stride},
-                         (rh_tensor){(float *)job->grads + row * stride + from, stride}, job->lr, def->momentum,
-                         def->decay);
+  const double squared = rh_squared_norm(def->model->stride, job->grads + row * def->model->stride);
+  job->replicas->values[row] = rh_optimiser_clip(&def->optimiser, squared);
   return true;
 }
 
-void rh_replicas_sgd(rh_replicas *replicas, int32_t first, int32_t count, const float *grads, double lr)
+/* Item: a block of a row. */
+static bool step_block(void *context, int64_t item, int thread)
+{
+  (void)thread;
+  const step_job *job = context;
+  rh_replicas *replicas = job->replicas;
+  const rh_replicas_def *def = &replicas->def;
+  const int64_t stride = def->model->stride, row = item / job->blocks, from = item % job->blocks * STEP_BLOCK;
+  const int64_t n = stride - from < STEP_BLOCK ? stride - from : STEP_BLOCK;
+  const int32_t copy = job->first + (int32_t)row;
+  float *const g = job->grads + row * stride + from, *moments[RH_MOMENTS_MAX];
+  for (int k = 0; k < rh_optimiser_moments(&def->optimiser); k++)
+    moments[k] = rh_replicas_copy_moment(replicas, copy, k) + from;
+  if (def->optimiser.clip > 0 && replicas->values[row] != 1)
+    def->backend->scale(n, 1, replicas->values[row], (rh_tensor){g, n}, (rh_tensor){g, n});
+  rh_optimiser_step(&def->optimiser, def->backend, n, rh_replicas_copy(replicas, copy) + from, moments, g, job->lr,
+                    job->step);
+  return true;
+}
+
+void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t)
 {
   const rh_replicas_def *def = &replicas->def;
-  RH_ASSERT(first >= 0 && count > 0 && first + count <= def->copies);
-  sgd_job job = {replicas, grads, lr, first, (def->model->stride + SGD_BLOCK - 1) / SGD_BLOCK};
-  def->backend->parallel(count * job.blocks, def->threads, sgd_block, &job);
+  RH_ASSERT(first >= 0 && count > 0 && first + count <= replicas->copies && t >= 0);
+  step_job job = {replicas, grads, lr, t + 1, first, (def->model->stride + STEP_BLOCK - 1) / STEP_BLOCK};
+  if (def->optimiser.clip > 0) def->backend->parallel(count, def->threads, clip_row, &job);
+  def->backend->parallel(count * job.blocks, def->threads, step_block, &job);
 }
 
 rh_status rh_replicas_mean(rh_replicas *replicas, float *out)
 {
-  if (replicas->def.copies == 1) {
+  if (replicas->copies == 1) {
     memcpy(out, replicas->parameters, (size_t)row_bytes(replicas->def.model));
     return RH_OK;
   }
@@ -323,12 +412,12 @@ typedef struct distance_job {
   const float *mean;
 } distance_job;
 
-/* Item: a worker. */
-static bool distance_of_worker(void *context, int64_t item, int thread)
+/* Item: a copy. */
+static bool distance_of_copy(void *context, int64_t item, int thread)
 {
   (void)thread;
   const distance_job *job = context;
-  const float *x = rh_replicas_parameters(job->replicas, (int32_t)item);
+  const float *x = rh_replicas_copy(job->replicas, (int32_t)item);
   job->replicas->values[item] = squared_distance(job->replicas->def.model->stride, x, job->mean);
   return true;
 }
@@ -336,12 +425,12 @@ static bool distance_of_worker(void *context, int64_t item, int thread)
 double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean)
 {
   const rh_replicas_def *def = &replicas->def;
-  if (def->copies == 1) return 0;
+  if (replicas->copies == 1) return 0;
   distance_job job = {replicas, mean};
-  def->backend->parallel(def->workers, def->threads, distance_of_worker, &job);
+  def->backend->parallel(replicas->copies, def->threads, distance_of_copy, &job);
   double sum = 0;
   for (int32_t i = 0; i < def->workers; i++)
-    sum += replicas->values[i];
+    sum += replicas->values[replicas->copy_of[i]];
   return sqrt(sum / def->workers);
 }
 
@@ -404,6 +493,9 @@ done:
 
 uint64_t rh_replicas_hash(rh_replicas *replicas)
 {
-  const size_t arena = (size_t)(replicas->def.copies * row_bytes(replicas->def.model));
-  return rh_hash_bytes(replicas->momentum, arena, rh_hash_bytes(replicas->parameters, arena, 0));
+  const size_t arena = (size_t)(replicas->copies * row_bytes(replicas->def.model));
+  uint64_t hash = rh_hash_bytes(replicas->parameters, arena, 0);
+  for (int k = 0; k < rh_optimiser_moments(&replicas->def.optimiser); k++)
+    hash = rh_hash_bytes(replicas->moments[k], arena, hash);
+  return hash;
 }

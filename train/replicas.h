@@ -1,6 +1,6 @@
 /* Replicas: N workers' models in flat arenas, stepped in chunks.
  *
- * Symbols     N workers, P parameters, B batch, x_i parameters and u_i momentum of worker i, g_i its gradient
+ * Symbols     N workers, P parameters, B batch, x_i parameters of worker i, g_i its gradient
  * Equal replicas are stored once: there are `copies` of x and of the optimiser's moments, 1 (all workers hold the same)
  * to N (each its own), and a map says which worker holds which. What differs per rank
  * (gradients in flight) lives in a chunk buffer of `chunk` rows, sized so that everything fits `memory_bytes`.
@@ -25,7 +25,7 @@ typedef struct rh_replicas_def {
   int64_t batch;                 /* B, per worker */
   uint64_t seed;
   int threads;
-  int64_t memory_bytes;              /* of arenas, chunk buffer and workspaces; 0: no limit */
+  int64_t memory_bytes; /* of arenas, chunk buffer and workspaces; 0: no limit */
   rh_optimiser optimiser;
   double label_smoothing;            /* share of the target that is spread over all classes, 0..1 */
   const volatile sig_atomic_t *stop; /* borrowed; non-zero ends a long loop early; NULL: never */
@@ -50,7 +50,7 @@ void rh_replicas_predict(const rh_replicas_def *def, int64_t *least_bytes, int64
 void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *copy_of);
 int32_t rh_replicas_copies(const rh_replicas *replicas); /* in use */
 
-float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker);      /* x_i [P, padded], of the copy it holds */
+float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker);    /* x_i [P, padded], of the copy it holds */
 float *rh_replicas_moment(rh_replicas *replicas, int32_t worker, int k); /* k-th row of the optimiser, likewise */
 /* The same by copy. */
 float *rh_replicas_copy(rh_replicas *replicas, int32_t copy);
@@ -91,7 +91,7 @@ typedef struct rh_score {
 RH_CHECKED rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, const rh_samples *samples,
                                        int64_t limit, rh_score *score);
 
-/* Hash of all copies' parameters and momenta: equal hashes mean equal training states. */
+/* Hash of the parameters and moments of the copies in use: equal hashes mean equal training states. */
 uint64_t rh_replicas_hash(rh_replicas *replicas);
 
 #endif

@@ -14,6 +14,7 @@ enum { ALIGNMENT = 16 }; /* elements; 64 bytes */
 struct rh_workspace {
   const rh_backend *backend; /* borrowed */
   int64_t batch, tile;
+  double label_smoothing;
   char *memory; /* owned: all that follows */
   int32_t *labels;
   double *loss;
@@ -111,6 +112,12 @@ int32_t *rh_workspace_labels(rh_workspace *workspace)
   return workspace->labels;
 }
 
+void rh_workspace_smooth_labels(rh_workspace *workspace, double share)
+{
+  RH_ASSERT(share >= 0 && share <= 1);
+  workspace->label_smoothing = share;
+}
+
 static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params)
 {
   for (int l = 0; l < model->layer_count; l++)
@@ -124,7 +131,7 @@ static void forward_with_loss(const rh_model *model, rh_workspace *ws, int64_t c
   RH_ASSERT(count > 0 && count <= ws->tile);
   forward_layers(model, ws, count, params);
   ws->backend->softmax_cross_entropy(ws->batch, model->classes, count, ws->activation[model->layer_count], ws->labels,
-                                     ws->batch, ws->gradient[model->layer_count], loss, correct);
+                                     ws->batch, ws->label_smoothing, ws->gradient[model->layer_count], loss, correct);
 }
 
 void rh_model_forward(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params)
@@ -157,5 +164,5 @@ void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor
   RH_ASSERT(samples > 0 && samples <= workspace->batch);
   forward_layers(model, workspace, 1, params); /* the whole batch: products of one shape give the same bits */
   workspace->backend->softmax_cross_entropy(samples, model->classes, 1, workspace->activation[model->layer_count],
-                                            workspace->labels, workspace->batch, (rh_tensor){0}, loss, correct);
+                                            workspace->labels, workspace->batch, 0, (rh_tensor){0}, loss, correct);
 }

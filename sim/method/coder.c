@@ -68,7 +68,7 @@ rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int
                      .rng = rh_rng_stream(w->seed, RH_PURPOSE_COMPRESS, (uint32_t)worker, step),
                      .shared = rh_rng_stream(w->seed, RH_PURPOSE_SHARED, 0, step),
                      .step = t,
-                     .momentum = rh_replicas_get_def(w->replicas)->momentum,
+                     .momentum = rh_replicas_get_def(w->replicas)->optimiser.momentum,
                      .scratch = coder->scratch + (int64_t)thread * coder->scratch_size};
 }
 

@@ -1,13 +1,13 @@
 /* Synchronous data parallel training: all workers step the same model with the mean of their gradients.
  *
- * Symbols     N workers, x parameters, u momentum, g_i gradient of worker i on its batch, C compressor, e_i error of
+ * Symbols     N workers, x parameters, u_i momentum, g_i gradient of worker i on its batch, C compressor, e_i error of
  *             worker i's messages, mean: as aggregate.h says, with feedback and compressor
  *
  *     g_i = grad f_i(x)                              every worker on its own batch
  *     g   = mean of g_i                              all-reduce, or all-gather or server where sums need decoding
- *     u   = momentum u + g + decay x,  x = x - lr u  the same everywhere: one copy is stored
+ *     x   = x stepped with g (train/optim.h)         the same everywhere: one copy is stored
  *
- * With error feedback `step-ahead` workers differ: each keeps its momentum and takes gradients where its own error,
+ * A gradient is clipped once it is the mean. With error feedback `step-ahead` workers differ: each keeps its momentum and takes gradients where its own error,
  * which will be sent sooner or later, would lead:
  *
  *     g_i = grad f_i(x - e_i),  u_i = momentum u_i + g_i + decay (x - e_i)
@@ -110,12 +110,12 @@ static double bucket_bytes(const void *options_)
 /* lr u_i, in place of g_i: what step-ahead compresses. */
 static void momentum_steps(rh_world *w, int32_t first, int32_t count, float *g, double lr)
 {
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
   for (int32_t i = 0; i < count; i++) {
-    float *g_i = g + i * w->model->stride, *u_i = rh_replicas_momentum(w->replicas, first + i);
+    float *g_i = g + i * w->model->stride, *u_i = rh_replicas_moment(w->replicas, first + i, 0);
     const float *y_i = rh_replicas_parameters(w->replicas, first + i); /* x - e_i */
     for (int64_t p = 0; p < w->model->stride; p++) {
-      u_i[p] = (float)def->momentum * u_i[p] + (g_i[p] + (float)def->decay * y_i[p]);
+      u_i[p] = (float)o->momentum * u_i[p] + (g_i[p] + (float)o->decay * y_i[p]);
       g_i[p] = (float)lr * u_i[p];
     }
   }
@@ -167,22 +167,20 @@ static void step_ahead(rh_world *w, allreduce_state *s)
  * u = momentum u + decay x,  x = x - lr (mean + u). */
 static void corrected_step(rh_world *w, allreduce_state *s, double lr)
 {
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
-  float *x = rh_replicas_parameters(w->replicas, 0), *u = rh_replicas_momentum(w->replicas, 0);
+  const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
+  float *x = rh_replicas_parameters(w->replicas, 0), *u = rh_replicas_moment(w->replicas, 0, 0);
   for (int64_t p = 0; p < w->model->parameters; p++) {
-    u[p] = (float)def->momentum * u[p] + (float)def->decay * x[p];
+    u[p] = (float)o->momentum * u[p] + (float)o->decay * x[p];
     x[p] -= (float)lr * (s->mean[p] + u[p]);
   }
 }
 
-static void step(rh_world *w, allreduce_state *s, double lr)
+static void step(rh_world *w, allreduce_state *s, int64_t t, double lr)
 {
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
-  const rh_tensor x = {rh_replicas_parameters(w->replicas, 0), 0}, u = {rh_replicas_momentum(w->replicas, 0), 0};
   if (w->compressor->corrects_momentum)
     corrected_step(w, s, lr);
   else
-    def->backend->sgd_step(w->model->stride, 1, x, u, (rh_tensor){s->mean, 0}, lr, def->momentum, def->decay);
+    rh_replicas_step(w->replicas, 0, 1, s->mean, lr, t);
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
@@ -194,7 +192,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   if (steps_ahead(w))
     step_ahead(w, s);
   else
-    step(w, s, lr);
+    step(w, s, t, lr);
   allreduce_append(w, s);
   w->train_loss = 0;
   for (int32_t i = 0; i < w->workers; i++)

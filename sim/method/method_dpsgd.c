@@ -86,15 +86,24 @@ static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_comp
   return rh_gossip_bytes(model, workers, compressor, compressor_options, layout, threads);
 }
 
-/* A step of worker i on its gradient, taken at x_i, applied to mix_i. The decay belongs to the gradient. */
-static void step_mixed(rh_world *w, state *s, int32_t i, float *g_i, double lr)
+/* A step of worker i on its gradient, taken at x_i, applied to mix_i. The decay is that of x_i. */
+static void step_mixed(rh_world *w, state *s, int32_t i, float *g_i, double lr, int64_t t)
 {
   const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
   const int64_t stride = w->model->stride;
-  const rh_tensor x = {rh_replicas_parameters(w->replicas, i), 0}, u = {rh_replicas_momentum(w->replicas, i), 0};
-  const rh_tensor g = {g_i, 0}, y = {rh_gossip_mixed(s->gossip, i), 0};
-  def->backend->add_scaled(stride, 1, def->decay, x, g);
-  def->backend->sgd_step(stride, 1, y, u, g, lr, def->momentum, 0);
+  const rh_tensor x = {rh_replicas_parameters(w->replicas, i), 0}, g = {g_i, 0}, y = {rh_gossip_mixed(s->gossip, i), 0};
+  rh_optimiser rest = def->optimiser;
+  float *moments[RH_MOMENTS_MAX];
+  for (int k = 0; k < rh_optimiser_moments(&rest); k++)
+    moments[k] = rh_replicas_moment(w->replicas, i, k);
+  const double clip = rest.clip > 0 ? rh_optimiser_clip(&rest, rh_squared_norm(stride, g_i)) : 1;
+  if (clip != 1) def->backend->scale(stride, 1, clip, g, g);
+  if (rest.kind == RH_OPTIMISER_ADAMW)
+    def->backend->add_scaled(stride, 1, -lr * rest.decay, x, y);
+  else
+    def->backend->add_scaled(stride, 1, rest.decay, x, g);
+  rest.decay = 0;
+  rh_optimiser_step(&rest, def->backend, stride, y.data, moments, g_i, lr, t + 1);
 }
 
 /* Adapt: gradients at x_i; the step goes to x_i, or to mix_i. */
@@ -106,9 +115,9 @@ static rh_status adapt(rh_world *w, state *s, int64_t t, double lr, bool to_mixe
     float *g;
     rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
     if (status != RH_OK) return status;
-    if (!to_mixed) rh_replicas_sgd(w->replicas, first, count, g, lr);
+    if (!to_mixed) rh_replicas_step(w->replicas, first, count, g, lr, t);
     for (int32_t i = 0; to_mixed && i < count; i++)
-      step_mixed(w, s, first + i, g + i * w->model->stride, lr);
+      step_mixed(w, s, first + i, g + i * w->model->stride, lr, t);
   }
   return RH_OK;
 }

@@ -80,7 +80,7 @@ static rh_status steps_a_second(const rh_model *model, const rh_dataset *dataset
                                .batch = BATCH,
                                .seed = 1,
                                .threads = 1,
-                               .momentum = 0.9};
+                               .optimiser = {.momentum = 0.9}};
   RH_TRY(rh_replicas_new(&def, &replicas));
   *best = 0;
   for (int round = 0; round < ROUNDS; round++) {
@@ -88,7 +88,7 @@ static rh_status steps_a_second(const rh_model *model, const rh_dataset *dataset
     for (int64_t t = 0; t < STEPS; t++) {
       float *grads;
       RH_TRY(rh_replicas_gradients(replicas, t, 0, WORKERS, &grads, NULL));
-      rh_replicas_sgd(replicas, 0, WORKERS, grads, 0.01);
+      rh_replicas_step(replicas, 0, WORKERS, grads, 0.01, t);
     }
     const double rate = STEPS * WORKERS / (now_s() - start_s);
     if (rate > *best) *best = rate;

@@ -76,8 +76,8 @@ static void defaults_are_complete(void **state)
   assert_string_equal(run.compressor->name, "none");
   assert_int_equal(run.train.rounds, 100);
   assert_int_equal(run.train.batch, 32);
-  assert_true(run.train.lr == 0.02 && run.train.momentum == 0.9 && run.train.decay == 0);
-  assert_int_equal(run.train.lr_steps.count, 0);
+  assert_true(run.train.rate.lr == 0.02 && run.train.optimiser.momentum == 0.9 && run.train.optimiser.decay == 0);
+  assert_int_equal(run.train.rate.lr_steps.count, 0);
   assert_int_equal(run.train.evaluate_every, 10);
   assert_int_equal(run.train.evaluate_replicas, 8);
   assert_int_equal(run.train.evaluate_samples, 0);

@@ -121,8 +121,7 @@ static inline void fixture_init(fixture *f, const choice *c)
                          .batch = BATCH,
                          .seed = 1,
                          .threads = 2,
-                         .momentum = c->momentum,
-                         .decay = c->decay};
+                         .optimiser = {.momentum = c->momentum, .decay = c->decay}};
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
   if (c->graph) {

@@ -240,7 +240,7 @@ static void step_ahead_moves_the_mean_by_exact_steps_body(void)
       double mean = 0;
       for (int32_t i = 0; i < N; i++) {
         const double y = rh_replicas_parameters(f.world.replicas, i)[p];
-        expected[p] -= 0.1 * rh_replicas_momentum(f.world.replicas, i)[p] / N;
+        expected[p] -= 0.1 * rh_replicas_moment(f.world.replicas, i, 0)[p] / N;
         apart = fmax(apart, fabs(y - rh_replicas_parameters(f.world.replicas, 0)[p]));
         mean += y / N;
       }

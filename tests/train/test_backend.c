@@ -1,91 +1,13 @@
 /* One conformance test for all backends and all operations: known values, then random shapes against `ref`.
- *
- * Tensors lie with gaps between replicas; gaps, outputs and scratch are NaN before a call. So a value that is not
- * written, a read outside an input, and a write into a gap all show.
  */
 #include "cmocka_all.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "backend.h"
-#include "rng.h"
-
-#define COUNT_OF(array) ((int64_t)(sizeof(array) / sizeof((array)[0])))
+#include "tensors.h"
 
 static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
 enum { SHAPES = 25 };
-
-static rh_rng rng;
-
-static int64_t between(int64_t low, int64_t high)
-{
-  return low + rh_rng_below(&rng, (uint32_t)(high - low + 1));
-}
-
-/* [count][n] values with a gap after each replica, all NaN. */
-static rh_tensor new_poison(int64_t count, int64_t n)
-{
-  const int64_t stride = n + between(1, 5);
-  rh_tensor t = {rh_backend_ref.alloc((size_t)(count * stride) * sizeof(float)), stride};
-  assert_non_null(t.data);
-  for (int64_t i = 0; i < count * stride; i++)
-    t.data[i] = NAN;
-  return t;
-}
-
-static rh_tensor new_random(int64_t count, int64_t n)
-{
-  rh_tensor t = new_poison(count, n);
-  for (int64_t r = 0; r < count; r++)
-    for (int64_t i = 0; i < n; i++)
-      t.data[r * t.stride + i] = (float)rh_rng_normal(&rng);
-  return t;
-}
-
-static rh_tensor new_copy(rh_tensor from, int64_t count)
-{
-  rh_tensor t = {rh_backend_ref.alloc((size_t)(count * from.stride) * sizeof(float)), from.stride};
-  assert_non_null(t.data);
-  memcpy(t.data, from.data, (size_t)(count * from.stride) * sizeof(float));
-  return t;
-}
-
-static void drop(rh_tensor t)
-{
-  rh_backend_ref.release(t.data);
-}
-
-/* Values agree within `tolerance` of the largest; 0 asks for the same bits. Gaps are as they were. Frees both. */
-static void check(const char *what, int64_t count, int64_t n, rh_tensor expected, rh_tensor actual, double tolerance)
-{
-  double largest = 0;
-  for (int64_t r = 0; r < count; r++)
-    for (int64_t i = 0; i < n; i++)
-      largest = fmax(largest, fabs((double)expected.data[r * expected.stride + i]));
-  for (int64_t r = 0; r < count; r++)
-    for (int64_t i = 0; i < actual.stride; i++) {
-      const float got = actual.data[r * actual.stride + i];
-      if (i >= n) {
-        if (!isnan(got)) fail_msg("%s: wrote %g into the gap after replica %lld", what, (double)got, (long long)r);
-        continue;
-      }
-      const float want = expected.data[r * expected.stride + i];
-      if (!(fabs((double)got - want) <= tolerance * largest))
-        fail_msg("%s: replica %lld, element %lld: %.9g, expected %.9g", what, (long long)r, (long long)i, (double)got,
-                 (double)want);
-    }
-  drop(expected);
-  drop(actual);
-}
-
-/* Sums of n products of normal numbers: an error of 6e-8 for each, growing with sqrt(n) at random and with n at worst;
- * relative to the largest of many such sums. */
-static double sum_tolerance(int64_t n)
-{
-  return 6e-8 * (8 + sqrt((double)n));
-}
 
 static void compare_dense(const rh_backend *b, const rh_dense *d, int64_t count, bool with_input)
 {
@@ -280,9 +202,9 @@ static void test_softmax_cross_entropy(void **state)
       int64_t correct0[4], correct1[4], correct2[4];
       for (int64_t k = 0; k < COUNT_OF(labels); k++)
         labels[k] = (int32_t)between(0, classes - 1);
-      rh_backend_ref.softmax_cross_entropy(batch, classes, count, z, labels, label_stride, dz0, loss0, correct0);
-      backends[b]->softmax_cross_entropy(batch, classes, count, z, labels, label_stride, dz1, loss1, correct1);
-      backends[b]->softmax_cross_entropy(batch, classes, count, z, labels, label_stride, (rh_tensor){0}, loss2,
+      rh_backend_ref.softmax_cross_entropy(batch, classes, count, z, labels, label_stride, 0, dz0, loss0, correct0);
+      backends[b]->softmax_cross_entropy(batch, classes, count, z, labels, label_stride, 0, dz1, loss1, correct1);
+      backends[b]->softmax_cross_entropy(batch, classes, count, z, labels, label_stride, 0, (rh_tensor){0}, loss2,
                                          correct2);
       for (int64_t r = 0; r < count; r++) {
         assert_true(fabs(loss1[r] - loss0[r]) <= 2e-7 * (1 + loss0[r])); /* exponentials in f32 */
@@ -303,14 +225,14 @@ static void test_softmax_known_values(void **state)
     float equal[8] = {3, 3, 3, 3, -7, -7, -7, -7}, huge[3] = {1000, 0, -1000}, d[8];
     double loss;
     int64_t correct;
-    backends[b]->softmax_cross_entropy(2, 4, 1, (rh_tensor){equal, 0}, (const int32_t[]){0, 2}, 0, (rh_tensor){d, 0},
+    backends[b]->softmax_cross_entropy(2, 4, 1, (rh_tensor){equal, 0}, (const int32_t[]){0, 2}, 0, 0, (rh_tensor){d, 0},
                                        &loss, &correct);
     assert_true(fabs(loss - 1.3862943611198906) < 1e-7);
     assert_int_equal(correct, 1);
     const float want[8] = {-.375F, .125F, .125F, .125F, .125F, .125F, -.375F, .125F};
     assert_memory_equal(d, want, sizeof d);
-    backends[b]->softmax_cross_entropy(1, 3, 1, (rh_tensor){huge, 0}, (const int32_t[]){1}, 0, (rh_tensor){d, 0}, &loss,
-                                       &correct);
+    backends[b]->softmax_cross_entropy(1, 3, 1, (rh_tensor){huge, 0}, (const int32_t[]){1}, 0, 0, (rh_tensor){d, 0},
+                                       &loss, &correct);
     assert_true(loss == 1000 && correct == 0 && d[0] == 1 && d[1] == -1 && d[2] == 0);
   }
 }
@@ -322,14 +244,16 @@ static void test_sgd_step(void **state)
   /* x 1, u 2, g 3, momentum .5, decay 4, lr .25: u = .5 2 + (3 + 4 1) = 8, x = 1 - .25 8 = -1 */
   for (int64_t b = 0; b < COUNT_OF(backends); b++) {
     float x1 = 1, u1 = 2, g1 = 3;
-    backends[b]->sgd_step(1, 1, (rh_tensor){&x1, 0}, (rh_tensor){&u1, 0}, (rh_tensor){&g1, 0}, 0.25, 0.5, 4);
+    backends[b]->sgd_step(&(rh_sgd){.lr = 0.25, .momentum = 0.5, .decay = 4}, 1, 1, (rh_tensor){&x1, 0},
+                          (rh_tensor){&u1, 0}, (rh_tensor){&g1, 0});
     assert_true(x1 == -1 && u1 == 8 && g1 == 3);
     for (int i = 0; i < SHAPES; i++) {
       const int64_t n = between(1, 300), count = between(1, 4);
       rh_tensor x = new_random(count, n), u = new_random(count, n), g = new_random(count, n);
       rh_tensor x0 = new_copy(x, count), u0 = new_copy(u, count);
-      rh_backend_ref.sgd_step(n, count, x0, u0, g, 0.05, 0.9, 1e-4);
-      backends[b]->sgd_step(n, count, x, u, g, 0.05, 0.9, 1e-4);
+      const rh_sgd sgd = {.lr = 0.05, .momentum = 0.9, .decay = 1e-4};
+      rh_backend_ref.sgd_step(&sgd, n, count, x0, u0, g);
+      backends[b]->sgd_step(&sgd, n, count, x, u, g);
       check("sgd x", count, n, x0, x, 0);
       check("sgd u", count, n, u0, u, 0);
       drop(g);

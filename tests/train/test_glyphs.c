@@ -22,7 +22,7 @@ static void train_round(rh_replicas *replicas, rh_tree_sum *sum, int64_t t, doub
     }
   }
   rh_tree_sum_end(sum, 1.0 / WORKERS, mean);
-  rh_replicas_sgd(replicas, 0, 1, mean, lr);
+  rh_replicas_step(replicas, 0, 1, mean, lr, t);
 }
 
 /* Test accuracy of a model with its default options after `rounds` rounds of 512 samples of the default data set. */
@@ -49,7 +49,7 @@ static double train(const char *model_name, int64_t rounds, double lr)
                          .batch = BATCH,
                          .seed = 1,
                          .threads = 2,
-                         .momentum = 0.9};
+                         .optimiser = {.momentum = 0.9}};
   rh_replicas *replicas;
   rh_tree_sum *sum;
   rh_score score;

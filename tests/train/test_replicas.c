@@ -68,8 +68,7 @@ static rh_replicas_def default_def(const rh_model *model)
                            .batch = BATCH,
                            .seed = 5,
                            .threads = 1,
-                           .momentum = 0.9,
-                           .decay = 1e-4};
+                           .optimiser = {.momentum = 0.9, .decay = 1e-4}};
 }
 
 static rh_replicas *new_replicas(const rh_replicas_def *def)
@@ -94,12 +93,12 @@ static double train(rh_replicas *replicas, int64_t from, int64_t to)
     for (int32_t first = 0; first < def->workers; first += chunk) {
       const int32_t count = def->workers - first < chunk ? def->workers - first : chunk;
       assert_int_equal(rh_replicas_gradients(replicas, t, first, count, &grads, loss + first), RH_OK);
-      if (def->copies > 1) rh_replicas_sgd(replicas, first, count, grads, 0.02);
+      if (def->copies > 1) rh_replicas_step(replicas, first, count, grads, 0.02, t);
       for (int32_t i = 0; i < count; i++)
         rh_tree_sum_add(tree, grads + i * def->model->stride);
     }
     rh_tree_sum_end(tree, 1.0 / def->workers, mean);
-    if (def->copies == 1) rh_replicas_sgd(replicas, 0, 1, mean, 0.02);
+    if (def->copies == 1) rh_replicas_step(replicas, 0, 1, mean, 0.02, t);
   }
   for (int32_t i = 0; i < def->workers; i++)
     sum += loss[i] / def->workers;
@@ -193,7 +192,7 @@ static void test_one_copy_equals_many(void **state)
   for (int32_t i = 0; i < N; i++) {
     const size_t bytes = (size_t)model.stride * sizeof(float);
     assert_memory_equal(rh_replicas_parameters(many, i), rh_replicas_parameters(one, i), bytes);
-    assert_memory_equal(rh_replicas_momentum(many, i), rh_replicas_momentum(one, i), bytes);
+    assert_memory_equal(rh_replicas_moment(many, i, 0), rh_replicas_moment(one, i, 0), bytes);
   }
   assert_true(rh_replicas_consensus_distance(one, rh_replicas_parameters(one, 0)) == 0);
   rh_replicas_free(many);
