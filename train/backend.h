@@ -86,7 +86,8 @@ typedef struct rh_backend {
 
   /* y = x w^T + b.       x [R][B][I], w [R][O][I], b [R][O], y [R][B][O] out */
   void (*dense_forward)(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y);
-  /* dw = dy^T x, db = column sums of dy, dx = dy w (skipped when dx.data is NULL). All overwritten. */
+  /* dw = dy^T x, db = column sums of dy (both skipped when dw.data is NULL), dx = dy w (skipped when dx.data is NULL).
+   * All overwritten. */
   void (*dense_backward)(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                          rh_tensor db, rh_tensor dx);
 
@@ -96,7 +97,7 @@ typedef struct rh_backend {
   /* x [R][B][C][H][W], w [R][O][C][K][K], b [R][O], y [R][B][O][H-K+1][W-K+1] out */
   void (*conv_forward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
                        rh_tensor scratch);
-  /* dw, db, dx as in dense_backward; dx skipped when its data is NULL. */
+  /* dw, db, dx as in dense_backward. */
   void (*conv_backward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                         rh_tensor db, rh_tensor dx, rh_tensor scratch);
 
@@ -113,7 +114,7 @@ typedef struct rh_backend {
   /* x [R][B][C][H][W], gain, bias and v [R][C] (v.data NULL for the group norm), y like x, out; y is not x */
   void (*norm_forward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor bias, rh_tensor v,
                        rh_tensor y);
-  /* dgain, dbias, dv (NULL with v) and dx, overwritten; dx, skipped when its data is NULL, is not dy. */
+  /* dgain, dbias, dv (NULL with v; all three skipped when dgain.data is NULL) and dx (likewise; not dy), overwritten. */
   void (*norm_backward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
                         rh_tensor dgain, rh_tensor dbias, rh_tensor dv, rh_tensor dx);
 

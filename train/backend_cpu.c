@@ -82,9 +82,11 @@ static void dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_ten
   const int batch = (int)d->batch, inputs = (int)d->inputs, outputs = (int)d->outputs;
   for (int64_t r = 0; r < count; r++) {
     const float *const in = dy.data + r * dy.stride;
-    sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, batch, 1, in, outputs, x.data + r * x.stride,
-                inputs, 0, dw.data + r * dw.stride, inputs);
+    if (dw.data) {
+      sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
+      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, batch, 1, in, outputs,
+                  x.data + r * x.stride, inputs, 0, dw.data + r * dw.stride, inputs);
+    }
     if (dx.data)
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch, inputs, outputs, 1, in, outputs,
                   w.data + r * w.stride, inputs, 0, dx.data + r * dx.stride, inputs);

@@ -131,16 +131,19 @@ void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor
   }
 }
 
-/* Adds one image's share to dwt [C K K][O] and db; writes its dx unless that is NULL. patches is scratch. */
+/* Adds one image's share to dwt [C K K][O] and db, unless db is NULL; writes its dx, unless that is NULL. patches is
+ * scratch. */
 static void backward_image(const rh_conv *c, const float *x, const float *w, const float *dy, float *dwt, float *db,
                            float *dx, float *patches)
 {
   const int outputs = (int)c->out_channels, rows = (int)patch_rows(c), places = (int)(out_height(c) * out_width(c));
-  for (int64_t o = 0; o < outputs; o++)
-    db[o] += sum_plane(places, dy + o * places);
-  unroll(c, x, patches);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, outputs, places, 1, patches, places, dy, places, 1, dwt,
-              outputs);
+  if (db) {
+    for (int64_t o = 0; o < outputs; o++)
+      db[o] += sum_plane(places, dy + o * places);
+    unroll(c, x, patches);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, outputs, places, 1, patches, places, dy, places, 1, dwt,
+                outputs);
+  }
   if (!dx) return;
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, places, outputs, 1, w, rows, dy, places, 0, patches,
               places);
@@ -153,15 +156,17 @@ void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tenso
   const int64_t in_size = c->in_channels * c->height * c->width, rows = patch_rows(c), outputs = c->out_channels;
   const int64_t out_size = outputs * out_height(c) * out_width(c);
   for (int64_t r = 0; r < count; r++) {
-    float *const dw_r = dw.data + r * dw.stride, *const db_r = db.data + r * db.stride;
+    float *const dw_r = dw.data ? dw.data + r * dw.stride : NULL, *const db_r = dw_r ? db.data + r * db.stride : NULL;
     float *const patches = scratch.data + r * scratch.stride, *const dwt = patches + patches_size(c);
-    memset(dwt, 0, (size_t)(rows * outputs) * sizeof *dwt);
-    memset(db_r, 0, (size_t)outputs * sizeof *db_r);
+    if (dw_r) {
+      memset(dwt, 0, (size_t)(rows * outputs) * sizeof *dwt);
+      memset(db_r, 0, (size_t)outputs * sizeof *db_r);
+    }
     for (int64_t n = 0; n < c->batch; n++)
       backward_image(c, x.data + r * x.stride + n * in_size, w.data + r * w.stride,
                      dy.data + r * dy.stride + n * out_size, dwt, db_r,
                      dx.data ? dx.data + r * dx.stride + n * in_size : NULL, patches);
-    for (int64_t o = 0; o < outputs; o++)
+    for (int64_t o = 0; dw_r && o < outputs; o++)
       for (int64_t row = 0; row < rows; row++)
         dw_r[o * rows + row] = dwt[row * outputs + o];
   }

@@ -39,7 +39,7 @@ static void dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_ten
                            rh_tensor db, rh_tensor dx)
 {
   for (int64_t r = 0; r < count; r++) {
-    for (int64_t o = 0; o < d->outputs; o++) {
+    for (int64_t o = 0; dw.data && o < d->outputs; o++) {
       double bias = 0;
       for (int64_t n = 0; n < d->batch; n++)
         bias += at(dy, r)[n * d->outputs + o];
@@ -142,7 +142,7 @@ static void conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tenso
   (void)scratch;
   const int64_t places = (c->height - c->kernel + 1) * (c->width - c->kernel + 1);
   for (int64_t r = 0; r < count; r++) {
-    for (int64_t o = 0; o < c->out_channels; o++) {
+    for (int64_t o = 0; dw.data && o < c->out_channels; o++) {
       double bias = 0;
       for (int64_t n = 0; n < c->batch; n++)
         for (int64_t place = 0; place < places; place++)

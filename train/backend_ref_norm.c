@@ -152,7 +152,7 @@ void rh_ref_norm_backward(const rh_norm *n, int64_t count, rh_tensor x, rh_tenso
   for (int64_t r = 0; r < count; r++) {
     const float *const in = x.data + r * x.stride, *const a = gain.data + r * gain.stride;
     const float *const slopes = v.data ? v.data + r * v.stride : NULL, *const d = dy.data + r * dy.stride;
-    for (int64_t c = 0; c < n->channels; c++)
+    for (int64_t c = 0; dgain.data && c < n->channels; c++)
       channel_backward(n, c, in, a[c], slopes, d, dgain.data + r * dgain.stride, dbias.data + r * dbias.stride,
                        dv.data ? dv.data + r * dv.stride : NULL);
     for (int64_t b = 0; dx.data && b < n->batch; b++)

@@ -37,8 +37,8 @@ static void forward(const rh_layer *layer, const rh_backend *backend, int64_t ba
                     rh_tensor x, rh_tensor y, rh_tensor scratch)
 {
   const rh_conv c = shape(layer, batch);
-  backend->conv_forward(&c, count, x, (rh_tensor){params.data + layer->weight_offset, params.stride},
-                        (rh_tensor){params.data + layer->bias_offset, params.stride}, y, scratch);
+  backend->conv_forward(&c, count, x, rh_layer_view(params, layer->weight_offset),
+                        rh_layer_view(params, layer->bias_offset), y, scratch);
 }
 
 static void backward(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
@@ -46,9 +46,9 @@ static void backward(const rh_layer *layer, const rh_backend *backend, int64_t b
 {
   (void)y;
   const rh_conv c = shape(layer, batch);
-  backend->conv_backward(&c, count, x, (rh_tensor){params.data + layer->weight_offset, params.stride}, dy,
-                         (rh_tensor){grads.data + layer->weight_offset, grads.stride},
-                         (rh_tensor){grads.data + layer->bias_offset, grads.stride}, dx, scratch);
+  backend->conv_backward(&c, count, x, rh_layer_view(params, layer->weight_offset), dy,
+                         rh_layer_view(grads, layer->weight_offset), rh_layer_view(grads, layer->bias_offset), dx,
+                         scratch);
 }
 
 const rh_layer_kind rh_layer_conv = {.name = "conv",

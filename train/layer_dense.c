@@ -27,8 +27,8 @@ static void forward(const rh_layer *layer, const rh_backend *backend, int64_t ba
 {
   (void)scratch;
   const rh_dense d = shape(layer, batch);
-  backend->dense_forward(&d, count, x, (rh_tensor){params.data + layer->weight_offset, params.stride},
-                         (rh_tensor){params.data + layer->bias_offset, params.stride}, y);
+  backend->dense_forward(&d, count, x, rh_layer_view(params, layer->weight_offset),
+                         rh_layer_view(params, layer->bias_offset), y);
 }
 
 static void backward(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
@@ -36,9 +36,8 @@ static void backward(const rh_layer *layer, const rh_backend *backend, int64_t b
 {
   (void)y, (void)scratch;
   const rh_dense d = shape(layer, batch);
-  backend->dense_backward(&d, count, x, (rh_tensor){params.data + layer->weight_offset, params.stride}, dy,
-                          (rh_tensor){grads.data + layer->weight_offset, grads.stride},
-                          (rh_tensor){grads.data + layer->bias_offset, grads.stride}, dx);
+  backend->dense_backward(&d, count, x, rh_layer_view(params, layer->weight_offset), dy,
+                          rh_layer_view(grads, layer->weight_offset), rh_layer_view(grads, layer->bias_offset), dx);
 }
 
 const rh_layer_kind rh_layer_dense = {.name = "dense",

@@ -32,19 +32,13 @@ static double backward_flop(const rh_layer *layer, bool with_input)
          (double)rh_shape_count(layer->out);
 }
 
-/* A view of a parameter tensor; NULL where the layer has none. */
-static rh_tensor view(rh_tensor row, int64_t offset)
-{
-  return offset < 0 ? (rh_tensor){0} : (rh_tensor){row.data + offset, row.stride};
-}
-
 static void forward(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
                     rh_tensor x, rh_tensor y, rh_tensor scratch)
 {
   (void)scratch;
   const rh_norm n = shape(layer, batch);
-  backend->norm_forward(&n, count, x, view(params, layer->weight_offset), view(params, layer->bias_offset),
-                        view(params, layer->v_offset), y);
+  backend->norm_forward(&n, count, x, rh_layer_view(params, layer->weight_offset),
+                        rh_layer_view(params, layer->bias_offset), rh_layer_view(params, layer->v_offset), y);
 }
 
 static void backward(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
@@ -52,9 +46,9 @@ static void backward(const rh_layer *layer, const rh_backend *backend, int64_t b
 {
   (void)y, (void)scratch; /* y may hold what a rectifier made of it */
   const rh_norm n = shape(layer, batch);
-  backend->norm_backward(&n, count, x, view(params, layer->weight_offset), view(params, layer->v_offset), dy,
-                         view(grads, layer->weight_offset), view(grads, layer->bias_offset),
-                         view(grads, layer->v_offset), dx);
+  backend->norm_backward(&n, count, x, rh_layer_view(params, layer->weight_offset),
+                         rh_layer_view(params, layer->v_offset), dy, rh_layer_view(grads, layer->weight_offset),
+                         rh_layer_view(grads, layer->bias_offset), rh_layer_view(grads, layer->v_offset), dx);
 }
 
 const rh_layer_kind rh_layer_norm = {.name = "norm",

@@ -9,7 +9,7 @@
 
 #include "backend.h"
 #include "option.h"
-#include "rng.h"
+#include "quantise.h"
 
 typedef struct rh_shape {
   int64_t channels, height, width; /* a flat vector of n is n x 1 x 1 */
@@ -40,10 +40,20 @@ typedef struct rh_layer {
   int64_t v_offset; /* slopes of an EvoNorm, as many as its gains; else -1 */
 } rh_layer;
 
+/* A layer's view of rows of parameters or gradients; NULL where there are none, or the layer has no such tensor. */
+static inline rh_tensor rh_layer_view(rh_tensor rows, int64_t offset)
+{
+  return rows.data && offset >= 0 ? (rh_tensor){rows.data + offset, rows.stride} : (rh_tensor){0};
+}
+
 enum { RH_LAYERS_MAX = 32, RH_SEGMENTS_MAX = 96 }; /* a layer has at most three segments */
+
+/* How a model is computed: in f32, or with 8-bit values in its products (int8.h). */
+typedef enum rh_arithmetic { RH_FP32, RH_INT8 } rh_arithmetic;
 
 typedef struct rh_model {
   const char *name;
+  rh_arithmetic arithmetic; /* RH_FP32 unless set after rh_model_end and before any workspace */
   rh_shape input;
   int64_t classes;
   int64_t parameters; /* P */
@@ -67,7 +77,8 @@ struct rh_layer_kind {
   /* x [count][B][in] -> y [count][B][out]; params: the replicas' parameter vectors */
   void (*forward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
                   rh_tensor x, rh_tensor y, rh_tensor scratch);
-  /* dy -> dx (skipped when dx.data is NULL) and the layer's part of grads, overwritten */
+  /* dy -> dx (skipped when dx.data is NULL) and the layer's part of grads (likewise), overwritten; of y only a
+   * rectifier's may be read: others may find it changed */
   void (*backward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
                    rh_tensor x, rh_tensor y, rh_tensor dy, rh_tensor grads, rh_tensor dx, rh_tensor scratch);
 };
@@ -111,6 +122,17 @@ void rh_workspace_free(rh_workspace *workspace);
 int64_t rh_workspace_bytes(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile);
 float *rh_workspace_input(rh_workspace *workspace);    /* [tile][B][input], to be filled by the caller */
 int32_t *rh_workspace_labels(rh_workspace *workspace); /* [tile][B] */
+
+/* What passes in int8 need beside parameters. At first seed, rank and step are 0, and no ranges are kept. */
+typedef struct rh_rounding {
+  uint64_t seed;    /* numbers are drawn from streams of seed, replica, step and layer */
+  uint32_t rank;    /* of the first replica of the tile; the others follow */
+  uint64_t step;    /* < 2^48 */
+  rh_range *ranges; /* [count][layer_count] running ranges of the layers' inputs: followed by a gradient, used by an
+                       evaluation; RH_RANGE_NONE, or NULL for all: the batch's own is used. Borrowed */
+} rh_rounding;
+void rh_workspace_set_rounding(rh_workspace *workspace, const rh_rounding *rounding);
+
 /* From now on this share of the target is spread over all classes in gradients and their losses, not in evaluations;
  * 0 at first. */
 void rh_workspace_smooth_labels(rh_workspace *workspace, double share);

@@ -4,10 +4,14 @@
  * gradient[l] holds the loss's derivative with respect to activation[l]. A rectifier works in place: it shares both
  * buffers with the layer below, whose backward pass does not look at its own output. Nothing is computed below the
  * first layer with parameters.
+ *
+ * In int8, layer l with parameters reads input[l], a quantised copy of activation[l], and quantised parameters; from the
+ * gradient[l+1] that reaches it its parameters' gradients are made first, and only then is it quantised, in place, for
+ * gradient[l]. The copy is separate since the rectifier below needs its own output, not the quantised one.
  */
 #include <stdlib.h>
 
-#include "model.h"
+#include "int8.h"
 
 enum { ALIGNMENT = 16 }; /* elements; 64 bytes */
 
@@ -20,7 +24,16 @@ struct rh_workspace {
   double *loss;
   int64_t *correct;
   rh_tensor activation[RH_LAYERS_MAX + 1], gradient[RH_LAYERS_MAX + 1], scratch;
+  rh_tensor input[RH_LAYERS_MAX]; /* what layer l reads */
+  rh_tensor rounded;              /* [tile][stride of the model]: parameters in int8 */
+  rh_rounding rounding;
 };
+
+/* Whether a layer's passes are those of int8. */
+static bool in_int8(const rh_model *model, int layer)
+{
+  return model->arithmetic == RH_INT8 && model->layers[layer].weight_count > 0;
+}
 
 static int64_t round_up(int64_t elements)
 {
@@ -60,9 +73,12 @@ static int64_t lay_out(rh_workspace *ws, const rh_model *model, char *memory)
   }
   for (int l = 0; l < model->layer_count; l++) {
     const rh_layer *layer = &model->layers[l];
+    ws->input[l] = ws->activation[l];
+    if (in_int8(model, l)) ws->input[l] = take(memory, &used, ws->batch * rh_shape_count(layer->in), ws->tile);
     const int64_t need = layer->kind->scratch ? layer->kind->scratch(layer, ws->backend, ws->batch) : 0;
     if (need > scratch) scratch = need;
   }
+  if (model->arithmetic == RH_INT8) ws->rounded = take(memory, &used, model->stride, ws->tile);
   ws->scratch = take(memory, &used, round_up(scratch), ws->tile); /* each replica's part is aligned */
   ws->labels = (int32_t *)(void *)take(memory, &used, ws->batch * ws->tile, 1).data;
   ws->loss = (double *)(void *)take(memory, &used, 2 * ws->tile, 1).data;
@@ -118,18 +134,33 @@ void rh_workspace_smooth_labels(rh_workspace *workspace, double share)
   workspace->label_smoothing = share;
 }
 
-static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params)
+void rh_workspace_set_rounding(rh_workspace *workspace, const rh_rounding *rounding)
 {
-  for (int l = 0; l < model->layer_count; l++)
-    model->layers[l].kind->forward(&model->layers[l], ws->backend, ws->batch, count, params, ws->activation[l],
+  workspace->rounding = *rounding;
+}
+
+/* samples: of an evaluation, of one replica; 0 in training. */
+static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, int64_t samples, rh_tensor params)
+{
+  if (model->arithmetic == RH_INT8) {
+    rh_int8_parameters(model, count, params, ws->rounded);
+    params = ws->rounded;
+  }
+  for (int l = 0; l < model->layer_count; l++) {
+    if (in_int8(model, l) && samples > 0)
+      rh_int8_evaluated_input(model, l, &ws->rounding, ws->batch, samples, ws->activation[l], ws->input[l]);
+    else if (in_int8(model, l))
+      rh_int8_input(model, l, &ws->rounding, ws->batch, count, ws->activation[l], ws->input[l]);
+    model->layers[l].kind->forward(&model->layers[l], ws->backend, ws->batch, count, params, ws->input[l],
                                    ws->activation[l + 1], ws->scratch);
+  }
 }
 
 static void forward_with_loss(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params, double *loss,
                               int64_t *correct)
 {
   RH_ASSERT(count > 0 && count <= ws->tile);
-  forward_layers(model, ws, count, params);
+  forward_layers(model, ws, count, 0, params);
   ws->backend->softmax_cross_entropy(ws->batch, model->classes, count, ws->activation[model->layer_count], ws->labels,
                                      ws->batch, ws->label_smoothing, ws->gradient[model->layer_count], loss, correct);
 }
@@ -139,15 +170,27 @@ void rh_model_forward(const rh_model *model, rh_workspace *workspace, int64_t co
   forward_with_loss(model, workspace, count, params, workspace->loss, workspace->correct);
 }
 
+static void backward(const rh_model *model, rh_workspace *ws, int l, int64_t count, rh_tensor params, rh_tensor grads,
+                     rh_tensor dx)
+{
+  model->layers[l].kind->backward(&model->layers[l], ws->backend, ws->batch, count, params, ws->input[l],
+                                  ws->activation[l + 1], ws->gradient[l + 1], grads, dx, ws->scratch);
+}
+
 void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int layer, int64_t count, rh_tensor params,
                              rh_tensor grads)
 {
   rh_workspace *ws = workspace;
   RH_ASSERT(layer >= 0 && layer < model->layer_count && count > 0 && count <= ws->tile);
   if (layer < first_trained(model)) return;
-  model->layers[layer].kind->backward(&model->layers[layer], ws->backend, ws->batch, count, params,
-                                      ws->activation[layer], ws->activation[layer + 1], ws->gradient[layer + 1], grads,
-                                      ws->gradient[layer], ws->scratch);
+  if (!in_int8(model, layer)) {
+    backward(model, ws, layer, count, params, grads, ws->gradient[layer]);
+    return;
+  }
+  backward(model, ws, layer, count, ws->rounded, grads, (rh_tensor){0});
+  if (!ws->gradient[layer].data) return;
+  rh_int8_gradient(model, layer, &ws->rounding, ws->batch, count, ws->gradient[layer + 1]);
+  backward(model, ws, layer, count, ws->rounded, (rh_tensor){0}, ws->gradient[layer]);
 }
 
 void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
@@ -162,7 +205,7 @@ void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor
                        int64_t *correct)
 {
   RH_ASSERT(samples > 0 && samples <= workspace->batch);
-  forward_layers(model, workspace, 1, params); /* the whole batch: products of one shape give the same bits */
+  forward_layers(model, workspace, 1, samples, params); /* the whole batch: products of one shape give the same bits */
   workspace->backend->softmax_cross_entropy(samples, model->classes, 1, workspace->activation[model->layer_count],
                                             workspace->labels, workspace->batch, 0, (rh_tensor){0}, loss, correct);
 }

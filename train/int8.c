@@ -1,0 +1,58 @@
+#include "int8.h"
+
+/* Streams of a step: two a layer. Fixed, so that the numbers do not hang on how many layers a model may have. */
+enum { STREAMS = 256 };
+_Static_assert(2 * RH_LAYERS_MAX <= STREAMS, "each layer has a stream for its input and one for its gradient");
+
+/* Stream for the r-th replica of the tile. */
+static rh_rng stream_of(const rh_rounding *rounding, int64_t r, int layer, bool gradient)
+{
+  return rh_rng_stream(rounding->seed, RH_PURPOSE_ROUND, rounding->rank + (uint32_t)r,
+                       rounding->step * STREAMS + 2 * (uint64_t)layer + gradient);
+}
+
+void rh_int8_parameters(const rh_model *model, int64_t count, rh_tensor params, rh_tensor rounded)
+{
+  for (int64_t r = 0; r < count; r++)
+    for (int s = 0; s < model->segment_count; s++) {
+      const rh_segment *segment = &model->segments[s];
+      const float *const x = params.data + r * params.stride + segment->offset;
+      rh_quantise_nearest(rh_range_of(x, segment->count), segment->count, x,
+                          rounded.data + r * rounded.stride + segment->offset);
+    }
+}
+
+void rh_int8_input(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch, int64_t count,
+                   rh_tensor x, rh_tensor y)
+{
+  const int64_t n = rh_shape_count(model->layers[layer].in);
+  for (int64_t r = 0; r < count; r++) {
+    rh_rng rng = stream_of(rounding, r, layer, false);
+    const rh_range range = rh_range_of_samples(x.data + r * x.stride, batch, n);
+    if (rounding->ranges) {
+      rh_range *const running = &rounding->ranges[r * model->layer_count + layer];
+      *running = rh_range_follow(*running, range);
+    }
+    rh_quantise_stochastic(range, &rng, batch * n, x.data + r * x.stride, y.data + r * y.stride);
+  }
+}
+
+void rh_int8_evaluated_input(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch,
+                             int64_t samples, rh_tensor x, rh_tensor y)
+{
+  const int64_t n = rh_shape_count(model->layers[layer].in);
+  rh_range range = rounding->ranges ? rounding->ranges[layer] : RH_RANGE_NONE;
+  if (!rh_range_is_known(range)) range = rh_range_of_samples(x.data, samples, n);
+  rh_quantise_nearest(range, batch * n, x.data, y.data);
+}
+
+void rh_int8_gradient(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch, int64_t count,
+                      rh_tensor dy)
+{
+  const int64_t n = batch * rh_shape_count(model->layers[layer].out);
+  for (int64_t r = 0; r < count; r++) {
+    float *const values = dy.data + r * dy.stride;
+    rh_rng rng = stream_of(rounding, r, layer, true);
+    rh_quantise_stochastic(rh_range_of(values, n), &rng, n, values, values);
+  }
+}
