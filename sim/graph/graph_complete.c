@@ -1,29 +1,22 @@
 /* Complete graph: everybody hears of everybody; W = J, |lambda_2| = 0. */
-#include "graph.h"
+#include "graph_kind.h"
 
-/* 16.8 million edges, sorted in seconds; a million workers would have 10^12, more than any memory. */
-enum { WORKERS_MAX = 4096 };
-
-static rh_status edges(const void *options, int32_t workers, bool directed,
-                       void (*edge)(void *context, int32_t from, int32_t to), void *context)
+static rh_status edges(const rh_graph_def *def, rh_edges *edges)
 {
-  (void)options;
-  (void)directed;
-  if (workers > WORKERS_MAX)
+  const double count = (double)def->workers * (def->workers - 1);
+  if (count > RH_EDGES_MAX)
     return rh_error(RH_EINVAL,
-                    "graph 'complete': %d workers would have %.2g edges; at most %d workers, or another graph", workers,
-                    (double)workers * (workers - 1), WORKERS_MAX);
-  for (int32_t i = 0; i < workers; i++)
-    for (int32_t j = 0; j < workers; j++)
-      if (i != j) edge(context, i, j);
+                    "graph 'complete': %d workers would have %.2g edges; at most 4096 workers, or another graph",
+                    def->workers, count);
+  for (int32_t i = 0; i < def->workers; i++)
+    for (int32_t j = 0; j < i; j++)
+      rh_edges_add_both(edges, i, j);
   return RH_OK;
 }
 
-static double lambda2(const void *options, int32_t workers, bool directed)
+static double lambda2(const rh_graph_def *def)
 {
-  (void)options;
-  (void)workers;
-  (void)directed;
+  (void)def;
   return 0;
 }
 

@@ -5,28 +5,25 @@
  */
 #include <math.h>
 
-#include "graph.h"
+#include "graph_kind.h"
 
-static rh_status edges(const void *options, int32_t workers, bool directed,
-                       void (*edge)(void *context, int32_t from, int32_t to), void *context)
+static rh_status edges(const rh_graph_def *def, rh_edges *edges)
 {
-  (void)options;
-  for (int32_t i = 0; i < workers; i++) {
-    int32_t next = (i + 1) % workers;
-    edge(context, i, next);
-    if (!directed) edge(context, next, i);
+  for (int32_t i = 0; i < def->workers; i++) {
+    int32_t next = (i + 1) % def->workers;
+    rh_edges_add(edges, i, next);
+    if (!def->directed) rh_edges_add(edges, next, i);
   }
   return RH_OK;
 }
 
-static double lambda2(const void *options, int32_t workers, bool directed)
+static double lambda2(const rh_graph_def *def)
 {
-  (void)options;
-  if (directed) return cos(M_PI / workers);
-  if (workers == 2) return 0; /* one neighbour: both weights are 1/2 */
+  if (def->directed) return cos(M_PI / def->workers);
+  if (def->workers == 2) return 0; /* one neighbour: both weights are 1/2 */
   double largest = 0;
-  for (int32_t k = 1; k < workers; k++)
-    largest = fmax(largest, fabs(1 + 2 * cos(2 * M_PI * k / workers)) / 3);
+  for (int32_t k = 1; k < def->workers; k++)
+    largest = fmax(largest, fabs(1 + 2 * cos(2 * M_PI * k / def->workers)) / 3);
   return largest;
 }
 

@@ -6,7 +6,7 @@
 #include <complex.h>
 #include <math.h>
 
-#include "graph.h"
+#include "graph_kind.h"
 
 typedef struct torus_options {
   int64_t rows;
@@ -32,11 +32,10 @@ static int32_t row_count(const torus_options *o, int32_t workers)
   return rows;
 }
 
-static rh_status edges(const void *opaque, int32_t workers, bool directed,
-                       void (*edge)(void *context, int32_t from, int32_t to), void *context)
+static rh_status edges(const rh_graph_def *def, rh_edges *edges)
 {
-  const torus_options *o = opaque;
-  int32_t rows = row_count(o, workers);
+  const torus_options *o = def->options;
+  int32_t workers = def->workers, rows = row_count(o, workers);
   if (rows == 0)
     return rh_error(RH_EINVAL, "graph.rows: %lld rows do not divide %d workers", (long long)o->rows, workers);
   int32_t columns = workers / rows;
@@ -47,18 +46,18 @@ static rh_status edges(const void *opaque, int32_t workers, bool directed,
   for (int32_t i = 0; i < workers; i++) {
     int32_t row = i / columns, column = i % columns;
     int32_t right = row * columns + (column + 1) % columns, down = (row + 1) % rows * columns + column;
-    edge(context, i, right);
-    edge(context, i, down);
-    if (directed) continue;
-    edge(context, right, i);
-    edge(context, down, i);
+    rh_edges_add(edges, i, right);
+    rh_edges_add(edges, i, down);
+    if (def->directed) continue;
+    rh_edges_add(edges, right, i);
+    rh_edges_add(edges, down, i);
   }
   return RH_OK;
 }
 
-static double lambda2(const void *opaque, int32_t workers, bool directed)
+static double lambda2(const rh_graph_def *def)
 {
-  int32_t rows = row_count(opaque, workers);
+  int32_t workers = def->workers, rows = row_count(def->options, workers);
   RH_ASSERT(rows > 0 && "edges() refuses other numbers of workers");
   int32_t columns = workers / rows;
   if (rows < 3 || columns < 3) return -1; /* neighbours coincide: other weights than the formula's */
@@ -66,7 +65,7 @@ static double lambda2(const void *opaque, int32_t workers, bool directed)
   for (int32_t k = 0; k < rows; k++) {
     for (int32_t l = k == 0; l < columns; l++) {
       double s = 2 * M_PI * k / rows, t = 2 * M_PI * l / columns;
-      double modulus = directed ? cabs(1 + cexp(I * s) + cexp(I * t)) / 3 : fabs(1 + 2 * cos(s) + 2 * cos(t)) / 5;
+      double modulus = def->directed ? cabs(1 + cexp(I * s) + cexp(I * t)) / 3 : fabs(1 + 2 * cos(s) + 2 * cos(t)) / 5;
       largest = fmax(largest, modulus);
     }
   }

@@ -4,22 +4,7 @@
 #include <string.h>
 
 #include "cmocka_all.h"
-#include "graph.h"
-
-static rh_graph build(const char *name, int32_t workers, bool directed, int weights, const char *rows)
-{
-  const rh_graph_kind *kind = rh_graph_find(name);
-  assert_non_null(kind);
-  rh_settings settings = {0};
-  if (rows) rh_settings_set(&settings, "graph.rows", rows, "test", NULL);
-  void *options = calloc(1, kind->options_size + 1);
-  assert_int_equal(rh_option_read(kind->options, kind->option_count, "graph", &settings, options), RH_OK);
-  rh_graph graph;
-  assert_int_equal(rh_graph_new(kind, options, workers, directed, weights, &graph), RH_OK);
-  free(options);
-  rh_settings_clear(&settings);
-  return graph;
-}
+#include "graph_build.h"
 
 /* Known values of |lambda_2| (four digits), and the numerical method against each. */
 static void lambda2_equals_known_values(void **state)
@@ -35,7 +20,7 @@ static void lambda2_equals_known_values(void **state)
                {"torus", 16, false, .6000}, {"complete", 9, false, 0},  {"ring", 2, false, 0},
                {"ring", 3, false, 0}};
   for (size_t i = 0; i < RH_COUNT(cases); i++) {
-    rh_graph g = build(cases[i].name, cases[i].workers, cases[i].directed, RH_WEIGHTS_UNIFORM, NULL);
+    rh_graph g = build(cases[i].name, cases[i].workers, cases[i].directed, RH_WEIGHTS_UNIFORM, NULL, NULL);
     double closed, numeric;
     assert_int_equal(rh_graph_lambda2(&g, &closed), RH_OK);
     assert_int_equal(rh_graph_lambda2_numeric(&g, &numeric), RH_OK);
@@ -50,7 +35,7 @@ static void closed_forms_hold_for_many_sizes(void **state)
   (void)state;
   for (int32_t n = 3; n < 40; n++) {
     for (int directed = 0; directed < 2; directed++) {
-      rh_graph g = build("ring", n, directed, RH_WEIGHTS_UNIFORM, NULL);
+      rh_graph g = build("ring", n, directed, RH_WEIGHTS_UNIFORM, NULL, NULL);
       double numeric;
       assert_int_equal(rh_graph_lambda2_numeric(&g, &numeric), RH_OK);
       assert_true(fabs(numeric - g.lambda2) < 2e-6);
@@ -60,7 +45,7 @@ static void closed_forms_hold_for_many_sizes(void **state)
   static const char *const rows[] = {"3", "4", "5"};
   for (size_t r = 0; r < RH_COUNT(rows); r++) {
     for (int directed = 0; directed < 2; directed++) {
-      rh_graph g = build("torus", (int32_t)(7 * atol(rows[r])), directed, RH_WEIGHTS_UNIFORM, rows[r]);
+      rh_graph g = build("torus", (int32_t)(7 * atol(rows[r])), directed, RH_WEIGHTS_UNIFORM, "rows", rows[r]);
       double numeric;
       assert_int_equal(rh_graph_lambda2_numeric(&g, &numeric), RH_OK);
       assert_true(g.lambda2 > 0 && fabs(numeric - g.lambda2) < 2e-6);
@@ -79,7 +64,7 @@ static void weights_are_stochastic(void **state)
     const char *rows;
   } cases[] = {{"ring", 5, NULL}, {"ring", 2, NULL}, {"torus", 6, "2"}, {"torus", 12, NULL}, {"complete", 4, NULL}};
   for (size_t i = 0; i < RH_COUNT(cases); i++) {
-    rh_graph g = build(cases[i].name, cases[i].workers, false, RH_WEIGHTS_METROPOLIS, cases[i].rows);
+    rh_graph g = build(cases[i].name, cases[i].workers, false, RH_WEIGHTS_METROPOLIS, "rows", cases[i].rows);
     double column[16] = {0};
     for (int32_t w = 0; w < g.workers; w++) {
       double row = g.own[w];
@@ -101,7 +86,7 @@ static void weights_are_stochastic(void **state)
 static void torus_neighbours_by_hand(void **state)
 {
   (void)state;
-  rh_graph g = build("torus", 12, false, RH_WEIGHTS_METROPOLIS, "3"); /* 3 x 4; worker 0 in the corner */
+  rh_graph g = build("torus", 12, false, RH_WEIGHTS_METROPOLIS, "rows", "3"); /* 3 x 4; worker 0 in the corner */
   const int32_t expected[] = {1, 3, 4, 8};
   assert_int_equal(g.neighbours.out_offset[1], 4);
   assert_memory_equal(g.neighbours.out, expected, sizeof expected);
@@ -133,13 +118,10 @@ static void a_complete_graph_beyond_memory_is_refused(void **state)
 }
 
 /* Two rings that never meet: a kind of this test. */
-static rh_status split_edges(const void *options, int32_t workers, bool directed,
-                             void (*edge)(void *context, int32_t from, int32_t to), void *context)
+static rh_status split_edges(const rh_graph_def *def, rh_edges *edges)
 {
-  (void)options;
-  (void)directed;
-  for (int32_t i = 0; i < workers; i++)
-    edge(context, i, i ^ 1);
+  for (int32_t i = 0; i < def->workers; i++)
+    rh_edges_add(edges, i, i ^ 1);
   return RH_OK;
 }
 
@@ -149,7 +131,80 @@ static void disconnected_graphs_are_refused(void **state)
   rh_graph_kind kind = {.name = "pairs", .edges = split_edges};
   rh_graph g;
   assert_int_equal(rh_graph_new(&kind, NULL, 4, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
-  assert_non_null(strstr(rh_error_message(), "not connected"));
+  assert_string_equal(rh_error_message(), "graph 'pairs' of 4 workers is not connected: no path leads from worker 0 to "
+                                          "worker 2; add an edge, or choose another graph");
+}
+
+/* 0 <-> 1 <-> 2 -> 3 -> 0: strongly connected, with degrees that differ. A kind of this test. */
+static rh_status uneven_edges(const rh_graph_def *def, rh_edges *edges)
+{
+  (void)def;
+  rh_edges_add_both(edges, 0, 1);
+  rh_edges_add_both(edges, 1, 2);
+  rh_edges_add(edges, 2, 3);
+  rh_edges_add(edges, 3, 0);
+  return RH_OK;
+}
+
+static rh_graph_sequence uneven(int weights)
+{
+  static const rh_graph_kind kind = {.name = "uneven", .edges = uneven_edges};
+  const rh_graph_def def = {.kind = &kind, .workers = 4, .directed = true, .weights = weights};
+  rh_graph_sequence s;
+  assert_int_equal(rh_graph_sequence_new(&def, &s), RH_OK);
+  return s;
+}
+
+/* Out-degrees 1, 2, 2, 1; worker 0 hears of 1 and 3, worker 3 of 2. */
+static void push_weights_by_hand(void **state)
+{
+  (void)state;
+  rh_graph_sequence s = uneven(RH_WEIGHTS_PUSH);
+  const rh_graph *g = rh_graph_at(&s, 7);
+  assert_int_equal(s.period, 1);
+  const double own[] = {1. / 2, 1. / 3, 1. / 3, 1. / 2}, to_0[] = {1. / 3, 1. / 2}, to_3 = 1. / 3;
+  assert_memory_equal(g->own, own, sizeof own);
+  assert_memory_equal(g->weight, to_0, sizeof to_0);
+  assert_memory_equal(&g->weight[g->neighbours.in_offset[3]], &to_3, sizeof to_3);
+  assert_true(rh_graph_mixes(g, RH_MIXING_COLUMNS));
+  assert_false(rh_graph_mixes(g, RH_MIXING_ROWS));
+  assert_false(rh_graph_mixes(g, RH_MIXING_DOUBLY));
+  rh_graph_sequence_clear(&s);
+}
+
+static void wrong_weights_are_refused_with_their_cure(void **state)
+{
+  (void)state;
+  rh_graph_sequence push = uneven(RH_WEIGHTS_PUSH), uniform = uneven(RH_WEIGHTS_UNIFORM);
+  assert_int_equal(rh_graph_sequence_require(&push, RH_MIXING_COLUMNS, "sgp"), RH_OK);
+  assert_int_equal(rh_graph_sequence_require(&uniform, RH_MIXING_ROWS, "dpsgd"), RH_OK);
+  assert_int_equal(rh_graph_sequence_require(&uniform, RH_MIXING_COLUMNS, "sgp"), RH_EINVAL);
+  /* column 0: own 1/3, and 1/3 of worker 1, who hears of 0 and 2 */
+  assert_string_equal(rh_error_message(),
+                      "'sgp' needs columns of mixing weights that sum to 1; with uniform weights column 0 of graph "
+                      "'uneven' sums to 0.666667: use graph.weights: push");
+  assert_int_equal(rh_graph_sequence_require(&uniform, RH_MIXING_DOUBLY, "choco"), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "use graph.weights: metropolis on an undirected graph"));
+  assert_int_equal(rh_graph_sequence_require(&push, RH_MIXING_ROWS, "x"), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "use graph.weights: uniform"));
+  rh_graph_sequence_clear(&push);
+  rh_graph_sequence_clear(&uniform);
+}
+
+/* On a regular graph the three schemes are one. */
+static void a_regular_graph_has_one_set_of_weights(void **state)
+{
+  (void)state;
+  rh_graph a = build("torus", 16, false, RH_WEIGHTS_UNIFORM, NULL, NULL);
+  for (int weights = RH_WEIGHTS_METROPOLIS; weights <= RH_WEIGHTS_PUSH; weights++) {
+    rh_graph b = build("torus", 16, false, weights, NULL, NULL);
+    assert_memory_equal(a.weight, b.weight, 64 * sizeof(double));
+    for (int i = 0; i < 16; i++)
+      assert_true(fabs(a.own[i] - b.own[i]) < 1e-15);
+    assert_true(rh_graph_mixes(&b, RH_MIXING_DOUBLY));
+    rh_graph_clear(&b);
+  }
+  rh_graph_clear(&a);
 }
 
 int main(void)
@@ -162,6 +217,9 @@ int main(void)
       cmocka_unit_test(impossible_graphs_are_refused),
       cmocka_unit_test(disconnected_graphs_are_refused),
       cmocka_unit_test(a_complete_graph_beyond_memory_is_refused),
+      cmocka_unit_test(push_weights_by_hand),
+      cmocka_unit_test(wrong_weights_are_refused_with_their_cure),
+      cmocka_unit_test(a_regular_graph_has_one_set_of_weights),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
