@@ -196,9 +196,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   else
     step(w, s, lr);
   allreduce_append(w, s);
-  w->train_loss = 0;
-  for (int32_t i = 0; i < w->workers; i++)
-    w->train_loss += s->loss[i] / w->workers;
+  rh_world_take_losses(w, s->loss);
   return RH_OK;
 }
 

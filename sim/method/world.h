@@ -52,6 +52,9 @@ typedef struct rh_world {
   double train_loss; /* mean over workers of the round's batch losses */
 } rh_world;
 
+/* world->train_loss = mean of the workers' losses [N], added in the order of ranks. */
+void rh_world_take_losses(rh_world *world, const double *loss);
+
 typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_EACH } rh_copies;
 
 typedef struct rh_method {
