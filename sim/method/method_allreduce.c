@@ -37,7 +37,8 @@ static const rh_option options[] = {
      .kind = RH_OPTION_SWITCH,
      .offset = offsetof(allreduce_options, overlap),
      .fallback = "off",
-     .help = "whether a bucket travels as soon as its gradients exist, while the backward pass goes on"},
+     .help =
+         "whether a bucket travels as soon as its gradients exist, while the backward pass goes on; needs `bucket`"},
     {.name = "gather",
      .kind = RH_OPTION_CHOICE,
      .offset = offsetof(allreduce_options, gather),
@@ -105,6 +106,13 @@ static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_comp
 static double bucket_bytes(const void *options_)
 {
   return ((const allreduce_options *)options_)->bucket_bytes;
+}
+
+static const char *warning(const void *options_, int32_t buckets)
+{
+  if (!((const allreduce_options *)options_)->overlap || buckets > 1) return NULL;
+  return "train.overlap: on changes nothing, since all gradients travel in one bucket; cut them with train.bucket, 1B "
+         "for layer by layer";
 }
 
 /* lr u_i, in place of g_i: what step-ahead compresses. */
@@ -215,6 +223,7 @@ const rh_method rh_method_allreduce = {
     .copies = RH_COPIES_ONE,
     .takes_feedback = true,
     .bucket_bytes = bucket_bytes,
+    .warning = warning,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
