@@ -57,7 +57,6 @@ static void free_state(void *opaque)
   free(s->x);
   free(s->loss);
   free(s->ready);
-  free(s->after);
   free(s);
 }
 
@@ -79,8 +78,7 @@ static rh_status new_state(rh_world *w, void **out)
   s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
   s->loss = calloc(workers, sizeof *s->loss);
   s->ready = calloc(workers * (size_t)w->bucket_count, sizeof *s->ready);
-  s->after = calloc(workers, sizeof *s->after);
-  if (!s->mean || (steps_ahead(w) && !s->x) || !s->loss || !s->ready || !s->after) {
+  if (!s->mean || (steps_ahead(w) && !s->x) || !s->loss || !s->ready) {
     status = rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
     goto done;
   }
