@@ -316,6 +316,8 @@ static rh_status record_start(execution *e)
                           &e->profile, &warnings));
   e->recorder = rh_store_recorder(e->store);
   if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
+  const char *of_method = rh_setup_warning(&e->setup, e->run);
+  if (of_method) RH_TRY(e->recorder.warning(e->recorder.context, of_method));
 done:
   rh_text_clear(&warnings);
   return status;

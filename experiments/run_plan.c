@@ -188,6 +188,15 @@ static void warn_of_unread(const rh_study *study, rh_plan *plan)
   }
 }
 
+/* What is recorded with runs is said before they start, too: once. */
+static void warn_of_runs(rh_plan *plan)
+{
+  for (size_t i = 0; i < plan->count; i++) {
+    const char *warning = plan->list[i].warning;
+    if (warning && !strstr(rh_text_get(&plan->warnings), warning)) rh_text_append(&plan->warnings, "%s\n", warning);
+  }
+}
+
 /* Builds the graph and has the platform and the routes along its edges tried. */
 static rh_status probe(rh_plan_entry *entry)
 {
@@ -283,6 +292,7 @@ static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
   rh_measure_names(&entry->run, setup, &entry->names);
   rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
   entry->parameters = setup->model.parameters;
+  entry->warning = rh_setup_warning(setup, &entry->run);
   entry->backend = setup->backend->name;
   entry->kernel = setup->backend->kernel();
   return check_memory(entry, setup->memory_bytes);
@@ -396,6 +406,7 @@ rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t se
   drop_same(plan);
   warn_of_idle(study, plan);
   warn_of_unread(study, plan);
+  warn_of_runs(plan);
 done:
   if (status != RH_OK) rh_plan_clear(plan);
   return status;

@@ -18,6 +18,7 @@ typedef struct rh_plan_entry {
   uint64_t name_hash;    /* the same, with the last names of paths alone */
   uint64_t files_hash;   /* of the content of all input files */
   int64_t parameters;    /* of the model */
+  const char *warning;   /* recorded with the run; NULL: none. Borrowed for the program's life */
   const char *kernel;    /* of the backend; borrowed for the program's life */
   const char *backend;   /* its name; likewise */
   int64_t least_bytes;   /* memory, predicted */
@@ -29,7 +30,7 @@ typedef struct rh_plan {
   rh_plan_entry *list; /* owned; runs of the same configuration are one entry */
   size_t count;
   size_t twins;     /* runs of the study that are the same as an earlier one */
-  rh_text warnings; /* lines about settings that no run reads */
+  rh_text warnings; /* lines about settings that no run reads, or that change nothing */
 } rh_plan;
 
 /* Resolves and checks all runs of a study: options, files, graphs, platforms and routes (in processes of their own),

@@ -119,6 +119,11 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run)
   return bytes;
 }
 
+const char *rh_setup_warning(const rh_setup *setup, const rh_run *run)
+{
+  return run->method->warning ? run->method->warning(run->method_options, setup->bucket_count) : NULL;
+}
+
 rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
 {
   int32_t workers = (int32_t)run->platform.workers;

@@ -25,6 +25,9 @@ RH_CHECKED rh_status rh_setup_init(const rh_run *run, rh_setup *setup);
 RH_CHECKED rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run);
 void rh_setup_clear(rh_setup *setup);
 
+/* What the method says of its options with these buckets, for whoever reads the results; NULL: nothing. */
+const char *rh_setup_warning(const rh_setup *setup, const rh_run *run);
+
 /* The replicas' definition of a run; partition and stop are left to the caller. Their memory is what run.memory leaves
  * beside the data set and the method's state. */
 rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run);

@@ -10,3 +10,10 @@ const rh_method *rh_method_find(const char *name)
     if (strcmp(rh_methods[i]->name, name) == 0) return rh_methods[i];
   return NULL;
 }
+
+void rh_world_take_losses(rh_world *world, const double *loss)
+{
+  world->train_loss = 0;
+  for (int32_t i = 0; i < world->workers; i++)
+    world->train_loss += loss[i] / world->workers;
+}

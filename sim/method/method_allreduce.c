@@ -37,7 +37,8 @@ static const rh_option options[] = {
      .kind = RH_OPTION_SWITCH,
      .offset = offsetof(allreduce_options, overlap),
      .fallback = "off",
-     .help = "whether a bucket travels as soon as its gradients exist, while the backward pass goes on"},
+     .help =
+         "whether a bucket travels as soon as its gradients exist, while the backward pass goes on; needs `bucket`"},
     {.name = "gather",
      .kind = RH_OPTION_CHOICE,
      .offset = offsetof(allreduce_options, gather),
@@ -56,7 +57,6 @@ static void free_state(void *opaque)
   free(s->x);
   free(s->loss);
   free(s->ready);
-  free(s->after);
   free(s);
 }
 
@@ -78,8 +78,7 @@ static rh_status new_state(rh_world *w, void **out)
   s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
   s->loss = calloc(workers, sizeof *s->loss);
   s->ready = calloc(workers * (size_t)w->bucket_count, sizeof *s->ready);
-  s->after = calloc(workers, sizeof *s->after);
-  if (!s->mean || (steps_ahead(w) && !s->x) || !s->loss || !s->ready || !s->after) {
+  if (!s->mean || (steps_ahead(w) && !s->x) || !s->loss || !s->ready) {
     status = rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
     goto done;
   }
@@ -105,6 +104,13 @@ static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_comp
 static double bucket_bytes(const void *options_)
 {
   return ((const allreduce_options *)options_)->bucket_bytes;
+}
+
+static const char *warning(const void *options_, int32_t buckets)
+{
+  if (!((const allreduce_options *)options_)->overlap || buckets > 1) return NULL;
+  return "train.overlap: on changes nothing, since all gradients travel in one bucket; cut them with train.bucket, 1B "
+         "for layer by layer";
 }
 
 /* lr u_i, in place of g_i: what step-ahead compresses. */
@@ -194,9 +200,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   else
     step(w, s, t, lr);
   allreduce_append(w, s);
-  w->train_loss = 0;
-  for (int32_t i = 0; i < w->workers; i++)
-    w->train_loss += s->loss[i] / w->workers;
+  rh_world_take_losses(w, s->loss);
   return RH_OK;
 }
 
@@ -215,6 +219,7 @@ const rh_method rh_method_allreduce = {
     .copies = RH_COPIES_ONE,
     .takes_feedback = true,
     .bucket_bytes = bucket_bytes,
+    .warning = warning,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,

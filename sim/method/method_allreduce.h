@@ -19,8 +19,7 @@ typedef struct allreduce_state {
   float *x;            /* [stride] the model, with feedback step-ahead; else NULL: it is the replicas' only copy */
   bool averages;       /* this round averages the errors */
   double *loss;        /* [N] */
-  rh_token *ready;     /* [buckets][N] when a bucket's message exists */
-  rh_token *after;     /* [N] */
+  rh_token *ready;     /* [buckets][N] when a bucket's message exists, and later when what came of it has arrived */
 } allreduce_state;
 
 /* Appends what the ranks do in this round, and for how long. */

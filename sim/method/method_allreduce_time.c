@@ -6,7 +6,8 @@
  *
  * Messages that can be added ride all-reduces: one a bucket, or two with computing between them. Others are gathered:
  * by everybody, who decodes them all, or by rank 0, which decodes, averages and answers: in the message's own form
- * where the mean has one, else with 4 bytes a value.
+ * where the mean has one, else with 4 bytes a value. It answers after its own backward pass, so answers follow the
+ * gathering of all buckets, which the backward pass can hide.
  */
 #include "collectives.h"
 #include "method_allreduce.h"
@@ -14,6 +15,13 @@
 static bool charges_coding(const rh_world *w)
 {
   return !w->compressor->lossless;
+}
+
+/* Rank 0 adds the messages, where they must be decoded for that. */
+static bool asks_server(const rh_world *w)
+{
+  const allreduce_options *o = w->method_options;
+  return !w->compressor->sum && o->gather == ALLREDUCE_GATHER_SERVER;
 }
 
 static rh_token *ready_of(const rh_world *w, allreduce_state *s, int32_t bucket)
@@ -60,27 +68,42 @@ static rh_token arrived(rh_world *w, int32_t i)
   return rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
 }
 
-/* One phase of a bucket's sum; after[i] becomes the token of its arrival. */
-static void append_allreduce(rh_world *w, int64_t bytes, int64_t element_bytes, const rh_token *ready, rh_token *after)
+/* One phase of a bucket's sum: it begins at ready[i], and ready[i] becomes the token of its arrival. */
+static void append_allreduce(rh_world *w, int64_t bytes, int64_t element_bytes, rh_token *ready)
 {
   rh_collective c = {.kind = w->allreduce, .size = w->workers, .bytes = bytes, .element_bytes = element_bytes};
   rh_schedule_collective(w->schedule, &c, ready);
   for (int32_t i = 0; i < w->workers; i++)
-    after[i] = arrived(w, i);
+    ready[i] = arrived(w, i);
 }
 
-static void append_gather(rh_world *w, const rh_collective_kind *kind, const int64_t *bytes_of, const rh_token *ready)
+/* A bucket's way to where its mean is formed: to everybody, or to the server. ready[i] becomes the arrival at rank i. */
+static void append_exchange(rh_world *w, allreduce_state *s, int32_t b)
 {
-  rh_collective c = {.kind = kind, .size = w->workers, .bytes = bytes_of[0], .element_bytes = 1, .bytes_of = bytes_of};
+  const rh_summable *sum = w->compressor->sum;
+  rh_token *ready = ready_of(w, s, b);
+  if (sum) {
+    append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 0), sum->element_bytes, ready);
+    return;
+  }
+  const int64_t *bytes_of = rh_aggregate_message_bytes(s->aggregate, b);
+  rh_collective c = {.kind = asks_server(w) ? &rh_gather_direct : w->allgather,
+                     .size = w->workers,
+                     .bytes = bytes_of[0],
+                     .element_bytes = 1,
+                     .bytes_of = bytes_of};
   rh_schedule_collective(w->schedule, &c, ready);
+  for (int32_t i = 0; i < w->workers; i++)
+    ready[i] = arrived(w, i);
 }
 
-/* All decode all messages of a bucket. */
-static void append_all_gather(rh_world *w, allreduce_state *s, int32_t b)
+static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
 {
-  append_gather(w, w->allgather, rh_aggregate_message_bytes(s->aggregate, b), ready_of(w, s, b));
+  const rh_summable *sum = w->compressor->sum;
+  rh_token *ready = ready_of(w, s, b);
   for (int32_t i = 0; i < w->workers; i++)
-    s->after[i] = arrived(w, i);
+    ready[i] = rh_schedule_compute(w->schedule, i, w->seconds.encode_s[b][1], "encode", ready[i]);
+  append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready);
 }
 
 /* Decoding one gathered message of a bucket and adding it to the others. */
@@ -90,83 +113,57 @@ static double add_message_s(const rh_world *w, int32_t b)
 }
 
 /* Rank 0 decodes all messages of a bucket and answers. */
-static void append_server(rh_world *w, allreduce_state *s, int32_t b)
+static void append_answer(rh_world *w, allreduce_state *s, int32_t b)
 {
   const rh_compressor *q = w->compressor;
   const rh_layout *layout = &w->buckets[b].layout;
   const int64_t answer_bytes = q->recodes ? q->bound_bytes(w->compressor_options, layout) : 4 * layout->values;
-  append_gather(w, &rh_gather_direct, rh_aggregate_message_bytes(s->aggregate, b), ready_of(w, s, b));
-  double seconds = add_message_s(w, b) * w->workers + (q->recodes ? w->seconds.encode_s[b][0] : 0);
-  for (int32_t i = 0; i < w->workers; i++)
-    s->after[i] = RH_AT_ONCE;
-  s->after[0] = rh_schedule_compute(w->schedule, 0, seconds, "decode", arrived(w, 0));
-  rh_collective c = {.kind = &rh_broadcast_direct, .size = w->workers, .bytes = answer_bytes, .element_bytes = 1};
-  rh_schedule_collective(w->schedule, &c, s->after);
-  for (int32_t i = 0; i < w->workers; i++)
-    s->after[i] = arrived(w, i);
-}
-
-/* A bucket's way to everybody: s->after[i] is when rank i may decode it. */
-static void append_exchange(rh_world *w, allreduce_state *s, int32_t b)
-{
-  const allreduce_options *o = w->method_options;
-  const rh_summable *sum = w->compressor->sum;
-  if (sum) {
-    append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 0), sum->element_bytes, ready_of(w, s, b), s->after);
-    for (int32_t i = 0; i < w->workers; i++) /* a second phase comes in append_second_phases */
-      ready_of(w, s, b)[i] = s->after[i];
-  } else if (o->gather == ALLREDUCE_GATHER_SERVER) {
-    append_server(w, s, b);
-  } else {
-    append_all_gather(w, s, b);
-  }
-}
-
-static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
-{
-  const rh_summable *sum = w->compressor->sum;
+  const double seconds = add_message_s(w, b) * w->workers + (q->recodes ? w->seconds.encode_s[b][0] : 0);
   rh_token *ready = ready_of(w, s, b);
+  ready[0] = rh_schedule_compute(w->schedule, 0, seconds, "decode", ready[0]);
+  rh_collective c = {.kind = &rh_broadcast_direct, .size = w->workers, .bytes = answer_bytes, .element_bytes = 1};
+  rh_schedule_collective(w->schedule, &c, ready);
   for (int32_t i = 0; i < w->workers; i++)
-    ready[i] = rh_schedule_compute(w->schedule, i, w->seconds.encode_s[b][1], "encode", ready[i]);
-  append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready, ready);
+    ready[i] = arrived(w, i);
 }
 
-/* Decoding what came of a bucket at `after`, and with feedback the own message: what it lost is kept. Of gathered
- * messages the own one is among those that are decoded anyhow. */
-static void append_decode(rh_world *w, int32_t b, const rh_token *after)
+/* Decoding what came of a bucket, and with feedback the own message: what it lost is kept. Of gathered messages the own
+ * one is among those that are decoded anyhow. */
+static void append_decode(rh_world *w, allreduce_state *s, int32_t b)
 {
   if (!charges_coding(w)) return;
-  const allreduce_options *o = w->method_options;
-  const bool gathered = !w->compressor->sum && o->gather == ALLREDUCE_GATHER_ALL;
+  const bool gathered = !w->compressor->sum && !asks_server(w);
   double seconds = gathered ? add_message_s(w, b) * w->workers : 0;
   if (w->compressor->sum || (!gathered && w->compressor->recodes)) seconds += w->seconds.decode_s[b];
   if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) seconds += w->seconds.decode_s[b];
   for (int32_t i = 0; i < w->workers; i++)
-    if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, "decode", after[i]);
+    if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, "decode", ready_of(w, s, b)[i]);
 }
 
 /* The errors' average rides an all-reduce of its own. */
 static void append_error_average(rh_world *w, allreduce_state *s)
 {
+  rh_token *ready = ready_of(w, s, 0);
   for (int32_t i = 0; i < w->workers; i++)
-    s->after[i] = rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
-  append_allreduce(w, 4 * w->model->parameters, 4, s->after, s->after);
+    ready[i] = rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
+  append_allreduce(w, 4 * w->model->parameters, 4, ready);
 }
 
+/* What others wait for goes first: all messages, then all second ones, which are made or answered with what the first
+ * brought, then all decoding. */
 void allreduce_append(rh_world *w, allreduce_state *s)
 {
   const bool two_phases = w->compressor->sum && w->compressor->sum->phases > 1;
   for (int32_t i = 0; i < w->workers; i++)
     append_gradient(w, s, i);
-  for (int32_t b = 0; b < w->bucket_count; b++) {
+  for (int32_t b = 0; b < w->bucket_count; b++)
     append_exchange(w, s, b);
-    if (!two_phases) append_decode(w, b, s->after);
-  }
-  /* what others wait for goes first: all messages, then all decoding */
   for (int32_t b = 0; two_phases && b < w->bucket_count; b++)
     append_second_phase(w, s, b);
-  for (int32_t b = 0; two_phases && b < w->bucket_count; b++)
-    append_decode(w, b, ready_of(w, s, b));
+  for (int32_t b = 0; asks_server(w) && b < w->bucket_count; b++)
+    append_answer(w, s, b);
+  for (int32_t b = 0; b < w->bucket_count; b++)
+    append_decode(w, s, b);
   if (s->averages) append_error_average(w, s);
   for (int32_t i = 0; i < w->workers; i++)
     rh_schedule_compute(w->schedule, i, w->seconds.update_s, "update", arrived(w, i));

@@ -168,9 +168,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   }
   rh_gossip_take(s->gossip);
   append(w, s);
-  w->train_loss = 0;
-  for (int32_t i = 0; i < w->workers; i++)
-    w->train_loss += s->loss[i] / w->workers;
+  rh_world_take_losses(w, s->loss);
 done:
   return status;
 }

@@ -59,6 +59,9 @@ typedef struct rh_world {
   double train_loss; /* mean over workers of the round's batch losses */
 } rh_world;
 
+/* world->train_loss = mean of the workers' losses [N], added in the order of ranks. */
+void rh_world_take_losses(rh_world *world, const double *loss);
+
 typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_GROUPS, RH_COPIES_EACH } rh_copies;
 
 /* What the memory of a method's own state depends on. */
@@ -83,6 +86,8 @@ typedef struct rh_method {
   bool takes_feedback;
   /* Least size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
   double (*bucket_bytes)(const void *options);
+  /* What a reader of the results should know when the model is cut into so many buckets, or NULL; may itself be NULL. */
+  const char *(*warning)(const void *options, int32_t buckets);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
   /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */

@@ -48,6 +48,14 @@ check "overlap: same values" [ "$(sqlite3 one.db "ATTACH 'overlap.db' AS o; SELE
 check "overlap: never slower" [ "$(sqlite3 one.db "ATTACH 'overlap.db' AS o; SELECT count(*) FROM runs a JOIN o.runs b
   USING (compressor) WHERE b.simulated_s <= a.simulated_s * (1 + 1e-12)")" -eq "$count" ]
 
+# Overlap of one bucket does nothing, which is said and recorded
+"$program" run study.yaml --db idle.db --set train.overlap=on --set train.bucket=0B --set compress.name=none \
+  >/dev/null 2>idle.err || { cat idle.err; exit 1; }
+check "overlap of one bucket: said" [ "$(grep -c '^train.overlap: on changes nothing' idle.err)" -eq 1 ]
+check "overlap of one bucket: recorded" [ "$(sqlite3 idle.db "SELECT count(*) FROM warnings
+  WHERE warning LIKE 'train.overlap: on changes nothing%'")" -eq 1 ]
+check "overlap of several buckets: no warning" [ "$(sqlite3 overlap.db "SELECT count(*) FROM warnings")" -eq 0 ]
+
 # A learning rate that sends the parameters to infinity: found, recorded, the run is over. The majority vote moves every
 # parameter by the same small step times the rate, dgc and randomk some of them: they may need all rounds.
 "$program" run study.yaml --db hot.db --set train.lr=1e30 >/dev/null 2>hot.err || { cat hot.err; exit 1; }
