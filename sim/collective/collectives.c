@@ -5,7 +5,9 @@
 #include <string.h>
 
 const rh_collective_kind *const rh_collective_kinds[] = {
-    &rh_allreduce_ring, &rh_allgather_ring, &rh_neighbour_exchange, &rh_gather_direct, &rh_broadcast_direct, NULL};
+    &rh_allreduce_ring,        &rh_allgather_ring,     &rh_neighbour_exchange,
+    &rh_gather_direct,         &rh_broadcast_direct,   &rh_broadcast_binomial,
+    &rh_barrier_dissemination, &rh_allreduce_doubling, NULL};
 
 const rh_collective_kind *rh_collective_find(const char *name)
 {

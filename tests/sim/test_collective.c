@@ -25,36 +25,69 @@ static int64_t value(int32_t p, int64_t i)
   return (int64_t)(p + 1) * 1000003 + i * 7919 % 10007;
 }
 
-/* Executes all steps on x[N][length]: block b of a rank starts at b * block_length, `reduce` adds, else replaces.
- * All sends of a step read before any receive writes, as all transfers of a step start together. */
-static counts execute(const rh_collective *c, int64_t *x, int64_t length, int64_t block_length)
+static int64_t sum_of(int64_t a, int64_t b)
+{
+  return a + b;
+}
+
+static int64_t greatest_of(int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
+static int64_t union_of(int64_t a, int64_t b)
+{
+  return a | b;
+}
+
+/* What p sends in step k, read from x; `to` is -1 where it sends nothing. */
+static message send_of(const rh_collective *c, int32_t p, int64_t k, const int64_t *x, int64_t length,
+                       int64_t block_length)
+{
+  rh_step s;
+  c->kind->step(c, p, k, &s);
+  assert_in_range(s.send_count, 0, 1);
+  if (s.send_count == 0) return (message){.to = -1};
+  assert_in_range(s.send_to[0], 0, c->size - 1);
+  assert_int_not_equal(s.send_to[0], p);
+  message m = {.from = p, .to = s.send_to[0], .block = s.send_block, .bytes = s.send_bytes};
+  m.values = malloc((size_t)block_length * sizeof(int64_t) + 1);
+  memcpy(m.values, x + p * length + s.send_block * block_length, (size_t)block_length * sizeof(int64_t));
+  return m;
+}
+
+/* Executes all steps on x[N][length]: block b of a rank starts at b * block_length, `reduce` combines, else what comes
+ * replaces. All sends of a step read before any receive writes, as all transfers of a step start together. */
+static counts execute(const rh_collective *c, int64_t *x, int64_t length, int64_t block_length,
+                      int64_t (*combine)(int64_t a, int64_t b))
 {
   const int32_t N = c->size;
   const int64_t steps = c->kind->steps(c);
   counts counts = {0};
   message *sent = calloc((size_t)N, sizeof *sent);
   for (int64_t k = 0; k < steps; k++) {
+    int32_t under_way = 0;
     for (int32_t p = 0; p < N; p++) {
-      rh_step s;
-      c->kind->step(c, p, k, &s);
-      assert_int_equal(s.send_count, 1);
-      sent[p] = (message){.from = p, .to = s.send_to[0], .block = s.send_block, .bytes = s.send_bytes};
-      sent[p].values = malloc((size_t)block_length * sizeof(int64_t) + 1);
-      memcpy(sent[p].values, x + p * length + s.send_block * block_length, (size_t)block_length * sizeof(int64_t));
+      sent[p] = send_of(c, p, k, x, length, block_length);
+      if (sent[p].to < 0) continue;
+      under_way++;
       counts.messages++;
-      counts.bytes += s.send_bytes;
+      counts.bytes += sent[p].bytes;
     }
     for (int32_t p = 0; p < N; p++) {
       rh_step s;
       c->kind->step(c, p, k, &s);
-      assert_int_equal(s.receive_count, 1);
+      assert_in_range(s.receive_count, 0, 1);
+      if (s.receive_count == 0) continue;
       const message *m = &sent[s.receive_from[0]];
       assert_int_equal(m->to, p); /* the sender means this rank */
       assert_int_equal(m->block, s.receive_block);
+      under_way--;
       int64_t *into = x + p * length + s.receive_block * block_length;
       for (int64_t i = 0; i < block_length; i++)
-        into[i] = s.reduce ? into[i] + m->values[i] : m->values[i];
+        into[i] = s.reduce ? combine(into[i], m->values[i]) : m->values[i];
     }
+    assert_int_equal(under_way, 0); /* nobody sends to one who does not listen */
     for (int32_t p = 0; p < N; p++)
       free(sent[p].values);
   }
@@ -75,7 +108,7 @@ static void ring_allreduce_sums_exactly(void **state)
         for (int64_t i = 0; i < n; i++)
           x[p * padded + i] = value(p, i);
       const rh_collective c = {.kind = &rh_allreduce_ring, .size = N, .bytes = 4 * n, .element_bytes = 4};
-      const counts counts = execute(&c, x, padded, chunk);
+      const counts counts = execute(&c, x, padded, chunk, sum_of);
       for (int32_t p = 0; p < N; p++)
         for (int64_t i = 0; i < n; i++) {
           int64_t sum = 0;
@@ -109,7 +142,7 @@ static void ring_allgather_delivers_every_message(void **state)
       }
       const rh_collective c = {
           .kind = &rh_allgather_ring, .size = N, .bytes = 0, .element_bytes = 1, .bytes_of = bytes_of};
-      const counts counts = execute(&c, x, N, 1);
+      const counts counts = execute(&c, x, N, 1, sum_of);
       for (int32_t p = 0; p < N; p++)
         for (int32_t q = 0; q < N; q++)
           assert_int_equal(x[p * N + q], value(q, 0));
@@ -228,6 +261,116 @@ static void direct_kinds_reach_the_server_and_come_back(void **state)
   }
 }
 
+/* ceil(log2 N) by the sizes above. */
+static const int32_t rounds_up[] = {0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5};
+
+static void log2_is_rounded_up(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+    assert_int_equal(rh_collective_log2(sizes[s]), rounds_up[s]);
+  assert_int_equal(rh_collective_log2(INT32_MAX), 31);
+}
+
+static void binomial_broadcast_reaches_everybody_once(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    const int64_t lengths[] = {0, 1, N - 1, N, 1000};
+    for (int l = 0; l < 5; l++) {
+      const int64_t n = lengths[l];
+      int64_t *x = calloc((size_t)(N * n + 1), sizeof *x);
+      for (int64_t i = 0; i < n; i++)
+        x[i] = value(0, i);
+      const rh_collective c = {.kind = &rh_broadcast_binomial, .size = N, .bytes = 4 * n, .element_bytes = 4};
+      const counts counts = execute(&c, x, n, n, NULL);
+      for (int32_t p = 0; p < N; p++)
+        for (int64_t i = 0; i < n; i++)
+          assert_int_equal(x[p * n + i], value(0, i));
+      assert_int_equal(rh_broadcast_binomial.steps(&c), rounds_up[s]);
+      assert_int_equal(counts.messages, N - 1);
+      assert_int_equal(counts.bytes, (N - 1) * 4 * n);
+      assert_int_equal(rh_broadcast_binomial.messages(&c), N - 1);
+      assert_int_equal(rh_broadcast_binomial.wire_bytes(&c), (N - 1) * 4 * n);
+      free(x);
+    }
+  }
+}
+
+/* 16 ranks in blocks of 4: three messages leave a block, one into each other block. */
+static void binomial_broadcast_enters_each_block_once(void **state)
+{
+  (void)state;
+  const rh_collective c = {.kind = &rh_broadcast_binomial, .size = 16, .bytes = 1, .element_bytes = 1};
+  int entered[4] = {0};
+  for (int64_t k = 0; k < rh_broadcast_binomial.steps(&c); k++)
+    for (int32_t p = 0; p < 16; p++) {
+      rh_step step;
+      rh_broadcast_binomial.step(&c, p, k, &step);
+      if (step.send_count && step.send_to[0] / 4 != p / 4) entered[step.send_to[0] / 4]++;
+    }
+  const int expected[] = {0, 1, 1, 1};
+  assert_memory_equal(entered, expected, sizeof expected);
+}
+
+/* Each begins with its own bit; whoever leaves has the bits of all. */
+static void dissemination_barrier_lets_nobody_out_early(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    int64_t heard[32];
+    for (int32_t p = 0; p < N; p++)
+      heard[p] = INT64_C(1) << p;
+    const rh_collective c = {.kind = &rh_barrier_dissemination, .size = N, .element_bytes = 1};
+    const counts counts = execute(&c, heard, 1, 1, union_of);
+    for (int32_t p = 0; p < N; p++)
+      assert_int_equal(heard[p], (INT64_C(1) << N) - 1);
+    assert_int_equal(rh_barrier_dissemination.steps(&c), rounds_up[s]);
+    assert_int_equal(counts.messages, N * rounds_up[s]);
+    assert_int_equal(counts.bytes, 0);
+    assert_int_equal(rh_barrier_dissemination.messages(&c), N * rounds_up[s]);
+    assert_int_equal(rh_barrier_dissemination.wire_bytes(&c), 0);
+  }
+}
+
+/* Sums are exact, so each value was added once; the maximum stands for what the collective is used for. */
+static void doubling_allreduce_reduces_exactly(void **state)
+{
+  (void)state;
+  /* 2^L L + 2 r by the sizes above: 1, 2, 2+1, 4, 4+1, 4+2, 4+3, 8, 8+1, 8+5, 16, 32 */
+  static const int64_t messages[] = {0, 2, 4, 8, 10, 12, 14, 24, 26, 34, 64, 160};
+  static const int64_t steps[] = {0, 1, 3, 2, 4, 4, 4, 3, 5, 5, 4, 5};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    const int64_t lengths[] = {0, 1, N - 1, N, 1000};
+    for (int l = 0; l < 10; l++) {
+      const int64_t n = lengths[l % 5];
+      const bool greatest = l >= 5;
+      int64_t *x = calloc((size_t)(N * n + 1), sizeof *x);
+      for (int32_t p = 0; p < N; p++)
+        for (int64_t i = 0; i < n; i++)
+          x[p * n + i] = value((p + (int32_t)i) % N, i);
+      const rh_collective c = {.kind = &rh_allreduce_doubling, .size = N, .bytes = 8 * n, .element_bytes = 8};
+      const counts counts = execute(&c, x, n, n, greatest ? greatest_of : sum_of);
+      for (int32_t p = 0; p < N; p++)
+        for (int64_t i = 0; i < n; i++) {
+          int64_t expected = value(N - 1, i);
+          for (int32_t q = 0; q < N - 1 && !greatest; q++)
+            expected += value(q, i);
+          assert_int_equal(x[p * n + i], expected);
+        }
+      assert_int_equal(rh_allreduce_doubling.steps(&c), steps[s]);
+      assert_int_equal(counts.messages, messages[s]);
+      assert_int_equal(counts.bytes, messages[s] * 8 * n);
+      assert_int_equal(rh_allreduce_doubling.messages(&c), messages[s]);
+      assert_int_equal(rh_allreduce_doubling.wire_bytes(&c), messages[s] * 8 * n);
+      free(x);
+    }
+  }
+}
+
 static void closed_forms_by_hand(void **state)
 {
   (void)state;
@@ -244,6 +387,13 @@ static void closed_forms_by_hand(void **state)
   assert_float_equal(rh_broadcast_direct.closed_form_s(&down, 1, 2), 1 + 5, 1e-12);
   down.size = 1;
   assert_float_equal(rh_broadcast_direct.closed_form_s(&down, 1, 2), 0, 0);
+  /* 5 ranks, 6 bytes: 3 levels of a tree; 3 empty steps; a pair, 2 exchanges, the pair again */
+  rh_collective five = {.kind = &rh_broadcast_binomial, .size = 5, .bytes = 6, .element_bytes = 1};
+  assert_float_equal(rh_broadcast_binomial.closed_form_s(&five, 1, 2), 3 * (1 + 3), 1e-12);
+  assert_float_equal(rh_barrier_dissemination.closed_form_s(&five, 1, 2), 3, 1e-12);
+  assert_float_equal(rh_allreduce_doubling.closed_form_s(&five, 1, 2), 4 * (1 + 3), 1e-12);
+  five.size = 4;
+  assert_float_equal(rh_allreduce_doubling.closed_form_s(&five, 1, 2), 2 * (1 + 3), 1e-12);
 }
 
 static void kinds_are_found_by_name(void **state)
@@ -254,6 +404,9 @@ static void kinds_are_found_by_name(void **state)
   assert_ptr_equal(rh_collective_find("neighbour-exchange"), &rh_neighbour_exchange);
   assert_ptr_equal(rh_collective_find("gather-direct"), &rh_gather_direct);
   assert_ptr_equal(rh_collective_find("broadcast-direct"), &rh_broadcast_direct);
+  assert_ptr_equal(rh_collective_find("broadcast-binomial"), &rh_broadcast_binomial);
+  assert_ptr_equal(rh_collective_find("barrier-dissemination"), &rh_barrier_dissemination);
+  assert_ptr_equal(rh_collective_find("allreduce-doubling"), &rh_allreduce_doubling);
   assert_null(rh_collective_find("lr"));
 }
 
@@ -264,6 +417,11 @@ int main(void)
       cmocka_unit_test(ring_allgather_delivers_every_message),
       cmocka_unit_test(neighbour_exchange_follows_the_graph),
       cmocka_unit_test(direct_kinds_reach_the_server_and_come_back),
+      cmocka_unit_test(log2_is_rounded_up),
+      cmocka_unit_test(binomial_broadcast_reaches_everybody_once),
+      cmocka_unit_test(binomial_broadcast_enters_each_block_once),
+      cmocka_unit_test(dissemination_barrier_lets_nobody_out_early),
+      cmocka_unit_test(doubling_allreduce_reduces_exactly),
       cmocka_unit_test(closed_forms_by_hand),
       cmocka_unit_test(kinds_are_found_by_name),
   };

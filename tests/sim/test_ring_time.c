@@ -1,4 +1,4 @@
-/* On a platform without contention the simulated time of a ring is its closed form. */
+/* On a platform without contention the simulated time of a collective is its closed form. */
 #include "in_process.h"
 
 #include <math.h>
@@ -194,12 +194,61 @@ static void server_takes_its_closed_form(void **state)
   rh_schedule_free(e.schedule);
 }
 
+/* Trees, doubling and dissemination: every step of their longest path takes a + S / B. Steps and messages by hand: with
+ * L = floor(log2 N) and r = N - 2^L, a tree has N-1 messages, a barrier one of each rank a step, doubling 2^L L + 2r.
+ * Doubling with r > 0 is exact where transfers wait for their receiver (allreduce_doubling.c). */
+static void logarithmic_kinds_take_their_closed_forms(void **state)
+{
+  (void)state;
+  static const struct row {
+    int N, up, doubling, doubling_messages;
+  } rows[] = {{2, 1, 1, 2},  {3, 2, 3, 4},  {4, 2, 2, 8},   {5, 3, 4, 10},  {6, 3, 4, 12},   {7, 3, 4, 14},
+              {8, 3, 3, 24}, {9, 4, 5, 26}, {13, 4, 5, 34}, {16, 4, 4, 64}, {32, 5, 5, 160}, {48, 6, 7, 192}};
+  enum { KINDS = 3, S = 82088 };
+  if (in_process_argument == NULL) {
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+      for (int j = 0; j < 2 * KINDS; j++) {
+        const bool doubling = j / 2 == 2, eager = j % 2 == 1, power_of_two = rows[i].up == rows[i].doubling;
+        if (doubling && eager && !power_of_two) continue;
+        char argument[64];
+        snprintf(argument, sizeof argument, "%zu %d %d", i, j / 2, j % 2);
+        in_process_with(__func__, argument);
+      }
+    return;
+  }
+  size_t i;
+  int kind, protocol;
+  assert_int_equal(sscanf(in_process_argument, "%zu %d %d", &i, &kind, &protocol), 3);
+  const struct row r = rows[i];
+  static const rh_collective_kind *const kinds[] = {&rh_broadcast_binomial, &rh_barrier_dissemination,
+                                                    &rh_allreduce_doubling};
+  const int steps[] = {r.up, r.up, r.doubling}, messages[] = {r.N - 1, r.N * r.up, r.doubling_messages};
+  const int64_t bytes = kinds[kind] == &rh_barrier_dissemination ? 0 : S;
+  experiment e = {.collective = {.kind = kinds[kind], .size = r.N, .bytes = bytes, .element_bytes = 4}, .rounds = 1};
+  simulate(&e, protocol ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS);
+  const double seconds = steps[kind] * (latency_s + (double)bytes / bandwidth_Bps);
+  assert_int_equal(e.done, 1);
+  assert_relative(rh_schedule_elapsed_s(e.schedule), seconds);
+  assert_relative(e.last.finish_s - e.last.start_s, seconds);
+  assert_relative(e.last.closed_form_s, seconds);
+  assert_int_equal(e.last.messages, messages[kind]);
+  assert_int_equal(e.last.wire_bytes, messages[kind] * bytes);
+  rh_schedule_free(e.schedule);
+}
+
 /* Alone there is nothing to send, and no time passes; the collective is still told. */
 static void group_of_one_takes_no_time(void **state)
 {
   (void)state;
-  IN_PROCESS();
-  experiment e = {.collective = {.kind = &rh_allreduce_ring, .size = 1, .bytes = 400, .element_bytes = 4}, .rounds = 3};
+  static const char *const names[] = {"allreduce-ring", "broadcast-binomial", "barrier-dissemination",
+                                      "allreduce-doubling"};
+  if (in_process_argument == NULL) {
+    for (int i = 0; i < 4; i++)
+      in_process_with(__func__, names[i]);
+    return;
+  }
+  const rh_collective_kind *kind = rh_collective_find(in_process_argument);
+  experiment e = {.collective = {.kind = kind, .size = 1, .bytes = 400, .element_bytes = 4}, .rounds = 3};
   simulate(&e, RH_PROTOCOL_RENDEZVOUS);
   assert_int_equal(e.done, 3);
   assert_true(rh_schedule_elapsed_s(e.schedule) == 0);
@@ -228,6 +277,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(ring_allgather_takes_its_closed_form),
       cmocka_unit_test(neighbour_exchange_takes_its_closed_form),
       cmocka_unit_test(server_takes_its_closed_form),
+      cmocka_unit_test(logarithmic_kinds_take_their_closed_forms),
       cmocka_unit_test(group_of_one_takes_no_time),
       cmocka_unit_test(empty_messages_take_the_latency),
   };

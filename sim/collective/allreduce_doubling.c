@@ -1,0 +1,95 @@
+/* Recursive-doubling all-reduce: every rank ends with the reduction (sum, maximum) over ranks. For short vectors: the
+ * fewest steps, and every message is the whole vector.
+ *
+ * Symbols     N ranks, p position, k step, L = floor(log2 N), r = N - 2^L, S length of the vector, a latency and B
+ *             bandwidth of the slowest route
+ * 2^L positions take part: from 2r on all, below every odd one, which first reduces what the even one before it sends.
+ * Numbered q = 0 .. 2^L - 1 in order, in step j = 0..L-1 q exchanges its vector with q XOR 2^j, and both reduce. At the
+ * end the odd ones below 2r send the result back. With r = 0 the first and the last step are not there.
+ *
+ * Exact where transfers wait for their receiver. Under the eager protocol, with r > 0, positions that did not wait for an
+ * even one send ahead, and share the port of a receiver that still hears another: its steps take up to 2 S / B longer.
+ *
+ * messages    2^L L + 2r
+ * bytes       S messages
+ * seconds     (L + 2) (a + S / B);  L (a + S / B) if r = 0
+ * source      Thakur, Rabenseifner & Gropp, Optimization of collective communication operations in MPICH,
+ *             IJHPCA 19(1), 2005: recursive doubling, and Rabenseifner's way to a power of two
+ */
+#include "collectives.h"
+
+typedef struct shape {
+  int32_t L; /* exchanges */
+  int32_t r; /* positions beyond a power of two */
+} shape;
+
+static shape shape_of(const rh_collective *c)
+{
+  const int32_t up = rh_collective_log2(c->size);
+  const int32_t L = INT64_C(1) << up == c->size ? up : up - 1;
+  return (shape){.L = L, .r = c->size - (int32_t)(INT64_C(1) << L)};
+}
+
+static int64_t steps(const rh_collective *c)
+{
+  const shape s = shape_of(c);
+  return s.L + (s.r > 0 ? 2 : 0);
+}
+
+/* One message between the even and the odd position of a pair below 2r. */
+static void pass(int32_t p, bool sends, rh_step *step)
+{
+  step->one[0] = p ^ 1;
+  step->send_count = sends;
+  step->receive_count = !sends;
+  step->send_to = step->receive_from = step->one;
+}
+
+static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
+{
+  const shape s = shape_of(c);
+  const bool paired = p<2 * s.r, odd = p % 2 != 0, folded = s.r> 0;
+  *step = (rh_step){.send_bytes = c->bytes};
+  if (folded && k == 0) {
+    step->reduce = true;
+    if (paired) pass(p, !odd, step);
+  } else if (folded && k == s.L + 1) {
+    if (paired) pass(p, odd, step);
+  } else if (!paired || odd) {
+    const int32_t q = paired ? p / 2 : p - s.r;
+    const int32_t other = q ^ (int32_t)(INT64_C(1) << (folded ? k - 1 : k));
+    step->reduce = true;
+    step->one[0] = other < s.r ? 2 * other + 1 : other + s.r;
+    step->send_count = step->receive_count = 1;
+    step->send_to = step->receive_from = step->one;
+  }
+}
+
+static int64_t messages(const rh_collective *c)
+{
+  const shape s = shape_of(c);
+  return (INT64_C(1) << s.L) * s.L + 2 * (int64_t)s.r;
+}
+
+static int64_t wire_bytes(const rh_collective *c)
+{
+  return messages(c) * c->bytes;
+}
+
+static double closed_form_s(const rh_collective *c, double latency_s, double bandwidth_Bps)
+{
+  return (double)steps(c) * (latency_s + (double)c->bytes / bandwidth_Bps);
+}
+
+const rh_collective_kind rh_allreduce_doubling = {
+    .name = "allreduce-doubling",
+    .operation = "all-reduce",
+    .summary = "reduction of a short vector by pairwise exchanges over distances 1, 2, 4, ...",
+    .formula = "(floor(log2 N) + 2) (a + S / B); powers of two: log2 N (a + S / B)",
+    .source = "Thakur, Rabenseifner & Gropp, IJHPCA 19(1), 2005",
+    .steps = steps,
+    .step = step,
+    .messages = messages,
+    .wire_bytes = wire_bytes,
+    .closed_form_s = closed_form_s,
+};
