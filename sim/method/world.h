@@ -42,7 +42,7 @@ typedef struct rh_world {
   double lr_min;          /* smallest learning rate of the schedule */
   int32_t zone_count;     /* innermost zones (nodes) that hold workers */
   const int32_t *zone_of; /* [workers] 0 .. zone_count - 1, in the order of their first ranks; borrowed */
-  const rh_model *model; /* borrowed, as all that follows */
+  const rh_model *model;  /* borrowed, as all that follows */
   rh_replicas *replicas;
   rh_schedule *schedule;
   const rh_graph *graph; /* NULL when the method needs none */
@@ -56,7 +56,14 @@ typedef struct rh_world {
   const void *method_options;
   /* outputs of a round */
   double learning_rate; /* the schedule's before a round; what the method took of it afterwards */
-  double train_loss; /* mean over workers of the round's batch losses */
+  double train_loss;    /* mean over workers of the round's batch losses */
+  /* of methods with phases, set in every round; strings live as long as the method's state, the rest until the next
+   * round */
+  const char *phase;             /* NULL: the method has none */
+  double compression_ratio;      /* current / full number of parameters; 1 when nothing is factored */
+  int32_t rank_count;            /* factored weights */
+  const int64_t *ranks;          /* [rank_count] current rank of each */
+  const char *const *rank_names; /* [rank_count] names of the weights */
 } rh_world;
 
 /* world->train_loss = mean of the workers' losses [N], added in the order of ranks. */
@@ -83,7 +90,10 @@ typedef struct rh_method {
   size_t option_count, options_size;
   bool needs_graph;
   rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
+  /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
+  int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;
+  bool factorises; /* charges split_s, compose_s and project_s */
   /* Least size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
   double (*bucket_bytes)(const void *options);
   /* What a reader of the results should know when the model is cut into so many buckets, or NULL; may itself be NULL. */
@@ -93,15 +103,14 @@ typedef struct rh_method {
   /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);
-  int64_t (*state_bytes)(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                         const void *compressor_options, const rh_layout *layout, int feedback, int threads);
+  int64_t (*state_bytes)(const rh_sizes *sizes);
   /* The model that is evaluated, [stride], where it is not the mean of the replicas; NULL: it is. */
   const float *(*evaluated)(void *state);
   /* One round: t is 0-based, lr the learning rate of this round. */
   RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);
 } rh_method;
 
-extern const rh_method rh_method_allreduce, rh_method_dpsgd;
+extern const rh_method rh_method_ab, rh_method_allreduce, rh_method_dpsgd;
 extern const rh_method *const rh_methods[]; /* NULL-terminated */
 const rh_method *rh_method_find(const char *name);
 
