@@ -148,6 +148,11 @@ static void book_transfer(lane *lane, const operation *operation, const channel 
   round_slot *slot = slot_of(schedule, operation->round);
   slot->time.messages++;
   slot->time.wire_bytes += bytes;
+  const rh_platform *platform = schedule->def.platform;
+  if (rh_platform_zone_of(platform, lane->rank) == rh_platform_zone_of(platform, to->peer))
+    slot->time.within_bytes += bytes;
+  else
+    slot->time.between_bytes += bytes;
   if (operation->kind == OPERATION_COLLECTIVE) {
     operation->use->messages++;
     operation->use->wire_bytes += bytes;

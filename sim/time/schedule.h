@@ -48,9 +48,11 @@ typedef struct rh_collective_time {
 
 typedef struct rh_round_time {
   int64_t round;
-  double first_finish_s;        /* when the first rank finished its operations of the round */
-  double finish_s;              /* when the last one did: final */
-  int64_t messages, wire_bytes; /* sent in operations of this round, all ranks */
+  double first_finish_s; /* when the first rank finished its operations of the round */
+  double finish_s;       /* when the last one did: final */
+  /* sent in operations of this round, all ranks */
+  int64_t messages, wire_bytes;
+  int64_t within_bytes, between_bytes; /* of wire_bytes: both ranks in the same innermost zone, or in different ones */
 } rh_round_time;
 
 /* Seconds of one rank from 0 to its last operation's end. compute + communication - both + waiting = elapsed. */
