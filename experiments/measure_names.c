@@ -41,7 +41,8 @@ void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index
   append_component(m->name, run->model_kind->options, run->model_kind->option_count, run->model_options, out);
   rh_text_append(out, " %" PRId64 "x%" PRId64 "x%" PRId64 " %" PRId64 "/", m->input.height, m->input.width,
                  m->input.channels, m->parameters);
-  if (kind == STEP_FORWARD || kind == STEP_BACKWARD) rh_text_append(out, "batch %" PRId64 "/", run->train.batch);
+  if (kind == STEP_FORWARD || kind == STEP_BACKWARD)
+    rh_text_append(out, "batch %" PRId64 "%s/", run->train.batch, m->arithmetic == RH_INT8 ? " int8" : "");
   if (kind == STEP_ENCODE || kind == STEP_DECODE) {
     append_component(c->name, c->options, c->option_count, run->compressor_options, out);
     rh_text_append(out, "/");
@@ -122,19 +123,22 @@ static double update_flop(const rh_optimiser *o)
   return step + clip;
 }
 
+/* Operations as so many in f32. */
+static double charged_flop(const rh_run *run, rh_work work)
+{
+  return work.flop + work.int8_op / run->time.int8_speedup;
+}
+
 /* Floating point operations of a step, for time.source: flops. One term of a mixing row is a product and a sum; feedback adds the error and takes the next one. */
 static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int index)
 {
   const rh_model *m = &setup->model;
-  const double batch = (double)run->train.batch, values = (double)m->parameters;
+  const double values = (double)m->parameters;
   switch (kind) {
   case STEP_FORWARD:
-    return batch * rh_model_forward_flop(m);
-  case STEP_BACKWARD: {
-    const rh_layer *layer = &m->layers[index];
-    const bool first = layer->weight_offset == 0 || (layer->weight_offset < 0 && index == 0);
-    return batch * layer->kind->backward_flop(layer, !first);
-  }
+    return charged_flop(run, rh_model_forward_work(m, run->train.batch));
+  case STEP_BACKWARD:
+    return charged_flop(run, rh_model_backward_work(m, index, run->train.batch));
   case STEP_UPDATE:
     return update_flop(&run->train.optimiser) * values;
   case STEP_MIX:

@@ -43,6 +43,10 @@ static const rh_option train_rows[] = {
      .help = "rounds to train, fewer if a stop condition holds before"},
     {ROW(rh_train_options, batch), .kind = RH_OPTION_INTEGER, .fallback = "32", .min = 1, .max = 1e6,
      .help = "samples per worker and round"},
+    {ROW(rh_train_options, arithmetic), .kind = RH_OPTION_CHOICE, .fallback = "fp32", .choices = "fp32 int8",
+     .help =
+         "of a training step: int8 quantises weights, activations and their gradients to 8 bits (simulated in f32), "
+         "and keeps f32 master weights and weight gradients"},
     {ROW(rh_train_options, label_smoothing), .kind = RH_OPTION_REAL, .fallback = "0", .min = 0, .max = 1,
      .help = "share of the target that training spreads over all classes; evaluations do not"},
     {ROW(rh_train_options, evaluate_every), .kind = RH_OPTION_INTEGER, .fallback = "10", .min = 1, .max = WHOLE_MAX,
@@ -58,6 +62,11 @@ static const rh_option time_rows[] = {
      .help = "where charged seconds come from: steps timed on this machine once per study, or a cost model"},
     {ROW(rh_time_options, efficiency), .kind = RH_OPTION_REAL, .fallback = "0.3", .min = 0.001, .max = 1,
      .help = "of source flops: the share of a host's speed that training reaches"},
+    {ROW(rh_time_options, int8_speedup), .kind = RH_OPTION_REAL, .fallback = "1", .min = 0.01, .max = 1000,
+     .help =
+         "of source flops with train.arithmetic int8: how much faster a host multiplies 8-bit values than f32, an "
+         "assumption of yours; source measured charges this machine's f32 simulation of them, since no profile of an "
+         "8-bit device is there"},
 };
 
 static const rh_option run_rows[] = {

@@ -28,6 +28,7 @@ typedef struct rh_graph_options {
 
 typedef struct rh_train_options {
   int64_t rounds, batch;
+  int arithmetic; /* enum rh_arithmetic */
   rh_rate rate;
   rh_optimiser optimiser;
   double label_smoothing;    /* share of the target that is spread over all classes, 0..1 */
@@ -37,8 +38,9 @@ typedef struct rh_train_options {
 } rh_train_options;
 
 typedef struct rh_time_options {
-  int source;        /* enum rh_time_source */
-  double efficiency; /* of source flops: share of a host's speed that training reaches, 0..1 */
+  int source;          /* enum rh_time_source */
+  double efficiency;   /* of source flops: share of a host's speed that training reaches, 0..1 */
+  double int8_speedup; /* of source flops: operations on 8-bit values for one on f32 */
 } rh_time_options;
 
 typedef struct rh_run_options {

@@ -78,6 +78,7 @@ done:
 rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run)
 {
   setup->bucket_count = 0;
+  setup->model.arithmetic = (rh_arithmetic)run->train.arithmetic;
   cut_buckets(run, setup);
   return check_compressor(run, setup);
 }

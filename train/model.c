@@ -203,25 +203,3 @@ void rh_model_init_parameters(const rh_model *model, uint64_t seed, float *row)
       row[layer->weight_offset + i] = (float)(deviation * rh_rng_normal(&rng));
   }
 }
-
-/* Softmax cross-entropy of one sample, for each class: maximum, difference, exponential, sum, quotient. */
-enum { LOSS_FLOP = 5, LOSS_BACKWARD_FLOP = 1 };
-
-double rh_model_forward_flop(const rh_model *model)
-{
-  double flop = LOSS_FLOP * (double)model->classes;
-  for (int l = 0; l < model->layer_count; l++)
-    flop += model->layers[l].kind->forward_flop(&model->layers[l]);
-  return flop;
-}
-
-double rh_model_backward_flop(const rh_model *model)
-{
-  double flop = LOSS_BACKWARD_FLOP * (double)model->classes;
-  bool below = false; /* a layer below has parameters: the gradient must reach it */
-  for (int l = 0; l < model->layer_count; l++) {
-    flop += model->layers[l].kind->backward_flop(&model->layers[l], below);
-    below |= model->layers[l].weight_count > 0;
-  }
-  return flop;
-}

@@ -111,8 +111,25 @@ const rh_model_kind *rh_model_find(const char *name); /* NULL if unknown */
  * of norms 1, zero biases; pad zeroed. */
 void rh_model_init_parameters(const rh_model *model, uint64_t seed, float *row);
 
-double rh_model_forward_flop(const rh_model *model);  /* of one sample, loss included */
-double rh_model_backward_flop(const rh_model *model); /* of one sample */
+/* Floating point operations of one sample, loss included, were all in f32. */
+double rh_model_forward_flop(const rh_model *model);
+double rh_model_backward_flop(const rh_model *model);
+
+/* Operations of passes over a batch in the model's arithmetic. In int8 the sums of products of dense and convolution
+ * layers, forward and for dx, are of 8-bit values; the rest is f32: gradients of parameters, norms, rectifiers, pooling,
+ * the loss, and quantising itself (quantise.h has what that counts). */
+typedef struct rh_work {
+  double flop;    /* f32 */
+  double int8_op; /* products and sums of 8-bit values */
+} rh_work;
+rh_work rh_model_forward_work(const rh_model *model, int64_t batch);
+rh_work rh_model_backward_work(const rh_model *model, int layer, int64_t batch); /* of one layer, without the loss */
+rh_work rh_model_step_work(const rh_model *model, int64_t batch);                /* forward and backward, with it */
+
+/* Bytes of the weights in the model's arithmetic, and of the inputs of layers with parameters, which a backward pass
+ * needs; in int8 one a value and 8 a tensor (scale and offset). The f32 master weights are not among them. */
+int64_t rh_model_weight_bytes(const rh_model *model);
+int64_t rh_model_activation_bytes(const rh_model *model, int64_t batch);
 
 /* Workspace of one tile: activations, their gradients, scratch. */
 typedef struct rh_workspace rh_workspace;

@@ -323,6 +323,31 @@ static void test_what_is_not_finite_reaches_the_loss(void **state)
   free(grads);
 }
 
+/* dense1 20 x 12, dense2 12 x 12, dense3 12 x 5, batch 6; P = 252 + 156 + 65 = 473 in six tensors.
+ *
+ *     8 bits, forward     6 x (2 x 240 + 12 + 2 x 144 + 12 + 2 x 60 + 5) = 5502
+ *     8 bits, backward    dx of dense2 and dense3: 6 x (288 + 120) = 2448
+ *     f32, forward        rectifier and loss 6 x (12 + 25) = 222, parameters 9 x 473 = 4257, inputs 12.5 x 6 x 44 = 3300
+ *     f32, backward       dw and db 6 x (480 + 12 + 288 + 12 + 120 + 5) = 5502, loss 30, gradients 12.5 x 6 x 17 = 1275;
+ *                         the rectifier above the first parameters 72 */
+static void test_operations_by_width(void **state)
+{
+  (void)state;
+  rh_model model;
+  build(&model);
+  const rh_work forward = rh_model_forward_work(&model, BATCH), step = rh_model_step_work(&model, BATCH);
+  assert_true(forward.int8_op == 5502 && forward.flop == 222 + 4257 + 3300);
+  assert_true(step.int8_op == 5502 + 2448 && step.flop == forward.flop + 5502 + 30 + 1275 + 72);
+  assert_int_equal(rh_model_weight_bytes(&model), 473 + 6 * 8);
+  assert_int_equal(rh_model_activation_bytes(&model, BATCH), 6 * 44 + 3 * 8);
+  model.arithmetic = RH_FP32;
+  const rh_work f32 = rh_model_step_work(&model, BATCH);
+  assert_true(f32.int8_op == 0);
+  assert_true(f32.flop == BATCH * (rh_model_forward_flop(&model) + rh_model_backward_flop(&model)));
+  assert_int_equal(rh_model_weight_bytes(&model), 4 * 473);
+  assert_int_equal(rh_model_activation_bytes(&model, BATCH), 4 * 6 * 44);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -332,6 +357,7 @@ int main(void)
       cmocka_unit_test(test_running_ranges_follow),
       cmocka_unit_test(test_evaluation_uses_running_ranges),
       cmocka_unit_test(test_what_is_not_finite_reaches_the_loss),
+      cmocka_unit_test(test_operations_by_width),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
