@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-const rh_model_kind *const rh_model_kinds[] = {&rh_model_logreg, &rh_model_mlp, &rh_model_cnn, NULL};
+const rh_model_kind *const rh_model_kinds[] = {&rh_model_logreg, &rh_model_mlp, &rh_model_cnn, &rh_model_vgg, NULL};
 
 const rh_model_kind *rh_model_find(const char *name)
 {

@@ -30,7 +30,7 @@ static rh_status build(const void *options, rh_shape input, int64_t classes, rh_
   const mlp_options *mlp = options;
   rh_status status = RH_OK;
   RH_TRY(rh_model_begin(model, rh_model_mlp.name, input, classes));
-  char name[16];
+  char name[24];
   for (int64_t k = 1; k <= mlp->layers; k++) {
     snprintf(name, sizeof name, "dense%d", (int)k);
     RH_TRY(rh_model_add_dense(model, name, mlp->hidden));

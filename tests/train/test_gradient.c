@@ -261,6 +261,19 @@ static void test_cnn_with_norms(void **state)
   }
 }
 
+/* The least image that it takes, so that the last convolution has one place; 16 channels, then 32 and 64. */
+static void test_vgg(void **state)
+{
+  (void)state;
+  check_kind("vgg", (rh_shape){3, 24, 24}, 1, 10);
+  rh_settings settings = {0};
+  rh_settings_set(&settings, "model.norm", "range-evonorm", "test", NULL);
+  rh_settings_set(&settings, "model.width", "2", "test", NULL);
+  rh_settings_set(&settings, "model.groups", "4", "test", NULL); /* two values each over one place */
+  check_kind_with("vgg", &settings, (rh_shape){1, 24, 26}, 2, 80);
+  rh_settings_clear(&settings);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -277,6 +290,7 @@ int main(void)
       cmocka_unit_test(test_mlp),
       cmocka_unit_test(test_cnn),
       cmocka_unit_test(test_cnn_with_norms),
+      cmocka_unit_test(test_vgg),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
