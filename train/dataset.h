@@ -50,23 +50,31 @@ typedef struct rh_partition {
 } rh_partition;
 
 typedef struct rh_partition_def {
-  int kind;    /* enum rh_partition_kind */
-  double skew; /* 0..1, for RH_PARTITION_SKEW */
+  int kind;     /* enum rh_partition_kind */
+  double skew;  /* 0..1, for RH_PARTITION_SKEW */
+  double alpha; /* > 0, for RH_PARTITION_DIRICHLET and RH_PARTITION_QUANTITY */
 } rh_partition_def;
-enum rh_partition_kind { RH_PARTITION_IID, RH_PARTITION_SKEW };
-extern const rh_option rh_partition_options[]; /* rows `partition` and `skew` of section `data` */
+enum rh_partition_kind { RH_PARTITION_IID, RH_PARTITION_SKEW, RH_PARTITION_DIRICHLET, RH_PARTITION_QUANTITY };
+extern const rh_option rh_partition_options[]; /* rows `partition`, `skew` and `alpha` of section `data` */
 extern const size_t rh_partition_option_count;
+const char *rh_partition_name(int kind); /* as in `choices` of the option */
 
-/* Splits the train part over `workers` ranks in (almost) equal shares.
+/* Splits the train part over `workers` ranks; every sample has one holder, every worker at least one sample.
  *
- * iid         a seeded shuffle, cut into contiguous slices
- * skew s      per class the first s share goes to a class-sorted list, the rest to a shuffled list; every worker gets
- *             an equal contiguous slice of both. s = 0 is IID, s = 1 fully sorted
- * returns     RH_EINVAL if there are fewer samples than workers
- * source      github.com/aparna-aketi/Low_Precision_DL, partition code
+ * iid          a seeded shuffle, cut into contiguous slices; sizes differ by one at most
+ * skew s       per class the first s share goes to a class-sorted list, the rest to a shuffled list; every worker gets
+ *              an equal contiguous slice of both. s = 0 is IID, s = 1 fully sorted
+ * dirichlet a  per class, the shares of the workers are drawn from a Dirichlet distribution of parameter a
+ * quantity a   the workers' shares are drawn once, for all classes: sizes differ, class balances do not
+ * returns      RH_EINVAL if there are fewer samples than workers, or none for some worker in 100 draws
+ * source       skew: github.com/aparna-aketi/Low_Precision_DL, partition code; dirichlet, quantity: Li et al., NIID-Bench,
+ *              ICDE 2022 (arXiv 2102.02079)
  */
 RH_CHECKED rh_status rh_partition_new(const rh_partition_def *def, const rh_dataset *dataset, int32_t workers,
                                       uint64_t seed, rh_partition *partition);
 void rh_partition_clear(rh_partition *partition);
+
+/* How many samples of each class every worker holds: counts [workers][classes]. */
+void rh_partition_class_counts(const rh_partition *partition, const rh_dataset *dataset, int64_t *counts);
 
 #endif

@@ -1,4 +1,4 @@
-/* Generated glyphs, normalising, and partitions: who holds which sample. */
+/* Generated glyphs, and normalising. */
 #include <math.h>
 #include <string.h>
 
@@ -124,153 +124,6 @@ static void glyph_options_out_of_range_are_refused(void **state)
   assert_int_equal(LOAD("glyphs", "", &dataset, "data.noise", "-1"), RH_EINVAL);
 }
 
-/* Partitions ------------------------------------------------------------------------------------------------------- */
-
-/* A data set of labels alone: n samples, label i mod classes. */
-static rh_dataset labels_only(int32_t *labels, int64_t n, int64_t classes)
-{
-  for (int64_t i = 0; i < n; i++) {
-    labels[i] = (int32_t)(i % classes);
-  }
-  return (rh_dataset){.name = "labels", .classes = classes, .train = {n, NULL, labels}};
-}
-
-static rh_partition partition(const rh_dataset *dataset, int kind, double skew, int32_t workers)
-{
-  rh_partition_def def = {kind, skew};
-  rh_partition p;
-  assert_int_equal(rh_partition_new(&def, dataset, workers, 42, &p), RH_OK);
-  return p;
-}
-
-/* Number of different labels that a worker holds. */
-static int classes_held(const rh_partition *p, const rh_dataset *dataset, int32_t worker)
-{
-  int held = 0;
-  bool seen[256] = {false};
-  for (int64_t i = p->offset[worker]; i < p->offset[worker + 1]; i++) {
-    int32_t label = dataset->train.labels[p->indices[i]];
-    held += !seen[label];
-    seen[label] = true;
-  }
-  return held;
-}
-
-static void every_sample_is_held_once_in_equal_shares(void **state)
-{
-  (void)state;
-  static int32_t labels[1003];
-  rh_dataset dataset = labels_only(labels, 1003, 7);
-  const double skews[] = {0, 0.3, 0.8, 1};
-  for (int s = 0; s < 4; s++) {
-    for (int32_t workers = 1; workers <= 1003; workers += workers < 20 ? 1 : 89) {
-      rh_partition p = partition(&dataset, RH_PARTITION_SKEW, skews[s], workers);
-      bool held[1003] = {false};
-      assert_int_equal(p.offset[0], 0);
-      assert_int_equal(p.offset[workers], 1003);
-      for (int32_t w = 0; w < workers; w++) {
-        assert_in_range(p.offset[w + 1] - p.offset[w], 1003 / workers, (1003 + workers - 1) / workers);
-      }
-      for (int i = 0; i < 1003; i++) {
-        assert_false(held[p.indices[i]]);
-        held[p.indices[i]] = true;
-      }
-      rh_partition_clear(&p);
-    }
-  }
-}
-
-static void skew_0_is_iid_and_shuffled(void **state)
-{
-  (void)state;
-  static int32_t labels[1000];
-  rh_dataset dataset = labels_only(labels, 1000, 10);
-  rh_partition iid = partition(&dataset, RH_PARTITION_IID, 0.9, 8);
-  rh_partition skew = partition(&dataset, RH_PARTITION_SKEW, 0, 8);
-  assert_memory_equal(iid.indices, skew.indices, 1000 * sizeof(int32_t));
-  int64_t ascents = 0;
-  for (int i = 0; i + 1 < 1000; i++) {
-    ascents += iid.indices[i] < iid.indices[i + 1];
-  }
-  assert_in_range(ascents, 450, 550); /* of a random order: 499.5, deviation 9.1 */
-  for (int32_t w = 0; w < 8; w++) {
-    assert_int_equal(classes_held(&iid, &dataset, w), 10);
-  }
-  rh_partition_clear(&iid);
-  rh_partition_clear(&skew);
-}
-
-static void skew_1_is_sorted_by_class(void **state)
-{
-  (void)state;
-  static int32_t labels[1000];
-  rh_dataset dataset = labels_only(labels, 1000, 10);
-  rh_partition p = partition(&dataset, RH_PARTITION_SKEW, 1, 8);
-  for (int i = 0; i + 1 < 1000; i++) {
-    assert_true(labels[p.indices[i]] <= labels[p.indices[i + 1]]);
-  }
-  for (int32_t w = 0; w < 8; w++) { /* slices of 125 out of classes of 100 */
-    assert_in_range(classes_held(&p, &dataset, w), 2, 3);
-  }
-  rh_partition_clear(&p);
-}
-
-/* Two classes of 5, skew 0.6: 3 of each class are sorted (0 0 0 1 1 1), 2 of each mixed. Two workers: the first holds
- * three sorted 0s and two mixed ones, the second three sorted 1s and two mixed ones. Three workers: sorted 0 0, 0 1,
- * 1 1; of the 4 mixed ones the last worker takes the odd one. */
-static void a_small_skew_by_hand(void **state)
-{
-  (void)state;
-  int32_t labels[10];
-  rh_dataset dataset = labels_only(labels, 10, 2);
-  rh_partition p = partition(&dataset, RH_PARTITION_SKEW, 0.6, 2);
-  assert_int_equal(p.offset[1], 5);
-  for (int i = 0; i < 3; i++) {
-    assert_int_equal(labels[p.indices[i]], 0);
-    assert_int_equal(labels[p.indices[5 + i]], 1);
-  }
-  rh_partition_clear(&p);
-  p = partition(&dataset, RH_PARTITION_SKEW, 0.6, 3);
-  assert_int_equal(p.offset[1], 3);
-  assert_int_equal(p.offset[2], 6);
-  assert_int_equal(p.offset[3], 10);
-  const int32_t sorted[6] = {0, 0, 0, 1, 1, 1}, at[6] = {0, 1, 3, 4, 6, 7};
-  for (int i = 0; i < 6; i++) {
-    assert_int_equal(labels[p.indices[at[i]]], sorted[i]);
-  }
-  rh_partition_clear(&p);
-}
-
-static void the_seed_decides_the_partition(void **state)
-{
-  (void)state;
-  static int32_t labels[500];
-  rh_dataset dataset = labels_only(labels, 500, 5);
-  rh_partition_def def = {RH_PARTITION_IID, 0};
-  rh_partition a, b, c;
-  assert_int_equal(rh_partition_new(&def, &dataset, 4, 1, &a), RH_OK);
-  assert_int_equal(rh_partition_new(&def, &dataset, 4, 1, &b), RH_OK);
-  assert_int_equal(rh_partition_new(&def, &dataset, 4, 2, &c), RH_OK);
-  assert_memory_equal(a.indices, b.indices, 500 * sizeof(int32_t));
-  assert_memory_not_equal(a.indices, c.indices, 500 * sizeof(int32_t));
-  rh_partition_clear(&a);
-  rh_partition_clear(&b);
-  rh_partition_clear(&c);
-}
-
-static void fewer_samples_than_workers_are_refused(void **state)
-{
-  (void)state;
-  int32_t labels[10];
-  rh_dataset dataset = labels_only(labels, 10, 2);
-  rh_partition_def def = {RH_PARTITION_IID, 0};
-  rh_partition p;
-  assert_int_equal(rh_partition_new(&def, &dataset, 11, 1, &p), RH_EINVAL);
-  assert_non_null(strstr(rh_error_message(), "10 train samples, fewer than the 11 workers"));
-  assert_null(p.indices);
-  assert_int_equal(rh_partition_new(&def, &dataset, 0, 1, &p), RH_EINVAL);
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -280,12 +133,6 @@ int main(void)
       cmocka_unit_test(glyph_classes_are_balanced),
       cmocka_unit_test(upright_glyphs_are_told_apart),
       cmocka_unit_test(glyph_options_out_of_range_are_refused),
-      cmocka_unit_test(every_sample_is_held_once_in_equal_shares),
-      cmocka_unit_test(skew_0_is_iid_and_shuffled),
-      cmocka_unit_test(skew_1_is_sorted_by_class),
-      cmocka_unit_test(a_small_skew_by_hand),
-      cmocka_unit_test(the_seed_decides_the_partition),
-      cmocka_unit_test(fewer_samples_than_workers_are_refused),
   };
   return cmocka_run_group_tests_name("data", tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static double train(const char *model_name, int64_t rounds, double lr)
   rh_model model;
   assert_int_equal(rh_option_read(kind->options, kind->option_count, "model", &none, options), RH_OK);
   assert_int_equal(kind->build(options, dataset.shape, dataset.classes, &model), RH_OK);
-  rh_partition_def iid = {RH_PARTITION_IID, 0};
+  rh_partition_def iid = {.kind = RH_PARTITION_IID};
   rh_partition partition;
   assert_int_equal(rh_partition_new(&iid, &dataset, WORKERS, 1, &partition), RH_OK);
   rh_replicas_def def = {.backend = &rh_backend_cpu,
