@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "clones.h"
+
 #define ROW(field) .name = #field, .offset = offsetof(rh_optimiser, field)
 
 const rh_option rh_optimiser_rows[] = {
@@ -54,14 +56,21 @@ double rh_optimiser_clip(const rh_optimiser *optimiser, double squared_norm)
   return optimiser->clip > 0 && norm > optimiser->clip ? optimiser->clip / norm : 1;
 }
 
-double rh_squared_norm(int64_t n, const float *g)
+enum { LANES = 16 };
+
+/* lane[k] += squares of elements k, k + LANES, ...; n is a multiple of LANES. */
+RH_CLONES static void add_squares(int64_t n, const float *g, double *restrict lane)
 {
-  enum { LANES = 16 };
-  double lane[LANES] = {0}, sum = 0;
-  const int64_t whole = n - n % LANES;
-  for (int64_t i = 0; i < whole; i += LANES)
+  for (int64_t i = 0; i < n; i += LANES)
     for (int64_t k = 0; k < LANES; k++)
       lane[k] += (double)g[i + k] * g[i + k];
+}
+
+double rh_squared_norm(int64_t n, const float *g)
+{
+  double lane[LANES] = {0}, sum = 0;
+  const int64_t whole = n - n % LANES;
+  add_squares(whole, g, lane);
   for (int64_t i = whole; i < n; i++)
     lane[i - whole] += (double)g[i] * g[i];
   for (int64_t k = 0; k < LANES; k++)

@@ -1,44 +1,18 @@
 /* The arenas of N replicas and what is done to all of them. Everything is cut into items that depend on the model, the
  * batch and N alone, each computed by one thread; what is summed over items is summed in a fixed order. */
-#include "replicas.h"
-
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "batches.h"
-#include "hash.h"
+#include "replicas_private.h"
 
 enum {
-  SCORE_BATCH = 64,    /* samples of one evaluation batch: fixed, so that scores do not depend on the training batch */
   CHUNK_TILES = 8,     /* tiles a thread of one chunk, so that threads end together */
   STEP_BLOCK = 1 << 14 /* elements of one item of an optimiser's step; one copy is worked on by all threads */
 };
 
 /* A chunk need not be longer than this: longer ones leave the caches between gradient and update. */
 static const int64_t chunk_bytes_wanted = 4 << 20;
-
-struct rh_replicas {
-  rh_replicas_def def;
-  int64_t chunk, bytes;
-  float *parameters;                  /* [def.copies][stride]; owned */
-  float *moments[RH_MOMENTS_MAX];     /* [def.copies][stride] each that the optimiser keeps, else NULL; owned */
-  int32_t copies;                     /* in use */
-  int32_t *copy_of;                   /* [N]; owned */
-  int32_t *calls;                     /* [N + 1] workers at which calls of the model's passes start; owned */
-  float *grads;                       /* [chunk][stride]; owned */
-  rh_workspace **training, **scoring; /* [threads] each; owned */
-  rh_batches batches;
-  rh_tree_sum *sum; /* owned */
-  double *values;   /* [N] results of items, by worker; owned */
-  int64_t *hits;    /* [N] likewise; owned */
-};
-
-static int64_t row_bytes(const rh_model *model)
-{
-  return model->stride * (int64_t)sizeof(float);
-}
 
 /* Replicas that one call of the model's passes takes. */
 static int64_t tile_of(const rh_replicas_def *def)
@@ -61,6 +35,12 @@ static int64_t copy_bytes(const rh_replicas_def *def)
   return (1 + rh_optimiser_moments(&def->optimiser)) * row_bytes(def->model);
 }
 
+/* Running ranges of activations: of each worker, since each sees its own batches, and a row for their mean. */
+static int64_t range_count(const rh_replicas_def *def)
+{
+  return def->model->arithmetic == RH_INT8 ? ((int64_t)def->workers + 1) * def->model->layer_count : 0;
+}
+
 /* Bytes of everything but the chunk buffer. */
 static int64_t fixed_bytes(const rh_replicas_def *def)
 {
@@ -68,7 +48,8 @@ static int64_t fixed_bytes(const rh_replicas_def *def)
   const int64_t scoring = rh_workspace_bytes(def->model, def->backend, SCORE_BATCH, 1);
   const int64_t per_worker = (int64_t)(sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t));
   return def->copies * copy_bytes(def) + tree_rows(def->workers) * row_bytes(def->model) +
-         def->threads * (training + scoring) + rh_batches_bytes(def->partition) + def->workers * per_worker;
+         def->threads * (training + scoring) + rh_batches_bytes(def->partition) + def->workers * per_worker +
+         range_count(def) * (int64_t)sizeof(rh_range);
 }
 
 /* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches. */
@@ -119,7 +100,7 @@ static void check_def(const rh_replicas_def *def)
   RH_ASSERT(def->model->classes >= def->dataset->classes);
 }
 
-/* Same parameters everywhere, moments zero. */
+/* Same parameters everywhere, moments zero, no ranges. */
 static void set_initial_state(rh_replicas *replicas)
 {
   const rh_model *model = replicas->def.model;
@@ -127,6 +108,8 @@ static void set_initial_state(rh_replicas *replicas)
   for (int32_t i = 1; i < replicas->def.copies; i++)
     memcpy(replicas->parameters + i * model->stride, replicas->parameters, (size_t)row_bytes(model));
   rh_replicas_share(replicas, replicas->def.copies, NULL);
+  for (int64_t i = 0; i < range_count(&replicas->def); i++)
+    replicas->ranges[i] = RH_RANGE_NONE;
 }
 
 /* Everything but the workspaces. Returns whether there was memory. */
@@ -141,6 +124,8 @@ static bool allocate(rh_replicas *replicas)
   replicas->grads = def->backend->alloc((size_t)(replicas->chunk * row_bytes(def->model)));
   replicas->copy_of = calloc(workers, sizeof *replicas->copy_of);
   replicas->calls = calloc(workers + 1, sizeof *replicas->calls);
+  if (range_count(def) > 0)
+    there &= (replicas->ranges = calloc((size_t)range_count(def), sizeof *replicas->ranges)) != NULL;
   replicas->values = calloc(workers, sizeof *replicas->values);
   replicas->hits = calloc(workers, sizeof *replicas->hits);
   replicas->training = calloc((size_t)def->threads, sizeof(rh_workspace *));
@@ -191,6 +176,7 @@ void rh_replicas_free(rh_replicas *replicas)
   free(replicas->scoring);
   free(replicas->copy_of);
   free(replicas->calls);
+  free(replicas->ranges);
   free(replicas->values);
   free(replicas->hits);
   backend->release(replicas->parameters);
@@ -262,16 +248,6 @@ float *rh_replicas_copy_moment(rh_replicas *replicas, int32_t copy, int k)
   return replicas->moments[k] + copy * replicas->def.model->stride;
 }
 
-static bool stopped(const rh_replicas *replicas)
-{
-  return replicas->def.stop && *replicas->def.stop;
-}
-
-static rh_status check_stop(const rh_replicas *replicas)
-{
-  return stopped(replicas) ? rh_error(RH_EINTERRUPTED, "interrupted") : RH_OK;
-}
-
 typedef struct gradients_job {
   rh_replicas *replicas;
   int64_t t;
@@ -313,6 +289,11 @@ static bool gradients_call(void *context, int64_t item, int thread)
   const bool same = count == 1 || replicas->copy_of[first] == replicas->copy_of[first + 1];
   const rh_tensor params = {rh_replicas_parameters(replicas, first), same ? 0 : model->stride};
   const rh_tensor grads = {replicas->grads + (first - job->first) * model->stride, model->stride};
+  if (replicas->ranges)
+    rh_workspace_set_rounding(workspace, &(rh_rounding){.seed = replicas->def.seed,
+                                                        .rank = (uint32_t)first,
+                                                        .step = (uint64_t)job->t,
+                                                        .ranges = replicas->ranges + first * model->layer_count});
   rh_model_gradient(model, workspace, count, params, grads, replicas->values + first, replicas->hits + first);
   return true;
 }
@@ -375,127 +356,4 @@ void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float
   step_job job = {replicas, grads, lr, t + 1, first, (def->model->stride + STEP_BLOCK - 1) / STEP_BLOCK};
   if (def->optimiser.clip > 0) def->backend->parallel(count, def->threads, clip_row, &job);
   def->backend->parallel(count * job.blocks, def->threads, step_block, &job);
-}
-
-rh_status rh_replicas_mean(rh_replicas *replicas, float *out)
-{
-  if (replicas->copies == 1) {
-    memcpy(out, replicas->parameters, (size_t)row_bytes(replicas->def.model));
-    return RH_OK;
-  }
-  rh_tree_sum_begin(replicas->sum);
-  for (int32_t i = 0; i < replicas->def.workers; i++) {
-    if (stopped(replicas)) return check_stop(replicas);
-    rh_tree_sum_add(replicas->sum, rh_replicas_parameters(replicas, i));
-  }
-  rh_tree_sum_end(replicas->sum, 1.0 / replicas->def.workers, out);
-  return RH_OK;
-}
-
-/* |x - mean|^2 over n values, n a multiple of 16, in 16 interleaved partial sums. */
-static double squared_distance(int64_t n, const float *x, const float *mean)
-{
-  enum { LANES = 16 };
-  double lane[LANES] = {0}, sum = 0;
-  for (int64_t i = 0; i < n; i += LANES)
-    for (int64_t k = 0; k < LANES; k++) {
-      const double d = (double)x[i + k] - mean[i + k];
-      lane[k] += d * d;
-    }
-  for (int64_t k = 0; k < LANES; k++)
-    sum += lane[k];
-  return sum;
-}
-
-typedef struct distance_job {
-  rh_replicas *replicas;
-  const float *mean;
-} distance_job;
-
-/* Item: a copy. */
-static bool distance_of_copy(void *context, int64_t item, int thread)
-{
-  (void)thread;
-  const distance_job *job = context;
-  const float *x = rh_replicas_copy(job->replicas, (int32_t)item);
-  job->replicas->values[item] = squared_distance(job->replicas->def.model->stride, x, job->mean);
-  return true;
-}
-
-double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean)
-{
-  const rh_replicas_def *def = &replicas->def;
-  if (replicas->copies == 1) return 0;
-  distance_job job = {replicas, mean};
-  def->backend->parallel(replicas->copies, def->threads, distance_of_copy, &job);
-  double sum = 0;
-  for (int32_t i = 0; i < def->workers; i++)
-    sum += replicas->values[replicas->copy_of[i]];
-  return sqrt(sum / def->workers);
-}
-
-typedef struct score_job {
-  rh_replicas *replicas;
-  const float *parameters;
-  const rh_samples *samples;
-  int64_t count; /* of samples */
-  double *loss;  /* [batches] */
-  int64_t *hits; /* [batches] */
-} score_job;
-
-/* Item: a batch of samples. */
-static bool score_batch(void *context, int64_t item, int thread)
-{
-  const score_job *job = context;
-  const rh_replicas_def *def = &job->replicas->def;
-  rh_workspace *workspace = job->replicas->scoring[thread];
-  const int64_t from = item * SCORE_BATCH, n = job->count - from < SCORE_BATCH ? job->count - from : SCORE_BATCH;
-  int32_t indices[SCORE_BATCH];
-  if (stopped(job->replicas)) return false;
-  for (int64_t i = 0; i < n; i++)
-    indices[i] = (int32_t)(from + i);
-  rh_samples_gather(def->dataset, job->samples, indices, n, rh_workspace_input(workspace),
-                    rh_workspace_labels(workspace));
-  const rh_tensor params = {(float *)job->parameters, 0};
-  rh_model_evaluate(def->model, workspace, params, n, &job->loss[item], &job->hits[item]);
-  job->loss[item] *= (double)n; /* sum, not mean: the last batch may be shorter */
-  return true;
-}
-
-rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, const rh_samples *samples, int64_t limit,
-                            rh_score *score)
-{
-  rh_status status = RH_OK;
-  const int64_t count = limit > 0 && limit < samples->count ? limit : samples->count;
-  const int64_t batches = (count + SCORE_BATCH - 1) / SCORE_BATCH;
-  RH_ASSERT(count > 0);
-  score_job job = {.replicas = replicas, .parameters = parameters, .samples = samples, .count = count};
-  job.loss = calloc((size_t)batches, sizeof *job.loss);
-  job.hits = calloc((size_t)batches, sizeof *job.hits);
-  if (!job.loss || !job.hits) {
-    status = rh_error(RH_ENOMEM, "no memory to score %" PRId64 " samples", count);
-    goto done;
-  }
-  replicas->def.backend->parallel(batches, replicas->def.threads, score_batch, &job);
-  RH_TRY(check_stop(replicas));
-  double loss = 0;
-  int64_t hits = 0;
-  for (int64_t i = 0; i < batches; i++) {
-    loss += job.loss[i];
-    hits += job.hits[i];
-  }
-  *score = (rh_score){.loss = loss / (double)count, .accuracy = (double)hits / (double)count};
-done:
-  free(job.loss);
-  free(job.hits);
-  return status;
-}
-
-uint64_t rh_replicas_hash(rh_replicas *replicas)
-{
-  const size_t arena = (size_t)(replicas->copies * row_bytes(replicas->def.model));
-  uint64_t hash = rh_hash_bytes(replicas->parameters, arena, 0);
-  for (int k = 0; k < rh_optimiser_moments(&replicas->def.optimiser); k++)
-    hash = rh_hash_bytes(replicas->moments[k], arena, hash);
-  return hash;
 }
