@@ -1,5 +1,5 @@
-/* The operations of norm layers: values worked by hand, and all backends against `ref` on random shapes. Their gradients
- * are held to central differences in test_gradient.c. */
+/* The operations of norm layers: values worked by hand, and all backends against `ref` on random shapes. Their
+ * gradients are held to central differences in test_gradient.c. */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -151,7 +151,8 @@ static void test_constant_input(void **state)
       }
 }
 
-/* A diverged training must show: a NaN spoils its group, wherever it is, and no other. Large values saturate the gate. */
+/* A diverged training must show: a NaN spoils its group, wherever it is, and no other. Large values saturate the gate.
+ */
 static void test_nan_and_large_values(void **state)
 {
   (void)state;
