@@ -75,8 +75,7 @@ static rh_status score_sample(execution *e, rh_evaluation_row *row)
   rh_rng_shuffle(&rng, order, workers);
   for (int32_t k = 0; k < count; k++) {
     rh_score score;
-    const float *x = rh_replicas_parameters(e->replicas, order[k]);
-    RH_TRY(rh_replicas_score(e->replicas, x, &e->setup.dataset.test, replica_samples, &score));
+    RH_TRY(rh_replicas_score_worker(e->replicas, order[k], &e->setup.dataset.test, replica_samples, &score));
     accuracy[k] = score.accuracy;
   }
   gsl_sort(accuracy, 1, (size_t)count);
@@ -162,7 +161,8 @@ static rh_status round_done(void *context, const rh_round_time *time)
   p->row.finish_s = time->finish_s;
   p->row.first_finish_s = time->first_finish_s;
   p->row.messages = time->messages;
-  p->row.wire_bytes = time->wire_bytes;
+  p->row.within_bytes = time->within_bytes;
+  p->row.between_bytes = time->between_bytes;
   RH_TRY(e->recorder.round(e->recorder.context, &p->row));
   if (p->evaluated) {
     p->evaluation.simulated_s = time->finish_s;
@@ -231,7 +231,18 @@ done:
   return status;
 }
 
-/* Values: everything that does not know SimGrid. */
+static rh_status load_platform(execution *e)
+{
+  const rh_run *run = e->run;
+  const rh_platform_def def = {.file = run->platform_path,
+                               .model = run->network.model,
+                               .hostfile = run->hostfile_path,
+                               .deployment = run->deployment_path,
+                               .workers = (int32_t)run->platform.workers};
+  return rh_platform_load(&def, &e->platform);
+}
+
+/* Values: of the platform they know its zones alone. */
 static rh_status prepare_values(execution *e)
 {
   rh_status status = RH_OK;
@@ -242,7 +253,7 @@ static rh_status prepare_values(execution *e)
   if (run->method->needs_graph)
     RH_TRY(rh_graph_new(run->graph_kind, run->graph_kind_options, (int32_t)run->platform.workers, run->graph.directed,
                         run->graph.weights, &e->graph));
-  rh_replicas_def def = rh_setup_replicas(&e->setup, run);
+  rh_replicas_def def = rh_setup_replicas(&e->setup, run, rh_platform_zone_count(e->platform));
   def.partition = &e->partition;
   def.stop = e->stop;
   RH_TRY(rh_replicas_new(&def, &e->replicas));
@@ -263,18 +274,12 @@ static rh_status read_profile(execution *e)
   return status;
 }
 
-/* Time: platform, schedule, and the world in which the method sees both. */
+/* Time: the schedule, and the world in which the method sees both. */
 static rh_status prepare_time(execution *e)
 {
   rh_status status = RH_OK;
   const rh_run *run = e->run;
   RH_TRY(read_profile(e));
-  rh_platform_def platform = {.file = run->platform_path,
-                              .model = run->network.model,
-                              .hostfile = run->hostfile_path,
-                              .deployment = run->deployment_path,
-                              .workers = (int32_t)run->platform.workers};
-  RH_TRY(rh_platform_load(&platform, &e->platform));
   rh_schedule_def schedule = {.platform = e->platform,
                               .protocol = (rh_protocol)run->network.protocol,
                               .lead = LEAD,
@@ -287,6 +292,10 @@ static rh_status prepare_time(execution *e)
   RH_TRY(rh_schedule_new(&schedule, &s));
   e->world = (rh_world){.workers = (int32_t)run->platform.workers,
                         .seed = (uint64_t)run->run.seed,
+                        .rounds = run->train.rounds,
+                        .lr_min = run->train.rate.lr_min,
+                        .zone_count = rh_platform_zone_count(e->platform),
+                        .zone_of = rh_platform_zones(e->platform),
                         .model = &e->setup.model,
                         .replicas = e->replicas,
                         .schedule = s,
@@ -381,6 +390,7 @@ rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
                  .start_wall_s = wall_s(),
                  .reason = "all rounds done"};
   if (!task->store) return rh_error(RH_EINVAL, "the task names no store");
+  RH_TRY(load_platform(&e));
   RH_TRY(prepare_values(&e));
   RH_TRY(prepare_time(&e));
   RH_TRY(record_start(&e));

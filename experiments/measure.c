@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "factor.h"
 #include "measure_private.h"
 
 enum { SAMPLES = 25, WARM_UP = 3 };
@@ -25,6 +26,9 @@ typedef struct bench {
   float *common;                              /* of summable messages, likewise */
   uint8_t *wire;                              /* the longest message or contribution */
   void *scratch;
+  rh_factors factors;              /* at full rank, of methods that factorise */
+  float *factor_a, *factor_b, *da; /* of all of them */
+  float *singular;                 /* [n] of the largest */
   int64_t wire_bytes;
   int index;
 } bench;
@@ -131,9 +135,35 @@ static void run_feedback(bench *b)
   b->setup->backend->add_scaled(b->setup->model.stride, 1, 0, g, y);
 }
 
+static void run_split(bench *b)
+{
+  for (int k = 0; k < b->factors.count; k++) {
+    const rh_factor *f = &b->factors.list[k];
+    /* initial weights are finite: it cannot fail */
+    rh_status status =
+        rh_factor_split(&b->setup->model, f, b->x, b->factor_a + f->a_offset, b->factor_b + f->b_offset, b->singular);
+    RH_ASSERT(status == RH_OK);
+    (void)status;
+  }
+}
+
+static void run_compose(bench *b)
+{
+  for (int k = 0; k < b->factors.count; k++)
+    rh_factor_compose(&b->setup->model, b->setup->backend, &b->factors.list[k], b->factor_a, b->factor_b, b->y);
+}
+
+static void run_project(bench *b)
+{
+  for (int k = 0; k < b->factors.count; k++)
+    rh_factor_gradient_a(&b->setup->model, b->setup->backend, &b->factors.list[k], b->g, b->factor_b, b->da);
+}
+
 static void (*const bodies[])(bench *) = {
-    [STEP_FORWARD] = run_forward, [STEP_BACKWARD] = run_backward, [STEP_UPDATE] = run_update,    [STEP_MIX] = run_mix,
-    [STEP_ENCODE] = run_encode,   [STEP_DECODE] = run_decode,     [STEP_FEEDBACK] = run_feedback};
+    [STEP_FORWARD] = run_forward,   [STEP_BACKWARD] = run_backward, [STEP_UPDATE] = run_update,
+    [STEP_MIX] = run_mix,           [STEP_ENCODE] = run_encode,     [STEP_DECODE] = run_decode,
+    [STEP_FEEDBACK] = run_feedback, [STEP_SPLIT] = run_split,       [STEP_COMPOSE] = run_compose,
+    [STEP_PROJECT] = run_project};
 
 static double time_repeats(bench *b, void (*body)(bench *), int64_t repeats)
 {
@@ -184,6 +214,10 @@ static void bench_clear(bench *b)
   for (size_t i = 0; i < RH_COUNT(rows); i++)
     if (rows[i]) b->setup->backend->release(rows[i]);
   rh_workspace_free(b->workspace);
+  free(b->factor_a);
+  free(b->factor_b);
+  free(b->da);
+  free(b->singular);
   free(b->state);
   free(b->common);
   free(b->wire);
@@ -217,6 +251,22 @@ static rh_status init_messages(bench *b)
   return b->wire && b->scratch && b->state && b->common ? RH_OK : rh_error(RH_ENOMEM, "no memory to time a step");
 }
 
+/* Room for the factors of all weights that the method factorises. */
+static rh_status init_factors(bench *b)
+{
+  const rh_method *method = b->run->method;
+  if (!method->dense_ends) return RH_OK;
+  rh_factors_plan(&b->setup->model, method->dense_ends(b->run->method_options), &b->factors);
+  int64_t largest = 1;
+  for (int k = 0; k < b->factors.count; k++)
+    take_larger(&largest, b->factors.list[k].n);
+  b->factor_a = calloc((size_t)b->factors.a_values + 1, sizeof *b->factor_a);
+  b->factor_b = calloc((size_t)b->factors.b_values + 1, sizeof *b->factor_b);
+  b->da = calloc((size_t)b->factors.a_values + 1, sizeof *b->da);
+  b->singular = calloc((size_t)largest, sizeof *b->singular);
+  return b->factor_a && b->factor_b && b->da && b->singular ? RH_OK : rh_error(RH_ENOMEM, "no memory to time a step");
+}
+
 /* A replica after its first gradient on a real batch: typical values in every buffer. */
 static rh_status bench_init(bench *b)
 {
@@ -225,6 +275,7 @@ static rh_status bench_init(bench *b)
   float **rows[] = {&b->x, &b->g, &b->y, &b->moments[0], &b->moments[1]};
   rh_status status = rh_workspace_new(&s->model, s->backend, b->run->train.batch, 1, &b->workspace);
   if (status == RH_OK) status = init_messages(b);
+  if (status == RH_OK) status = init_factors(b);
   if (status != RH_OK) return status;
   for (int i = 0; i < 3 + rh_optimiser_moments(&b->run->train.optimiser); i++)
     if (!(*rows[i] = s->backend->alloc(row_bytes))) return rh_error(RH_ENOMEM, "no memory to time a step");

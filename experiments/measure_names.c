@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "factor.h"
 #include "measure_private.h"
 
 static const char *const suffixes[] = {
-    [STEP_FORWARD] = "forward", [STEP_BACKWARD] = "backward", [STEP_UPDATE] = "update",    [STEP_MIX] = "mix",
-    [STEP_ENCODE] = "encode",   [STEP_DECODE] = "decode",     [STEP_FEEDBACK] = "feedback"};
+    [STEP_FORWARD] = "forward", [STEP_BACKWARD] = "backward", [STEP_UPDATE] = "update",     [STEP_MIX] = "mix",
+    [STEP_ENCODE] = "encode",   [STEP_DECODE] = "decode",     [STEP_FEEDBACK] = "feedback", [STEP_SPLIT] = "factorise",
+    [STEP_COMPOSE] = "compose", [STEP_PROJECT] = "project"};
 
 /* "qsgd bits=8 bucket=512": a component and the values of its options. */
 static void append_component(const char *name, const rh_option *rows, size_t count, const void *values, rh_text *out)
@@ -47,6 +49,7 @@ void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index
     append_component(c->name, c->options, c->option_count, run->compressor_options, out);
     rh_text_append(out, "/");
   }
+  if (kind >= STEP_SPLIT && !run->method->dense_ends(run->method_options)) rh_text_append(out, "all weights/");
   if (kind == STEP_UPDATE) append_optimiser(&run->train.optimiser, out);
   rh_text_append(out, "%s", suffixes[kind]);
   if (kind == STEP_BACKWARD) rh_text_append(out, " %s", m->layers[index].name);
@@ -82,6 +85,10 @@ bool measure_needs(const rh_run *run, step kind, int index)
     return !run->compressor->lossless;
   case STEP_FEEDBACK:
     return !run->compressor->lossless && run->feedback.kind != RH_FEEDBACK_NONE;
+  case STEP_SPLIT:
+  case STEP_COMPOSE:
+  case STEP_PROJECT:
+    return run->method->dense_ends != NULL;
   default:
     return true;
   }
@@ -151,6 +158,13 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
     return (double)setup->buckets[index].layout.values * run->compressor->decode_flop;
   case STEP_FEEDBACK:
     return 2 * values;
+  case STEP_SPLIT:
+  case STEP_COMPOSE:
+  case STEP_PROJECT: {
+    rh_factors factors;
+    rh_factors_plan(m, run->method->dense_ends(run->method_options), &factors);
+    return kind == STEP_SPLIT ? rh_factors_split_flop(&factors) : rh_factors_product_flop(&factors);
+  }
   case STEP_COUNT:
     break;
   }
@@ -190,6 +204,12 @@ static double *place(rh_step_seconds *s, step kind, int index)
     return &s->decode_s[index];
   case STEP_FEEDBACK:
     return &s->feedback_s;
+  case STEP_SPLIT:
+    return &s->split_s;
+  case STEP_COMPOSE:
+    return &s->compose_s;
+  case STEP_PROJECT:
+    return &s->project_s;
   case STEP_COUNT:
     break;
   }

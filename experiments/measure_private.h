@@ -12,6 +12,9 @@ typedef enum step {
   STEP_ENCODE, /* index: 2 bucket + phase */
   STEP_DECODE, /* index: bucket */
   STEP_FEEDBACK,
+  STEP_SPLIT,   /* SVD of all factored weights */
+  STEP_COMPOSE, /* W = A B of all of them, at full rank */
+  STEP_PROJECT, /* the gradients of all A, at full rank */
   STEP_COUNT
 } step;
 

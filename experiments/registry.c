@@ -71,9 +71,12 @@ static void append_switch(const char *label, bool value, bool json, rh_text *out
 
 static void method_details(const rh_component *component, bool json, rh_text *out)
 {
+  static const char *const copies[] = {[RH_COPIES_ONE] = "one for all workers",
+                                       [RH_COPIES_GROUPS] = "one per group of workers",
+                                       [RH_COPIES_EACH] = "one per worker"};
   const rh_method *method = component->descriptor;
   append_switch("graph", method->needs_graph, json, out);
-  append_text("copies", method->copies == RH_COPIES_ONE ? "one for all workers" : "one per worker", json, out);
+  append_text("copies", copies[method->copies], json, out);
 }
 
 static void compressor_details(const rh_component *component, bool json, rh_text *out)

@@ -108,16 +108,33 @@ void rh_setup_clear(rh_setup *setup)
   *setup = (rh_setup){0};
 }
 
+/* Different replicas that the method keeps. */
+static int32_t copies_of(const rh_run *run, int32_t zones)
+{
+  const int32_t workers = (int32_t)run->platform.workers;
+  if (run->method->copies == RH_COPIES_EACH || run->feedback.kind == RH_FEEDBACK_STEP_AHEAD) return workers;
+  if (run->method->copies == RH_COPIES_ONE) return 1;
+  const int32_t groups = run->method->group_copies(run->method_options, workers, zones);
+  return groups < 1 ? 1 : groups > workers ? workers : groups;
+}
+
 /* Bytes of what is beside the replicas: the data set and what the method keeps. */
-static int64_t other_bytes(const rh_setup *setup, const rh_run *run)
+static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
   const rh_dataset *d = &setup->dataset;
   int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
   int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
-  if (run->method->state_bytes)
-    bytes += run->method->state_bytes(&setup->model, (int32_t)run->platform.workers, run->compressor,
-                                      run->compressor_options, &setup->layout, run->feedback.kind, setup->threads);
-  return bytes;
+  const rh_sizes sizes = {.model = &setup->model,
+                          .workers = (int32_t)run->platform.workers,
+                          .copies = copies_of(run, zones),
+                          .moments = rh_optimiser_moments(&run->train.optimiser),
+                          .compressor = run->compressor,
+                          .compressor_options = run->compressor_options,
+                          .layout = &setup->layout,
+                          .feedback = run->feedback.kind,
+                          .threads = setup->threads,
+                          .method_options = run->method_options};
+  return bytes + (run->method->state_bytes ? run->method->state_bytes(&sizes) : 0);
 }
 
 const char *rh_setup_warning(const rh_setup *setup, const rh_run *run)
@@ -125,16 +142,16 @@ const char *rh_setup_warning(const rh_setup *setup, const rh_run *run)
   return run->method->warning ? run->method->warning(run->method_options, setup->bucket_count) : NULL;
 }
 
-rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
+rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
   int32_t workers = (int32_t)run->platform.workers;
-  int64_t memory_bytes = setup->memory_bytes - other_bytes(setup, run);
+  int64_t memory_bytes = setup->memory_bytes - other_bytes(setup, run, zones);
   return (rh_replicas_def){
       .backend = setup->backend,
       .model = &setup->model,
       .dataset = &setup->dataset,
       .workers = workers,
-      .copies = run->method->copies == RH_COPIES_EACH || run->feedback.kind == RH_FEEDBACK_STEP_AHEAD ? workers : 1,
+      .copies = copies_of(run, zones),
       .batch = run->train.batch,
       .seed = (uint64_t)run->run.seed,
       .threads = setup->threads,
@@ -146,7 +163,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run)
 
 void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_bytes, int64_t *most_bytes)
 {
-  rh_replicas_def def = rh_setup_replicas(setup, run);
+  rh_replicas_def def = rh_setup_replicas(setup, run, 0);
   /* what a prediction needs of a partition: how many samples there are */
   int64_t *offset = calloc((size_t)def.workers + 1, sizeof *offset);
   RH_ASSERT(offset && "memory is exhausted");
@@ -155,6 +172,6 @@ void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_b
   def.partition = &partition;
   rh_replicas_predict(&def, least_bytes, most_bytes);
   free(offset);
-  *least_bytes += other_bytes(setup, run);
-  *most_bytes += other_bytes(setup, run);
+  *least_bytes += other_bytes(setup, run, 0);
+  *most_bytes += other_bytes(setup, run, 0);
 }

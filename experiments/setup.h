@@ -28,9 +28,9 @@ void rh_setup_clear(rh_setup *setup);
 /* What the method says of its options with these buckets, for whoever reads the results; NULL: nothing. */
 const char *rh_setup_warning(const rh_setup *setup, const rh_run *run);
 
-/* The replicas' definition of a run; partition and stop are left to the caller. Their memory is what run.memory leaves
- * beside the data set and the method's state. */
-rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run);
+/* The replicas' definition of a run on a platform whose workers are in so many zones (0: not known yet); partition and
+ * stop are left to the caller. Their memory is what run.memory leaves beside the data set and the method's state. */
+rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int32_t zones);
 
 /* Bytes that the run would take at least, and with the largest useful chunk: data set, replicas, method's state. */
 void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_bytes, int64_t *most_bytes);

@@ -157,16 +157,16 @@ void rh_aggregate_free(rh_aggregate *a)
   free(a);
 }
 
-int64_t rh_aggregate_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                           const void *compressor_options, const rh_layout *layout, int feedback, int threads)
+int64_t rh_aggregate_bytes(const rh_sizes *z)
 {
-  const int64_t row = model->stride * (int64_t)sizeof(float);
-  int64_t levels = 2 + threads + (compressor->sum ? slice_of(workers, threads) : 0); /* decoded; contributions */
-  for (int32_t n = workers; n > 1; n /= 2)
+  const int64_t row = z->model->stride * (int64_t)sizeof(float);
+  int64_t levels = 2 + z->threads; /* decoded */
+  if (z->compressor->sum) levels += slice_of(z->workers, z->threads);
+  for (int32_t n = z->workers; n > 1; n /= 2)
     levels++;
-  return levels * row + threads * rh_coder_thread_bytes(compressor, compressor_options, layout) +
-         workers * (rh_coder_worker_bytes(compressor, compressor_options, layout) +
-                    (keeps_vectors(compressor, feedback) ? row : 0));
+  return levels * row + z->threads * rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout) +
+         z->workers * (rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
+                       (keeps_vectors(z->compressor, z->feedback) ? row : 0));
 }
 
 static float *kept_of(const rh_aggregate *a, int32_t worker)

@@ -18,8 +18,7 @@ typedef struct rh_aggregate rh_aggregate;
 RH_CHECKED rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate);
 void rh_aggregate_free(rh_aggregate *aggregate);
 /* Bytes that an aggregate takes, for predictions. */
-int64_t rh_aggregate_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                           const void *compressor_options, const rh_layout *layout, int feedback, int threads);
+int64_t rh_aggregate_bytes(const rh_sizes *sizes);
 
 /* One round: begin, give all workers' vectors (rows of `count` x stride, overwritten) in rank order, end. */
 void rh_aggregate_begin(rh_aggregate *aggregate, int64_t t);

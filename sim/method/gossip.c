@@ -80,12 +80,11 @@ void rh_gossip_free(rh_gossip *g)
   free(g);
 }
 
-int64_t rh_gossip_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor, const void *options,
-                        const rh_layout *layout, int threads)
+int64_t rh_gossip_bytes(const rh_sizes *z)
 {
-  const int64_t row = model->stride * (int64_t)sizeof(float), arenas = compressor->lossless ? 1 : 2;
-  return workers * (arenas * row + rh_coder_worker_bytes(compressor, options, layout)) +
-         threads * (2 * row + rh_coder_thread_bytes(compressor, options, layout));
+  const int64_t row = z->model->stride * (int64_t)sizeof(float), arenas = z->compressor->lossless ? 1 : 2;
+  return z->workers * (arenas * row + rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout)) +
+         z->threads * (2 * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
 }
 
 /* Lossy sending: updates what everybody knows of worker i (h_i, or its decoded model). */

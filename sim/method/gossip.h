@@ -27,8 +27,7 @@ typedef struct rh_gossip rh_gossip;
 RH_CHECKED rh_status rh_gossip_new(const rh_world *world, int message, double consensus_step, rh_gossip **gossip);
 void rh_gossip_free(rh_gossip *gossip);
 /* Bytes that it takes, for predictions. */
-int64_t rh_gossip_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor, const void *options,
-                        const rh_layout *layout, int threads);
+int64_t rh_gossip_bytes(const rh_sizes *sizes);
 
 /* Sends everybody's model of round t and mixes; the replicas keep theirs until rh_gossip_take. */
 void rh_gossip_mix(rh_gossip *gossip, int64_t t);

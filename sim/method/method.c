@@ -2,7 +2,7 @@
 
 #include "world.h"
 
-const rh_method *const rh_methods[] = {&rh_method_allreduce, &rh_method_dpsgd, NULL};
+const rh_method *const rh_methods[] = {&rh_method_ab, &rh_method_allreduce, &rh_method_dpsgd, NULL};
 
 const rh_method *rh_method_find(const char *name)
 {

@@ -91,14 +91,13 @@ done:
   return status;
 }
 
-static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                           const void *compressor_options, const rh_layout *layout, int feedback, int threads)
+static int64_t state_bytes(const rh_sizes *z)
 {
   int64_t rows = 2; /* the mean and x */
-  for (int32_t n = feedback == RH_FEEDBACK_STEP_AHEAD ? workers : 0; n > 0; n /= 2)
+  for (int32_t n = z->feedback == RH_FEEDBACK_STEP_AHEAD ? z->workers : 0; n > 0; n /= 2)
     rows++; /* of the errors' sum */
-  return rh_aggregate_bytes(model, workers, compressor, compressor_options, layout, feedback, threads) +
-         rows * model->stride * (int64_t)sizeof(float) + 32 * (int64_t)workers; /* loss and tokens of each worker */
+  return rh_aggregate_bytes(z) + rows * z->model->stride * (int64_t)sizeof(float) +
+         32 * (int64_t)z->workers; /* loss and tokens of each worker */
 }
 
 static double bucket_bytes(const void *options_)

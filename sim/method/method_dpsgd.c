@@ -79,13 +79,6 @@ static rh_status new_state(rh_world *w, void **out)
   return status;
 }
 
-static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
-                           const void *compressor_options, const rh_layout *layout, int feedback, int threads)
-{
-  (void)feedback; /* refused: differences keep what a message lost */
-  return rh_gossip_bytes(model, workers, compressor, compressor_options, layout, threads);
-}
-
 /* A step of worker i on its gradient, taken at x_i, applied to mix_i. The decay is that of x_i. */
 static void step_mixed(rh_world *w, state *s, int32_t i, float *g_i, double lr, int64_t t)
 {
@@ -184,6 +177,6 @@ const rh_method rh_method_dpsgd = {
     .copies = RH_COPIES_EACH,
     .new_state = new_state,
     .free_state = free_state,
-    .state_bytes = state_bytes,
+    .state_bytes = rh_gossip_bytes,
     .round = round_,
 };

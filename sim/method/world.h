@@ -93,7 +93,9 @@ typedef struct rh_method {
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;
-  bool factorises; /* charges split_s, compose_s and project_s */
+  /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the last
+   * one stay dense. NULL: nothing is factored. */
+  bool (*dense_ends)(const void *options);
   /* Least size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
   double (*bucket_bytes)(const void *options);
   /* What a reader of the results should know when the model is cut into so many buckets, or NULL; may itself be NULL. */

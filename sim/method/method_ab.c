@@ -1,0 +1,427 @@
+/* AB-training: low-rank factors of the weights, trained by independent groups of ranks.
+ *
+ * Symbols     N ranks in groups of g, W a weight's matrix, A B its factors (factor.h), Tw, Ts, Td the periods
+ *             (ab_phase.h), R rounds of the learning rate's ramp
+ *
+ *     FULL    g = mean over all N of grad f_i(W);  W, 1-D and dense tensors are stepped: plain data parallel
+ *     AB      W = A B;  the first half of the groups train A, the others B, all of them the 1-D and dense tensors:
+ *               dA = mean over the group of grad f_i(W) B^T     (B-groups: dB = mean of A^T grad f_i(W))
+ *             nothing travels between groups
+ *     SYNC    before FULL is entered again: 1-D and dense tensors become their average over N, and
+ *               with-stale      A and B the averages over all groups, the frozen copies included
+ *               only-learned    A the average over A-groups, B over B-groups
+ *               full            W the average of A B over N
+ *               only-b          nothing: there is one group of all ranks, and all train B
+ *
+ * At a phase change parameters come from rank 0; moments stay, those of factors cropped or padded with zeros to the new
+ * rank; the learning rate starts again: min(schedule, k (its value then - smallest) / R), k = 1 .. R. Gradients are
+ * linear in the samples, so a group's mean is multiplied with the frozen factor once, not each rank's gradient.
+ * Groups hold one copy of weights and moments each, and all the same one before AB is entered for the first time.
+ *
+ * Source      Coquelin et al., AB-training: a communication-efficient approach for distributed low-rank learning,
+ *             arXiv 2405.01067, and the authors' code (Helmholtz-AI-Energy/AB-Training)
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "method_ab.h"
+
+#define PERIOD_MAX 9007199254740992.0
+
+static const rh_option options[] = {
+    {.name = "ab_warmup",
+     .kind = RH_OPTION_INTEGER,
+     .offset = offsetof(ab_options, warm_up),
+     .fallback = "-1",
+     .min = -1,
+     .max = PERIOD_MAX,
+     .help = "rounds of plain data parallel training at the start; -1: the share that VGG16 has in the paper, 28.9 %"},
+    {.name = "ab_period",
+     .kind = RH_OPTION_INTEGER,
+     .offset = offsetof(ab_options, period),
+     .fallback = "-1",
+     .min = -1,
+     .max = PERIOD_MAX,
+     .help = "rounds between synchronisations; -1: VGG16's share, 5.06 %"},
+    {.name = "ab_rebound",
+     .kind = RH_OPTION_INTEGER,
+     .offset = offsetof(ab_options, rebound),
+     .fallback = "-1",
+     .min = -1,
+     .max = PERIOD_MAX,
+     .help = "rounds of full rank after a synchronisation; -1: VGG16's share, .4 %, at least one"},
+    {.name = "ab_ramp",
+     .kind = RH_OPTION_INTEGER,
+     .offset = offsetof(ab_options, ramp),
+     .fallback = "-1",
+     .min = -1,
+     .max = PERIOD_MAX,
+     .help = "rounds in which the learning rate rises again after a phase change, 0: none; -1: VGG16's share, 1.78 %"},
+    {.name = "ab_sync",
+     .kind = RH_OPTION_CHOICE,
+     .offset = offsetof(ab_options, sync),
+     .fallback = "with-stale",
+     .choices = "with-stale only-learned full only-b",
+     .help = "what is averaged at a synchronisation; only-b: one group, in which everybody trains B"},
+    {.name = "rank_cut",
+     .kind = RH_OPTION_REAL,
+     .offset = offsetof(ab_options, rank_cut),
+     .fallback = "0.15",
+     .min = 0,
+     .max = 0.999,
+     .help = "singular values up to this share of the largest are cut off; from 1 on no rank would be left"},
+    {.name = "groups",
+     .kind = RH_OPTION_CHOICE,
+     .offset = offsetof(ab_options, groups),
+     .fallback = "zones",
+     .choices = "zones blocks",
+     .help = "groups are the platform's innermost zones (nodes), or blocks of `group_size` consecutive ranks"},
+    {.name = "group_size",
+     .kind = RH_OPTION_INTEGER,
+     .offset = offsetof(ab_options, group_size),
+     .fallback = "4",
+     .min = 1,
+     .max = 1e6,
+     .help = "ranks in a group of `groups: blocks`"},
+    {.name = "dense_ends",
+     .kind = RH_OPTION_SWITCH,
+     .offset = offsetof(ab_options, dense_ends),
+     .fallback = "on",
+     .help = "whether the first and the last weight stay dense, as in the paper"},
+};
+
+/* A period as given, or the share of the rounds that it has in the paper's run of VGG16 on CIFAR-10. */
+static int64_t scaled(int64_t given, int64_t rounds, int64_t vgg16_steps, int64_t least)
+{
+  enum { VGG16_STEPS = 15000 }; /* 150 epochs of 100 */
+  if (given >= 0) return given;
+  const int64_t share = llround((double)rounds * (double)vgg16_steps / VGG16_STEPS);
+  return share < least ? least : share;
+}
+
+static rh_ab_periods periods_of(const ab_options *o, int64_t rounds)
+{
+  rh_ab_periods p = {.warm_up = scaled(o->warm_up, rounds, 4330, 0), .rebound = scaled(o->rebound, rounds, 60, 1)};
+  p.synchronise = scaled(o->period, rounds, 759, p.rebound + 1);
+  return p;
+}
+
+/* How many groups; for zones they are the platform's, of which a prediction knows nothing: 0 then. */
+static int32_t count_groups(const ab_options *o, int32_t workers, int32_t zones)
+{
+  if (o->sync == AB_SYNC_ONLY_B) return 1;
+  if (o->groups == AB_GROUPS_BLOCKS) return (int32_t)(((int64_t)workers + o->group_size - 1) / o->group_size);
+  return zones ? zones : (workers + 3) / 4;
+}
+
+static int32_t copies(const void *method_options, int32_t workers, int32_t zones)
+{
+  return count_groups(method_options, workers, zones);
+}
+
+static bool dense_ends(const void *method_options)
+{
+  return ((const ab_options *)method_options)->dense_ends;
+}
+
+static rh_status check_groups(const rh_world *w, const ab_options *o)
+{
+  if (o->sync == AB_SYNC_ONLY_B) return RH_OK;
+  if (o->groups == AB_GROUPS_BLOCKS && w->workers % o->group_size)
+    return rh_error(RH_EINVAL,
+                    "train.group_size %" PRId64 " does not divide %" PRId32
+                    " workers: the last group would be smaller than the others",
+                    o->group_size, w->workers);
+  if (count_groups(o, w->workers, w->zone_count) < 2)
+    return rh_error(RH_EINVAL,
+                    "there is one group only, and one half of the groups trains A, the other B: set train.ab_sync to "
+                    "only-b, %s",
+                    o->groups == AB_GROUPS_ZONES
+                        ? "or train.groups to blocks, or take a platform whose workers are in several zones"
+                        : "or a smaller train.group_size");
+  return RH_OK;
+}
+
+static rh_status check(const rh_world *w)
+{
+  const ab_options *o = w->method_options;
+  rh_factors factors;
+  rh_ab_periods periods = periods_of(o, w->rounds);
+  rh_factors_plan(w->model, o->dense_ends, &factors);
+  if (!w->compressor->lossless)
+    return rh_error(RH_EINVAL,
+                    "train.method ab compresses by its factors and sends them as they are: compress.name must be none, "
+                    "not %s",
+                    w->compressor->name);
+  if (factors.count == 0)
+    return rh_error(RH_EINVAL,
+                    "model %s has nothing to factorise: its first and last weight stay dense and there is none between "
+                    "(train.dense_ends: off factorises them, too)",
+                    w->model->name);
+  rh_status status = rh_ab_check_periods(&periods);
+  return status == RH_OK ? check_groups(w, o) : status;
+}
+
+static void free_state(void *opaque)
+{
+  ab_state *s = opaque;
+  if (!s) return;
+  for (int32_t k = 0; s->groups && k < s->group_count; k++) {
+    ab_group *g = &s->groups[k];
+    free(g->ranks);
+    free(g->a);
+    free(g->b);
+    for (int m = 0; m < RH_MOMENTS_MAX; m++)
+      free(g->moments[m]);
+    rh_tree_sum_free(g->sum);
+  }
+  free(s->groups);
+  free(s->group_of);
+  free(s->order);
+  free(s->weight);
+  free(s->rows);
+  rh_tree_sum_free(s->sum);
+  free(s->mean);
+  free(s->factor_grads);
+  free(s->loss);
+  free(s->after);
+  free(s);
+}
+
+/* Which group each rank is in, and the groups' shares. */
+static void assign_groups(const rh_world *w, const ab_options *o, ab_state *s)
+{
+  for (int32_t i = 0; i < w->workers; i++) {
+    int32_t k = 0;
+    if (o->sync != AB_SYNC_ONLY_B) k = o->groups == AB_GROUPS_ZONES ? w->zone_of[i] : (int32_t)(i / o->group_size);
+    ab_group *g = &s->groups[k];
+    s->group_of[i] = k;
+    g->ranks[g->count++] = i;
+  }
+  int32_t *order = s->order;
+  for (int part = 0; part < 3; part++) /* A's ranks, B's, A's */
+    for (int32_t k = 0; k < s->group_count; k++)
+      for (int32_t p = 0; s->groups[k].trains_a == (part != 1) && p < s->groups[k].count; p++)
+        *order++ = s->groups[k].ranks[p];
+  for (int32_t k = 0; k < s->group_count; k++) {
+    s->weight[k] = (double)s->groups[k].count / w->workers;
+    if (s->groups[k].trains_a) s->a_ranks += s->groups[k].count;
+  }
+}
+
+/* What stays dense, as runs of values. */
+static void plan_spans(const rh_model *model, ab_state *s)
+{
+  for (int segment = 0, k = 0; segment < model->segment_count; segment++) {
+    const rh_segment *part = &model->segments[segment];
+    if (k < s->factors.count && s->factors.list[k].segment == segment) {
+      s->rank_names[k++] = part->name;
+      continue;
+    }
+    ab_span *last = s->span_count ? &s->spans[s->span_count - 1] : NULL;
+    if (last && last->offset + last->count == part->offset)
+      last->count += part->count;
+    else
+      s->spans[s->span_count++] = (ab_span){part->offset, part->count};
+  }
+}
+
+static bool allocate_group(const rh_world *w, const ab_state *s, ab_group *g)
+{
+  const size_t a = (size_t)rh_factors_a_room(&s->factors), b = (size_t)rh_factors_b_room(&s->factors);
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  g->ranks = calloc((size_t)w->workers, sizeof *g->ranks);
+  g->a = calloc(a, sizeof *g->a);
+  g->b = calloc(b, sizeof *g->b);
+  bool there = g->ranks && g->a && g->b;
+  for (int m = 0; m < rh_optimiser_moments(&def->optimiser); m++)
+    there = (g->moments[m] = calloc(g->trains_a ? a : b, sizeof(float))) && there;
+  return there && rh_tree_sum_new(def->backend, w->model->stride, &g->sum) == RH_OK;
+}
+
+static bool allocate(const rh_world *w, ab_state *s)
+{
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  const size_t workers = (size_t)w->workers, threads = (size_t)def->threads, groups = (size_t)s->group_count;
+  s->groups = calloc(groups, sizeof *s->groups);
+  s->group_of = calloc(workers, sizeof *s->group_of);
+  s->order = calloc(2 * workers, sizeof *s->order);
+  s->weight = calloc(2 * groups, sizeof *s->weight);
+  s->rows = calloc(groups, sizeof *s->rows);
+  s->mean = calloc(threads * (size_t)w->model->stride, sizeof *s->mean);
+  s->factor_grads = calloc(threads * (size_t)rh_factors_a_room(&s->factors), sizeof *s->factor_grads);
+  s->loss = calloc(workers, sizeof *s->loss);
+  s->after = calloc(workers, sizeof *s->after);
+  if (!s->groups || !s->group_of || !s->order || !s->weight || !s->rows || !s->mean || !s->factor_grads || !s->loss ||
+      !s->after)
+    return false;
+  const ab_options *o = w->method_options;
+  for (int32_t k = 0; k < s->group_count; k++) {
+    s->groups[k].trains_a = o->sync != AB_SYNC_ONLY_B && k < s->group_count / 2;
+    if (!allocate_group(w, s, &s->groups[k])) return false;
+  }
+  return rh_tree_sum_new(def->backend, w->model->stride, &s->sum) == RH_OK;
+}
+
+static rh_status new_state(rh_world *w, void **out)
+{
+  const ab_options *o = w->method_options;
+  ab_state *s = calloc(1, sizeof *s);
+  *out = NULL;
+  if (!s) return rh_error(RH_ENOMEM, "no memory for the groups of %" PRId32 " workers", w->workers);
+  rh_factors_plan(w->model, o->dense_ends, &s->factors);
+  plan_spans(w->model, s);
+  s->periods = periods_of(o, w->rounds);
+  s->ramp = scaled(o->ramp, w->rounds, 267, 1);
+  s->ramp_start = -1;
+  s->group_count = count_groups(o, w->workers, w->zone_count);
+  if (!allocate(w, s)) {
+    free_state(s);
+    return rh_error(RH_ENOMEM, "no memory for the factors of model %s in %" PRId32 " groups", w->model->name,
+                    s->group_count);
+  }
+  assign_groups(w, o, s);
+  rh_replicas_share(w->replicas, 1, NULL);
+  *out = s;
+  return RH_OK;
+}
+
+/* Phase changes after `t` finished steps: their values and their traffic. */
+static rh_status change_phase(rh_world *w, ab_state *s, int64_t t, double scheduled_lr)
+{
+  const rh_ab_change change = rh_ab_change_after(&s->periods, t, s->in_ab);
+  if (change == RH_AB_STAY) return RH_OK;
+  s->ramp_start = t;
+  s->ramp_lr = scheduled_lr;
+  if (change == RH_AB_LEAVE) {
+    ab_append_synchronise(w, s);
+    ab_append_leave(w, s);
+    ab_synchronise(w, s);
+    ab_leave(w, s);
+    return RH_OK;
+  }
+  const bool cut = change == RH_AB_ENTER_CUT;
+  if (!s->apart) rh_replicas_share(w->replicas, s->group_count, s->group_of);
+  if (!s->apart) ab_spread(w, s);
+  s->apart = true;
+  rh_status status = ab_enter(w, s, cut);
+  if (status == RH_OK) ab_append_enter(w, s, cut);
+  return status;
+}
+
+/* The schedule's rate, or less for some rounds after a phase change. */
+static double ramped(const rh_world *w, const ab_state *s, int64_t t, double scheduled_lr)
+{
+  const int64_t k = t - s->ramp_start + 1;
+  if (s->ramp_start < 0 || k > s->ramp) return scheduled_lr;
+  return fmin(scheduled_lr, (double)k * (s->ramp_lr - w->lr_min) / (double)s->ramp);
+}
+
+/* All gradients, into the sum of all or of each rank's group. */
+static rh_status sum_gradients(rh_world *w, ab_state *s, int64_t t)
+{
+  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
+  rh_tree_sum_begin(s->sum);
+  for (int32_t k = 0; k < s->group_count; k++)
+    rh_tree_sum_begin(s->groups[k].sum);
+  for (int32_t first = 0; first < w->workers; first += chunk) {
+    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
+    float *g;
+    rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
+    if (status != RH_OK) return status;
+    for (int32_t i = 0; i < count; i++)
+      rh_tree_sum_add(s->in_ab ? s->groups[s->group_of[first + i]].sum : s->sum, g + i * w->model->stride);
+  }
+  return RH_OK;
+}
+
+typedef struct step_job {
+  rh_world *world;
+  ab_state *state;
+  int64_t t;
+  double lr;
+} step_job;
+
+/* Item: a group. */
+static bool step_group(void *context, int64_t group, int thread)
+{
+  const step_job *job = context;
+  if (job->state->in_ab)
+    ab_step_factors(job->world, job->state, (int32_t)group, thread, job->t, job->lr);
+  else
+    ab_step_full(job->world, job->state, (int32_t)group, job->t, job->state->mean, job->lr);
+  return true;
+}
+
+static void step(rh_world *w, ab_state *s, int64_t t, double lr)
+{
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  step_job job = {w, s, t, lr};
+  if (s->in_ab) {
+    s->factor_steps++;
+  } else {
+    s->full_steps++;
+    rh_tree_sum_end(s->sum, 1.0 / w->workers, s->mean);
+    if (!s->apart) {
+      rh_replicas_step(w->replicas, 0, 1, s->mean, lr, t);
+      return;
+    }
+    const double clip = rh_optimiser_clip(&def->optimiser, rh_squared_norm(w->model->stride, s->mean));
+    if (clip != 1) def->backend->scale(w->model->stride, 1, clip, (rh_tensor){s->mean, 0}, (rh_tensor){s->mean, 0});
+  }
+  def->backend->parallel(s->group_count, def->threads, step_group, &job);
+}
+
+static rh_status round_(rh_world *w, void *opaque, int64_t t, double scheduled_lr)
+{
+  rh_status status = RH_OK;
+  ab_state *s = opaque;
+  RH_TRY(change_phase(w, s, t, scheduled_lr));
+  const double lr = ramped(w, s, t, scheduled_lr);
+  RH_TRY(sum_gradients(w, s, t));
+  step(w, s, t, lr);
+  ab_append_step(w, s);
+  w->learning_rate = lr;
+  rh_world_take_losses(w, s->loss);
+  w->phase = s->in_ab ? "AB" : "FULL";
+  w->compression_ratio = s->in_ab ? rh_factors_ratio(&s->factors) : 1;
+  w->rank_count = s->in_ab ? s->factors.count : 0;
+  for (int k = 0; k < s->factors.count; k++)
+    s->ranks[k] = s->factors.list[k].rank;
+  w->ranks = s->ranks;
+  w->rank_names = s->rank_names;
+done:
+  return status;
+}
+
+static int64_t state_bytes(const rh_sizes *z)
+{
+  const ab_options *o = z->method_options;
+  rh_factors f;
+  rh_factors_plan(z->model, o->dense_ends, &f);
+  const int64_t value = (int64_t)sizeof(float), row = z->model->stride * value;
+  const int64_t a = rh_factors_a_room(&f) * value, b = rh_factors_b_room(&f) * value;
+  int64_t sums = 2;
+  for (int64_t n = z->workers / z->copies; n > 1; n /= 2)
+    sums++;
+  const int64_t group = a + b + z->moments * a + sums * row; /* A-groups; B-groups keep less */
+  return z->copies * group + z->threads * (row + a) + 32 * (int64_t)z->workers;
+}
+
+const rh_method rh_method_ab = {
+    .name = "ab",
+    .summary = "AB-training: low-rank factors trained in independent groups, full-rank rounds between",
+    .source = "Coquelin et al., AB-training, arXiv 2405.01067",
+    .options = options,
+    .option_count = RH_COUNT(options),
+    .options_size = sizeof(ab_options),
+    .copies = RH_COPIES_GROUPS,
+    .group_copies = copies,
+    .dense_ends = dense_ends,
+    .check = check,
+    .new_state = new_state,
+    .free_state = free_state,
+    .state_bytes = state_bytes,
+    .round = round_,
+};
