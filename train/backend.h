@@ -38,6 +38,13 @@ typedef struct rh_pool {
   int64_t batch, channels, height, width, side;
 } rh_pool;
 
+/* A product of row-major matrices: C [m][n] = op(A) op(B), where op(A) is m x k and op(B) is k x n. A matrix that is read
+ * transposed lies in memory as [k][m], or [n][k]. */
+typedef struct rh_product {
+  int64_t m, n, k;
+  bool transpose_a, transpose_b;
+} rh_product;
+
 /* Normalisation of each sample's groups of neighbouring channels, with a gate q that may take a rectifier's part:
  *
  *     y = gain q / s + bias,  gain, bias and v of a channel, s of a sample's group, e = 1e-5
@@ -134,6 +141,9 @@ typedef struct rh_backend {
   void (*add_scaled)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
   /* y = a x, n elements a replica; y may be x */
   void (*scale)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
+
+  /* c = op(a) op(b), overwritten; c is neither a nor b. */
+  void (*product)(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c);
 
   /* One row of a mixing: y[n] = sum_k weights[k] * rows[k][n], k ascending, terms > 0; y is none of the rows. */
   void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);

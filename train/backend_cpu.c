@@ -106,6 +106,15 @@ static double smoothing_loss(int64_t classes, const float *z, int32_t label, dou
   return smoothing / (double)classes * sum;
 }
 
+static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c)
+{
+  const int m = (int)p->m, n = (int)p->n, k = (int)p->k;
+  for (int64_t r = 0; r < count; r++)
+    cblas_sgemm(CblasRowMajor, p->transpose_a ? CblasTrans : CblasNoTrans, p->transpose_b ? CblasTrans : CblasNoTrans,
+                m, n, k, 1, a.data + r * a.stride, p->transpose_a ? m : k, b.data + r * b.stride,
+                p->transpose_b ? k : n, 0, c.data + r * c.stride, n);
+}
+
 /* Loss of one sample with logits z; where dz is not NULL also its gradient times `weight`. */
 static double sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, bool *correct)
 {
@@ -174,5 +183,6 @@ const rh_backend rh_backend_cpu = {
     .adamw_step = rh_cpu_adamw_step,
     .add_scaled = rh_cpu_add_scaled,
     .scale = rh_cpu_scale,
+    .product = product,
     .weighted_sum = rh_cpu_weighted_sum,
 };

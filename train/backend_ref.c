@@ -286,6 +286,19 @@ static void scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
       at(y, r)[i] = (float)a * at(x, r)[i];
 }
 
+static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c)
+{
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < p->m; i++)
+      for (int64_t j = 0; j < p->n; j++) {
+        double sum = 0;
+        for (int64_t l = 0; l < p->k; l++)
+          sum += (double)at(a, r)[p->transpose_a ? l * p->m + i : i * p->k + l] *
+                 at(b, r)[p->transpose_b ? j * p->k + l : l * p->n + j];
+        at(c, r)[i * p->n + j] = (float)sum;
+      }
+}
+
 static void weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y)
 {
   for (int64_t i = 0; i < n; i++) {
@@ -320,5 +333,6 @@ const rh_backend rh_backend_ref = {
     .adamw_step = adamw_step,
     .add_scaled = add_scaled,
     .scale = scale,
+    .product = product,
     .weighted_sum = weighted_sum,
 };

@@ -281,6 +281,39 @@ static void test_add_scaled_and_scale(void **state)
     }
 }
 
+static void test_product(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(9, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < 4 * SHAPES; i++) {
+      const rh_product p = {between(1, 40), between(1, 70), between(1, 130), i & 1, i & 2};
+      const int64_t count = between(1, 3);
+      rh_tensor x = new_random(count, p.m * p.k), y = new_random(count, p.k * p.n);
+      rh_tensor z0 = new_poison(count, p.m * p.n), z1 = new_copy(z0, count);
+      rh_backend_ref.product(&p, count, x, y, z0);
+      backends[b]->product(&p, count, x, y, z1);
+      check("product", count, p.m * p.n, z0, z1, sum_tolerance(p.k));
+      drop(x);
+      drop(y);
+    }
+}
+
+/* [1 2 3; 4 5 6] [1 0; 2 1; 0 3] = [5 11; 14 23], each matrix as it reads and transposed in memory. */
+static void test_product_known_values(void **state)
+{
+  (void)state;
+  float a[2][6] = {{1, 2, 3, 4, 5, 6}, {1, 4, 2, 5, 3, 6}}, b[2][6] = {{1, 0, 2, 1, 0, 3}, {1, 2, 0, 0, 1, 3}};
+  const float want[4] = {5, 11, 14, 23};
+  for (int64_t k = 0; k < COUNT_OF(backends); k++)
+    for (int i = 0; i < 4; i++) {
+      float c[4];
+      backends[k]->product(&(rh_product){2, 2, 3, i & 1, i / 2}, 1, (rh_tensor){a[i & 1], 0}, (rh_tensor){b[i / 2], 0},
+                           (rh_tensor){c, 0});
+      assert_memory_equal(c, want, sizeof c);
+    }
+}
+
 static void test_weighted_sum(void **state)
 {
   (void)state;
@@ -376,6 +409,8 @@ int main(void)
       cmocka_unit_test(test_softmax_known_values),
       cmocka_unit_test(test_sgd_step),
       cmocka_unit_test(test_add_scaled_and_scale),
+      cmocka_unit_test(test_product),
+      cmocka_unit_test(test_product_known_values),
       cmocka_unit_test(test_weighted_sum),
       cmocka_unit_test(test_parallel),
       cmocka_unit_test(test_memory_and_names),
