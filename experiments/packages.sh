@@ -10,7 +10,7 @@ set -u
 packages=(
   cmake ninja-build gcc g++ pkg-config
   libsimgrid-dev                 # the network
-  libopenblas-dev                # CPU mathematics
+  libopenblas-dev liblapacke-dev # CPU mathematics
   libgsl-dev                     # statistics
   libsqlite3-dev sqlite3         # results
   libfyaml-dev                   # studies

@@ -2,8 +2,9 @@
  *
  * Symbols     W a weight's matrix view, transposed where it has more columns than rows: m x n with m >= n; r rank;
  *             A m x r, B r x n, both row-major; S singular values
- * A weight (out, in, kernel, kernel) is seen as (out, in * kernel * kernel). The first and the last weight and all 1-D
- * tensors stay dense. Which weights are factored, and their largest rank n, follows from the model alone.
+ * A weight (out, in, kernel, kernel) is seen as (out, in * kernel * kernel). The first and the last weight, and all 1-D
+ * tensors (views of one column: biases, norms), stay dense. Which weights are factored, and their largest rank n,
+ * follows from the model alone.
  *
  *     split       W = U S V^T (economy),  A = U sqrt(S),  B = sqrt(S) V^T,  of the r largest singular values
  *     gradient    dA = dW B^T,  dB = A^T dW
@@ -18,10 +19,10 @@
 #include "model.h"
 
 typedef struct rh_factor {
-  int segment;               /* of the model */
-  bool transposed;           /* the weight's matrix view is W^T */
-  int64_t m, n;              /* m >= n */
-  int64_t rank;              /* r, 1..n */
+  int segment;                /* of the model */
+  bool transposed;            /* the weight's matrix view is W^T */
+  int64_t m, n;               /* m >= n */
+  int64_t rank;               /* r, 1..n */
   int64_t a_offset, b_offset; /* of this matrix in the vectors of factors, at the current ranks */
 } rh_factor;
 
@@ -33,8 +34,10 @@ typedef struct rh_factors {
   int64_t a_values, b_values; /* sum m r, sum r n, at the current ranks */
 } rh_factors;
 
-/* Which weights are factored: all but the first and the last; every rank is n. */
-void rh_factors_plan(const rh_model *model, rh_factors *factors);
+/* Which weights are factored; every rank is n. dense_ends: the first and the last weight stay dense. */
+void rh_factors_plan(const rh_model *model, bool dense_ends, rh_factors *factors);
+/* The same from a list of segments, for models that cannot be trained here. */
+void rh_factors_plan_segments(const rh_segment *segments, int count, bool dense_ends, rh_factors *factors);
 /* Sets ranks [count], 1..n each, and the offsets that follow. */
 void rh_factors_set_ranks(rh_factors *factors, const int64_t *ranks);
 /* Length of A's and B's vectors with full ranks: room for any ranks. */
@@ -43,12 +46,18 @@ int64_t rh_factors_b_room(const rh_factors *factors);
 /* (a_values + b_values + D) / P. */
 double rh_factors_ratio(const rh_factors *factors);
 
-/* Economy SVD of matrix k of a parameter row: U sqrt(S) [m][n], sqrt(S) V^T [n][n], s [n] descending. Signs: the
- * entry of largest modulus in each column of U is positive, so that the split does not hang on the library's choice.
- * returns     RH_EINVAL if a value is not finite or the SVD does not converge (the layer is named) */
-RH_CHECKED rh_status rh_factor_split(const rh_model *model, const rh_factor *factor, const float *parameters,
-                                     float *a, float *b, float *s);
-/* Number of singular values above cut * s[0]; at least 1. */
+/* Economy SVD in f32 of one weight of a parameter row. Signs: the entry of largest modulus in each column of U is
+ * positive (the first of equal ones), so that the split does not hang on the library's choice.
+ *
+ * parameters  a parameter row of the model; the factor's rank is not looked at
+ * a, b, s     U sqrt(S) [m][n], sqrt(S) V^T [n][n], S [n] descending; out
+ * returns     RH_EINVAL if a value is not finite or the SVD does not converge (the weight is named), RH_ENOMEM
+ * bits        repeat for one library kernel (rh_backend_cpu's), on any thread
+ * source      LAPACK's sgesdd: Gu & Eisenstat, A divide-and-conquer algorithm for the bidiagonal SVD, SIAM J. Matrix
+ *             Anal. Appl. 16(1), 1995 */
+RH_CHECKED rh_status rh_factor_split(const rh_model *model, const rh_factor *factor, const float *parameters, float *a,
+                                     float *b, float *s);
+/* Number of singular values s [n], descending, above cut * s[0]; at least 1. */
 int64_t rh_factor_rank(const float *s, int64_t n, double cut);
 /* Takes the first r columns of a [m][n] and rows of b [n][n], as rh_factor_split leaves them, into A [m][r] and
  * B [r][n]. */
