@@ -125,25 +125,26 @@ RH_CLONES static void find_extremes(int64_t n, const float *x, float *largest, f
 typedef struct scale {
   float mean; /* 0 for Range-EvoNorm */
   float s;
-  float most[RH_NORM_CHUNKS], least[RH_NORM_CHUNKS]; /* of each chunk, for Range-EvoNorm */
+  int64_t chunks; /* of Range-EvoNorm, else 0 */
+  float most[RH_NORM_CHUNKS], least[RH_NORM_CHUNKS];
 } scale;
 
 static void measure(rh_norm_kind kind, int64_t n, const float *x, scale *of)
 {
-  if (kind != RH_NORM_RANGE_EVO) {
+  of->chunks = kind == RH_NORM_RANGE_EVO ? rh_norm_chunks(n) : 0;
+  if (of->chunks == 0) {
     of->mean = sum_of(n, x) / (float)n;
     of->s = sqrtf(sum_of_squares(n, x, of->mean) / (float)n + (float)RH_NORM_EPSILON);
     return;
   }
-  const int64_t chunks = rh_norm_chunks(n);
   float sum = 0;
-  for (int64_t k = 0; k < chunks; k++) {
+  for (int64_t k = 0; k < of->chunks; k++) {
     const int64_t first = rh_norm_chunk(n, k);
     find_extremes(rh_norm_chunk(n, k + 1) - first, x + first, &of->most[k], &of->least[k]);
     sum += of->most[k] - of->least[k];
   }
   of->mean = 0;
-  of->s = sum / (float)chunks * (float)rh_norm_range_factor(n) + (float)RH_NORM_EPSILON;
+  of->s = sum / (float)of->chunks * (float)rh_norm_range_factor(n) + (float)RH_NORM_EPSILON;
 }
 
 /* e^-z, within 2e-7 of itself, for |z| <= 87; beyond, the value there: a sigmoid does not see the difference.
@@ -195,9 +196,12 @@ RH_CLONES static void group_values(int64_t n, float mean, const float *restrict 
 
 static void values_of(rh_norm_kind kind, int64_t n, float v, float mean, const float *x, float *q)
 {
-  if (kind == RH_NORM_EVO_S0) evo_values(n, v, x, q);
-  if (kind == RH_NORM_RANGE_EVO) range_values(n, v, x, q);
-  if (kind == RH_NORM_GROUP) group_values(n, mean, x, q);
+  if (kind == RH_NORM_EVO_S0)
+    evo_values(n, v, x, q);
+  else if (kind == RH_NORM_RANGE_EVO)
+    range_values(n, v, x, q);
+  else
+    group_values(n, mean, x, q);
 }
 
 /* q, dq/dx and dq/dv of n values. */
@@ -230,9 +234,11 @@ RH_CLONES static void range_gates(int64_t n, float v, const float *restrict x, g
 
 static void gates_of(rh_norm_kind kind, int64_t n, float v, float mean, const float *x, gates *gate)
 {
-  if (kind == RH_NORM_EVO_S0) evo_gates(n, v, x, gate);
-  if (kind == RH_NORM_RANGE_EVO) range_gates(n, v, x, gate);
-  if (kind == RH_NORM_GROUP) {
+  if (kind == RH_NORM_EVO_S0) {
+    evo_gates(n, v, x, gate);
+  } else if (kind == RH_NORM_RANGE_EVO) {
+    range_gates(n, v, x, gate);
+  } else {
     group_values(n, mean, x, gate->q);
     for (int64_t i = 0; i < n; i++) {
       gate->dx[i] = 1;
@@ -329,7 +335,7 @@ RH_CLONES static void find_places(int n, const float *x, float most, float least
 /* The gradient through the range: `part` to each chunk's first maximum, -part to its first minimum. */
 static void add_at_extremes(int64_t n, float part, const scale *of, const float *x, float *dx)
 {
-  for (int64_t k = 0; k < rh_norm_chunks(n); k++) {
+  for (int64_t k = 0; k < of->chunks; k++) {
     const int64_t first = rh_norm_chunk(n, k), length = rh_norm_chunk(n, k + 1) - first;
     int high, low;
     find_places((int)length, x + first, of->most[k], of->least[k], &high, &low);

@@ -142,9 +142,9 @@ static void test_constant_input(void **state)
         const outcome o = compute(backends[b], &(rh_norm){kinds[k], 1, 4, 10, 2}, x, (const float[]){1, 2, 3, 4},
                                   (const float[]){5, 6, 7, 8}, (const float[]){1, 1, 1, 1}, dy);
         for (int j = 0; j < 40; j++) {
+          const int bias = 5 + j / 10;
           assert_true(isfinite(o.y[j]) && isfinite(o.dx[j]));
-          if (kinds[k] == RH_NORM_GROUP && constants[i] == 0.7F)
-            assert_true(fabs((double)o.y[j] - (5 + j / 10)) < 1e-4);
+          if (kinds[k] == RH_NORM_GROUP && constants[i] == 0.7F) assert_true(fabs((double)o.y[j] - bias) < 1e-4);
         }
         for (int c = 0; c < 4; c++)
           assert_true(isfinite(o.dgain[c]) && (kinds[k] == RH_NORM_GROUP || isfinite(o.dv[c])));
