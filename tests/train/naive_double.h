@@ -77,7 +77,8 @@ static inline void naive_norm(const rh_layer *layer, const double *params, const
       variance += (x[i] - mean) * (x[i] - mean) / (double)n;
     s = sqrt(variance + 1e-5);
     if (layer->norm == RH_NORM_RANGE_EVO) {
-      const double length = (double)n / (n / 2 < 16 ? (double)(n / 2) : 16);
+      const int64_t chunks = n / 2 < 16 ? n / 2 : 16;
+      const double length = (double)n / (double)chunks;
       s = 0.175 * (1 + sqrt(acos(-1) * log(4))) / sqrt(2 * log(length)) * naive_range(n, x + first) + 1e-5;
     }
     for (int64_t i = first; i < first + n; i++) {
