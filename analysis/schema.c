@@ -8,7 +8,7 @@
 /* The two numbers below are those of schema.h; a test holds them together. */
 const char rh_schema_sql[] =
     "PRAGMA application_id = 1380471379;\n"
-    "PRAGMA user_version = 1;\n"
+    "PRAGMA user_version = 2;\n"
     "BEGIN;\n"
 
     "CREATE TABLE studies(\n"
@@ -47,6 +47,7 @@ const char rh_schema_sql[] =
     "  protocol TEXT NOT NULL,\n"
     "  precision_s REAL,\n"
     "  workers INTEGER NOT NULL,\n"
+    "  zones INTEGER NOT NULL, -- innermost ones of the platform (nodes) that hold workers\n"
     "  method TEXT NOT NULL,\n"
     "  compressor TEXT NOT NULL,\n"
     "  model TEXT NOT NULL,\n"
@@ -87,6 +88,8 @@ const char rh_schema_sql[] =
     "  learning_rate REAL,\n"
     "  messages INTEGER NOT NULL, -- of this round, all ranks\n"
     "  wire_bytes INTEGER NOT NULL, -- of this round, all ranks, pads included\n"
+    "  within_bytes INTEGER NOT NULL, -- of wire_bytes: sender and receiver in the same innermost zone\n"
+    "  between_bytes INTEGER NOT NULL CHECK (within_bytes + between_bytes = wire_bytes), -- in different ones\n"
     "  PRIMARY KEY (run_id, round)\n"
     ") STRICT, WITHOUT ROWID;\n"
 
@@ -168,6 +171,9 @@ const char rh_schema_sql[] =
     "  coalesce(r.rounds_done, (SELECT max(round) FROM rounds o WHERE o.run_id = r.id), 0) AS rounds,\n"
     "  coalesce(r.simulated_s, (SELECT max(finish_s) FROM rounds o WHERE o.run_id = r.id)) AS simulated_s,\n"
     "  (SELECT coalesce(sum(wire_bytes), 0) FROM rounds o WHERE o.run_id = r.id) AS wire_bytes, -- all ranks\n"
+    "  r.zones, -- with one, all bytes are within\n"
+    "  (SELECT coalesce(sum(within_bytes), 0) FROM rounds o WHERE o.run_id = r.id) AS within_bytes,\n"
+    "  (SELECT coalesce(sum(between_bytes), 0) FROM rounds o WHERE o.run_id = r.id) AS between_bytes,\n"
     "  (SELECT sum(finish_s - start_s) / nullif(sum(closed_form_s), 0) FROM collectives c\n"
     "    WHERE c.run_id = r.id AND closed_form_s IS NOT NULL) AS closed_form_ratio, -- simulated / closed form\n"
     "  b.link AS busiest_link, b.load AS busiest_load,\n"
@@ -199,6 +205,9 @@ const char rh_schema_sql[] =
     "SELECT r.id AS run_id, r.study,\n"
     "  (SELECT coalesce(sum(messages), 0) FROM rounds o WHERE o.run_id = r.id) AS messages,\n"
     "  (SELECT coalesce(sum(wire_bytes), 0) FROM rounds o WHERE o.run_id = r.id) AS wire_bytes, -- as sent\n"
+    "  (SELECT coalesce(sum(within_bytes), 0) FROM rounds o WHERE o.run_id = r.id)\n"
+    "    AS within_bytes, -- sender and receiver in the same innermost zone (node)\n"
+    "  (SELECT coalesce(sum(between_bytes), 0) FROM rounds o WHERE o.run_id = r.id) AS between_bytes,\n"
     "  (SELECT 1.0 * sum(wire_bytes) / nullif(r.workers, 0) FROM rounds o WHERE o.run_id = r.id)\n"
     "    AS bytes_per_worker,\n"
     "  (SELECT avg(wire_bytes) FROM rounds o WHERE o.run_id = r.id) AS bytes_per_round,\n"

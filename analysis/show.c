@@ -31,13 +31,17 @@ typedef struct section {
 static const section sections[] = {
     {"run", FIELDS, NULL,
      "SELECT r.id, r.study, s.question, r.status, r.reason, r.start_utc, r.end_utc, r.wall_s, r.peak_memory_bytes,"
-     " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers, r.method,"
-     " r.compressor, r.graph, r.lambda2, r.model, r.parameters, r.dataset, r.partition, r.batch, r.seed, r.backend,"
-     " r.kernel, r.threads, r.time_source, r.profile_hash, p.device, r.parameters_hash, r.versions, r.command "
+     " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers, r.zones,"
+     " r.method, r.compressor, r.graph, r.lambda2, r.model, r.parameters, r.dataset, r.partition, r.batch, r.seed,"
+     " r.backend, r.kernel, r.threads, r.time_source, r.profile_hash, p.device, r.parameters_hash, r.versions, "
+     "r.command "
      "FROM runs r JOIN studies s USING (study) LEFT JOIN profiles p USING (study, profile_hash) WHERE r.id = ?"},
     {"result", FIELDS, NULL,
      "SELECT m.rounds, r.rounds_planned, m.simulated_s, m.accuracy, m.target_accuracy, m.rounds_to_target,"
-     " m.time_to_target_s, m.bytes_to_target, m.wire_bytes, t.messages, t.bytes_per_worker, t.bytes_per_round,"
+     " m.time_to_target_s, m.bytes_to_target, m.wire_bytes,"
+     " iif(r.zones > 1, m.within_bytes, NULL) AS bytes_within_zones,"
+     " iif(r.zones > 1, m.between_bytes, NULL) AS bytes_between_zones,"
+     " t.messages, t.bytes_per_worker, t.bytes_per_round,"
      " m.closed_form_ratio, m.busiest_link, m.busiest_load "
      "FROM run_summary m JOIN runs r USING (id) JOIN traffic_total t ON t.run_id = m.id WHERE m.id = ?"},
     {"seconds_of_ranks", TABLE, "compute + communication - both at once + waiting = the rank's elapsed seconds",
@@ -136,7 +140,7 @@ static void write_fields(sqlite3_stmt *row, rh_text *out)
     append_name(sqlite3_column_name(row, c), &name);
     format_value(row, c, &value);
     if (value.length > 0) {
-      rh_text_append(out, "  %-18s ", rh_text_get(&name));
+      rh_text_append(out, "  %-19s ", rh_text_get(&name));
       rh_text_append_visible(out, rh_text_get(&value));
       rh_text_append(out, "\n");
     }

@@ -66,10 +66,11 @@ static rh_status put_run(rh_store *store, const rh_run_header *h, const char *ru
 {
   static const char sql[] =
       "INSERT INTO runs(id, study, configuration, platform, platform_file, platform_hash, network_model, protocol,"
-      " precision_s, workers, method, compressor, model, dataset, partition, graph, lambda2, parameters, batch, seed,"
-      " rounds_planned, backend, kernel, threads, time_source, target_accuracy, versions, command, status, reason,"
+      " precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters, batch,"
+      " seed, rounds_planned, backend, kernel, threads, time_source, target_accuracy, versions, command, status, "
+      "reason,"
       " start_utc, profile_hash) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   bool has_profile;
   rh_binder b = {0};
   rh_status status;
@@ -85,6 +86,7 @@ static rh_status put_run(rh_store *store, const rh_run_header *h, const char *ru
   rh_bind_text(&b, h->protocol);
   rh_bind_real(&b, h->precision_s);
   rh_bind_integer(&b, h->workers);
+  rh_bind_integer(&b, h->zones);
   rh_bind_text(&b, h->method);
   rh_bind_text(&b, h->compressor);
   rh_bind_text(&b, h->model);
@@ -161,7 +163,7 @@ static rh_status end_row(rh_store *store, const rh_binder *binder)
 static rh_status put_round(void *context, const rh_round_row *row)
 {
   static const char sql[] = "INSERT INTO rounds(run_id, round, finish_s, first_finish_s, train_loss, learning_rate,"
-                            " messages, wire_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+                            " messages, within_bytes, between_bytes, wire_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
   rh_status status = begin_row(context, sql, &b);
   if (status != RH_OK) return status;
@@ -171,7 +173,9 @@ static rh_status put_round(void *context, const rh_round_row *row)
   rh_bind_real(&b, row->train_loss);
   rh_bind_real(&b, row->learning_rate);
   rh_bind_integer(&b, row->messages);
-  rh_bind_integer(&b, row->wire_bytes);
+  rh_bind_integer(&b, row->within_bytes);
+  rh_bind_integer(&b, row->between_bytes);
+  rh_bind_integer(&b, row->within_bytes + row->between_bytes);
   return end_row(context, &b);
 }
 

@@ -78,6 +78,7 @@ rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup 
       .protocol = run->network.protocol == RH_PROTOCOL_EAGER ? "eager" : "rendezvous",
       .precision_s = rh_platform_precision(platform),
       .workers = (int32_t)run->platform.workers,
+      .zones = rh_platform_zone_count(platform),
       .method = run->method->name,
       .compressor = run->compressor->name,
       .model = setup->model.name,

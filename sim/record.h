@@ -16,8 +16,9 @@ typedef struct rh_round_row {
   double first_finish_s; /* when the first rank was done */
   double train_loss;     /* mean over workers of their batch losses; NaN is a value */
   double learning_rate;
-  int64_t messages;   /* of all ranks */
-  int64_t wire_bytes; /* of all ranks, pads included */
+  int64_t messages;      /* of all ranks */
+  int64_t within_bytes;  /* of all ranks, pads included, to ranks in the sender's innermost zone */
+  int64_t between_bytes; /* ... and to ranks in another one */
 } rh_round_row;
 
 typedef struct rh_evaluation_row {

@@ -103,6 +103,7 @@ rh_run_header fixture_header(const char *id)
       .protocol = "rendezvous",
       .precision_s = 1e-12,
       .workers = 2,
+      .zones = 2,
       .method = "allreduce",
       .compressor = "none",
       .model = "cnn",
@@ -130,7 +131,7 @@ rh_run_header fixture_header(const char *id)
 
 void fixture_record(rh_recorder r)
 {
-  rh_round_row rounds[] = {{1, 0.5, 0.25, 2.25, 0.05, 4, 1000}, {2, 1.0, 0.75, (double)NAN, 0.05, 4, 1500}};
+  rh_round_row rounds[] = {{1, 0.5, 0.25, 2.25, 0.05, 4, 700, 300}, {2, 1.0, 0.75, (double)NAN, 0.05, 4, 0, 1500}};
   rh_evaluation_row evaluations[] = {{1, 0.5, 2.0, 2.125, 0.5, 1, 0.5, 0.5, 0.5, 0.0},
                                      {2, 1.0, 1.0, 1.125, 0.875, 2, 0.75, 0.8, 0.9, 0.0625}};
   rh_collective_row collective = {2, "allreduce-ring", 2, 82088, 4, 82088, 0.5, 1.0, 0.4};

@@ -26,7 +26,7 @@ static void record(rh_store *store, const char *platform, const char *compressor
   rh_recorder r = rh_store_recorder(store);
   const double at = isfinite(seconds) ? seconds : 1;
   for (int64_t round = 1; round <= 2; round++)
-    must(r.round(r.context, &(rh_round_row){.round = round, .finish_s = at * (double)round, .wire_bytes = 400}));
+    must(r.round(r.context, &(rh_round_row){.round = round, .finish_s = at * (double)round, .within_bytes = 400}));
   must(r.evaluation(r.context, &(rh_evaluation_row){.round = 1,
                                                     .simulated_s = at,
                                                     .test_accuracy = isfinite(seconds) ? 0.92 : 0.5,

@@ -110,7 +110,7 @@ static void run_and_die(const char *path)
   if (child == 0) {
     rh_store *store;
     rh_run_header header = fixture_header("1");
-    rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1000};
+    rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1000, 0};
     if (rh_store_open(path, RH_STORE_NEW, &store) != RH_OK || rh_store_begin_run(store, &header) != RH_OK) _exit(1);
     rh_recorder r = rh_store_recorder(store);
     if (r.round(r.context, &row) != RH_OK) _exit(1);
@@ -182,14 +182,14 @@ static void wrong_files_change_nothing(void **state)
              *text = fixture_path(state, "text.db"), *broken = fixture_path(state, "broken.db");
   fixture_make(a, "1", "done");
   fixture_make(other, "2", "done");
-  fixture_sql(other, "PRAGMA user_version = 2");
+  fixture_sql(other, "PRAGMA user_version = 3");
   fixture_write(text, "hello");
   fixture_make(broken, "3", "done");
   fixture_sql(broken, "DROP TABLE links");
   rh_text before = dump(a);
   rh_store *store;
   must(rh_store_open(a, RH_STORE_WRITE, &store));
-  must_refuse(rh_store_merge(store, other, NULL, NULL), RH_EFORMAT, "other.db: has schema version 2");
+  must_refuse(rh_store_merge(store, other, NULL, NULL), RH_EFORMAT, "other.db: has schema version 3");
   must_refuse(rh_store_merge(store, text, NULL, NULL), RH_EFORMAT, "text.db: not a database");
   must_refuse(rh_store_merge(store, broken, NULL, NULL), RH_EFORMAT, "broken.db: the database is damaged");
   must_refuse(rh_store_merge(store, a, NULL, NULL), RH_EINVAL, "into itself");

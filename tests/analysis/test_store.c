@@ -25,14 +25,16 @@ static void every_table_is_written(void **state)
          "edge-vs-hpc|0000000000000abc|test device");
   expect(path, "SELECT name || '|' || samples || '|' || low_s FROM durations WHERE profile_hash = '0000000000000abc'",
          "forward|200|0.001");
-  expect(path,
-         "SELECT concat FROM (SELECT id || '|' || platform || '|' || platform_file || '|' || platform_hash || '|' ||"
-         " network_model || '|' || protocol || '|' || precision_s || '|' || workers || '|' || method || '|' ||"
-         " compressor || '|' || model || '|' || dataset || '|' || partition || '|' || graph || '|' || parameters ||"
-         " '|' || batch || '|' || seed || '|' || rounds_planned || '|' || backend || '|' || kernel || '|' || threads ||"
-         " '|' || time_source || '|' || target_accuracy AS concat FROM runs)",
-         "0123456789abcdef|ring|platforms/ring.xml|fedcba9876543210|CM02|rendezvous|1.0e-12|2|allreduce|none|cnn|glyphs"
-         "|iid||20522|32|7|400|cpu|OpenBLAS 0.3.21 SkylakeX|2|measured|0.8");
+  expect(
+      path,
+      "SELECT concat FROM (SELECT id || '|' || platform || '|' || platform_file || '|' || platform_hash || '|' ||"
+      " network_model || '|' || protocol || '|' || precision_s || '|' || workers || '|' || zones || '|' || method || "
+      "'|' ||"
+      " compressor || '|' || model || '|' || dataset || '|' || partition || '|' || graph || '|' || parameters ||"
+      " '|' || batch || '|' || seed || '|' || rounds_planned || '|' || backend || '|' || kernel || '|' || threads ||"
+      " '|' || time_source || '|' || target_accuracy AS concat FROM runs)",
+      "0123456789abcdef|ring|platforms/ring.xml|fedcba9876543210|CM02|rendezvous|1.0e-12|2|2|allreduce|none|cnn|glyphs"
+      "|iid||20522|32|7|400|cpu|OpenBLAS 0.3.21 SkylakeX|2|measured|0.8");
   expect(path,
          "SELECT status || '|' || reason || '|' || rounds_done || '|' || simulated_s || '|' || wall_s || '|' ||"
          " peak_memory_bytes || '|' || parameters_hash || '|' || versions || '|' || command FROM runs",
@@ -43,8 +45,8 @@ static void every_table_is_written(void **state)
   expect(path, "SELECT start_utc GLOB '20[0-9][0-9]-*T*:*:*.*Z' AND end_utc >= start_utc FROM runs", "1");
   expect(path,
          "SELECT finish_s || '|' || first_finish_s || '|' || train_loss || '|' || learning_rate || '|' || messages ||"
-         " '|' || wire_bytes FROM rounds WHERE round = 1",
-         "0.5|0.25|2.25|0.05|4|1000");
+         " '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes FROM rounds WHERE round = 1",
+         "0.5|0.25|2.25|0.05|4|1000|700|300");
   expect(path,
          "SELECT simulated_s || '|' || train_loss || '|' || test_loss || '|' || test_accuracy || '|' || sample_count ||"
          " '|' || accuracy_min || '|' || accuracy_median || '|' || accuracy_max || '|' || consensus_distance"
@@ -96,7 +98,7 @@ static void nan_where_none_may_be_is_refused(void **state)
   must(rh_store_open(fixture_path(state, "a.db"), RH_STORE_NEW, &store));
   must(rh_store_begin_run(store, &header));
   rh_recorder r = rh_store_recorder(store);
-  rh_round_row row = {1, (double)NAN, 0, 1, 0.1, 1, 1};
+  rh_round_row row = {1, (double)NAN, 0, 1, 0.1, 1, 1, 0};
   must_refuse(r.round(r.context, &row), RH_EINVAL, "finish_s of a row is not finite");
   rh_link_row link = {"up", (double)INFINITY, 0, 0, 0, 0};
   must_refuse(r.link(r.context, &link), RH_EINVAL, "bandwidth_Bps");
@@ -129,8 +131,9 @@ static void views_say_what_happened(void **state)
   /* accuracy 0.875 >= 0.8 in round 2 at 1 s, after 2500 bytes; collective 0.5 s against 0.4 s */
   expect(path,
          "SELECT accuracy || '|' || rounds_to_target || '|' || time_to_target_s || '|' || bytes_to_target || '|' ||"
-         " wire_bytes || '|' || closed_form_ratio || '|' || busiest_link || '|' || busiest_load FROM run_summary",
-         "0.875|2|1.0|2500|2500|1.25|down|0.25");
+         " wire_bytes || '|' || closed_form_ratio || '|' || busiest_link || '|' || busiest_load || '|' ||"
+         " zones || '|' || within_bytes || '|' || between_bytes FROM run_summary",
+         "0.875|2|1.0|2500|2500|1.25|down|0.25|2|700|1800");
   expect(path,
          "SELECT group_concat(accuracy || ' ' || round || ' ' || simulated_s || ' ' || wire_bytes || ' ' ||"
          " target_accuracy || ' ' || target_reached, '; ') FROM time_to_accuracy",
@@ -138,9 +141,10 @@ static void views_say_what_happened(void **state)
   expect(path, "SELECT group_concat(link || ' ' || share || ' ' || load, '; ') FROM traffic ORDER BY link",
          "down 0.2 0.25; up 0.8 0.125");
   expect(path,
-         "SELECT messages || '|' || wire_bytes || '|' || bytes_per_worker || '|' || bytes_per_round || '|' ||"
+         "SELECT messages || '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes || '|' || "
+         "bytes_per_worker || '|' || bytes_per_round || '|' ||"
          " link_bytes || '|' || busiest_load FROM traffic_total",
-         "8|2500|1250.0|1250.0|2500|0.25");
+         "8|2500|700|1800|1250.0|1250.0|2500|0.25");
 }
 
 /* An accuracy that falls and rises again counts from when it was reached first. */
@@ -244,7 +248,7 @@ static void readers_see_committed_rows_while_one_writes(void **state)
   must(rh_store_open(path, RH_STORE_NEW, &store));
   must(rh_store_begin_run(store, &header));
   rh_recorder r = rh_store_recorder(store);
-  rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1};
+  rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1, 0};
   must(r.round(r.context, &row));
   must(rh_store_open(path, RH_STORE_READ, &reader));
   char status[16];
@@ -330,15 +334,18 @@ static void run_is_found_by_its_beginning(void **state)
 
 static void show_tells_everything_of_a_run(void **state)
 {
-  static const char *const parts[] = {"run\n  id                 1\n",
-                                      "  question           Does 8 bits pay?\n",
-                                      "  wall               12.5 s\n",
-                                      "  peak memory bytes  123 MB\n",
-                                      "  precision          1e-12 s\n",
-                                      "  device             test device\n",
-                                      "  accuracy           87.50 %\n",
-                                      "  closed form ratio  1.25\n",
-                                      "  busiest load       25.00 %\n",
+  static const char *const parts[] = {"run\n  id                  1\n",
+                                      "  question            Does 8 bits pay?\n",
+                                      "  wall                12.5 s\n",
+                                      "  peak memory bytes   123 MB\n",
+                                      "  precision           1e-12 s\n",
+                                      "  device              test device\n",
+                                      "  accuracy            87.50 %\n",
+                                      "  closed form ratio   1.25\n",
+                                      "  zones               2\n",
+                                      "  bytes within zones  700 B\n",
+                                      "  bytes between zones 1.80 kB\n",
+                                      "  busiest load        25.00 %\n",
                                       "  mean    375 ms         250 ms  62.5 ms   438 ms\n",
                                       "  allreduce-ring           2      1",
                                       "  down  25.00 %  20.00 %",
@@ -369,6 +376,24 @@ static void show_tells_everything_of_a_run(void **state)
   rh_text_clear(&json);
 }
 
+/* Where all workers are in one zone, nothing is said of bytes between zones. */
+static void one_zone_shows_no_split_of_bytes(void **state)
+{
+  rh_store *store;
+  rh_text text = {0};
+  rh_run_header header = fixture_header("1");
+  header.zones = 1;
+  must(rh_store_open(fixture_path(state, "a.db"), RH_STORE_NEW, &store));
+  must(rh_store_begin_run(store, &header));
+  fixture_record(rh_store_recorder(store));
+  must(rh_show_write(store, "1", false, &text));
+  assert_non_null(strstr(rh_text_get(&text), "  wire bytes          2.50 kB\n"));
+  assert_null(strstr(rh_text_get(&text), "bytes within zones"));
+  assert_null(strstr(rh_text_get(&text), "bytes between zones"));
+  rh_text_clear(&text);
+  must(rh_store_close(store));
+}
+
 /* Fills the disk from within the run until it is full; what was committed before must be there afterwards. */
 static void fill(const char *path, bool limit_pages)
 {
@@ -382,7 +407,7 @@ static void fill(const char *path, bool limit_pages)
   assert_non_null(long_text);
   memset(long_text, 'w', 20000);
   long_text[20000] = '\0';
-  rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1};
+  rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1, 0};
   must(r.round(r.context, &row));
   usleep(1100 * 1000);
   must(r.flush(r.context));
@@ -440,21 +465,14 @@ int main(void)
 {
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
   const struct CMUnitTest tests[] = {
-      in_folder(every_table_is_written),
-      in_folder(nan_is_null_and_back),
-      in_folder(nan_where_none_may_be_is_refused),
-      in_folder(foreign_keys_hold),
-      in_folder(views_say_what_happened),
-      in_folder(time_to_accuracy_is_the_first_time),
-      in_folder(failed_run_keeps_its_rows),
-      in_folder(durations_come_back_bit_for_bit),
-      in_folder(damaged_durations_are_refused),
-      in_folder(readers_see_committed_rows_while_one_writes),
-      in_folder(hostile_names_are_only_names),
-      in_folder(run_is_found_by_its_beginning),
-      in_folder(show_tells_everything_of_a_run),
-      in_folder(full_disk_keeps_committed_rows),
-      in_folder(full_database_keeps_committed_rows),
+      in_folder(every_table_is_written),           in_folder(nan_is_null_and_back),
+      in_folder(nan_where_none_may_be_is_refused), in_folder(foreign_keys_hold),
+      in_folder(views_say_what_happened),          in_folder(time_to_accuracy_is_the_first_time),
+      in_folder(failed_run_keeps_its_rows),        in_folder(durations_come_back_bit_for_bit),
+      in_folder(damaged_durations_are_refused),    in_folder(readers_see_committed_rows_while_one_writes),
+      in_folder(hostile_names_are_only_names),     in_folder(run_is_found_by_its_beginning),
+      in_folder(show_tells_everything_of_a_run),   in_folder(one_zone_shows_no_split_of_bytes),
+      in_folder(full_disk_keeps_committed_rows),   in_folder(full_database_keeps_committed_rows),
       in_folder(full_disk_makes_no_database),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
