@@ -91,7 +91,13 @@ typedef struct rh_score {
 RH_CHECKED rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, const rh_samples *samples,
                                        int64_t limit, rh_score *score);
 
-/* Hash of the parameters and moments of the copies in use: equal hashes mean equal training states. */
+/* The same of worker i's own model. In int8 it goes with the running ranges of i's own activations; a row of parameters,
+ * whoever made it, goes with the mean over workers of theirs. */
+RH_CHECKED rh_status rh_replicas_score_worker(rh_replicas *replicas, int32_t worker, const rh_samples *samples,
+                                              int64_t limit, rh_score *score);
+
+/* Hash of the parameters and moments of the copies in use, and of int8's running ranges: equal hashes mean equal training
+ * states. */
 uint64_t rh_replicas_hash(rh_replicas *replicas);
 
 #endif

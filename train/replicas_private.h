@@ -20,7 +20,7 @@ struct rh_replicas {
   rh_workspace **training, **scoring; /* [threads] each; owned */
   rh_batches batches;
   rh_tree_sum *sum; /* owned */
-  rh_range *ranges; /* [N + 1][layer_count] of activations in int8, by worker; the last row is scratch; owned; NULL in fp32 */
+  rh_range *ranges; /* [N + 1][layer_count] in int8, by worker, the last row for their mean; owned; NULL in fp32 */
   double *values;   /* [N] results of items, by worker; owned */
   int64_t *hits;    /* [N] likewise; owned */
 };

@@ -26,7 +26,7 @@ static void train_round(rh_replicas *replicas, rh_tree_sum *sum, int64_t t, doub
 }
 
 /* Test accuracy of a model with its default options after `rounds` rounds of 512 samples of the default data set. */
-static double train(const char *model_name, int64_t rounds, double lr)
+static double train(const char *model_name, rh_arithmetic arithmetic, int64_t rounds, double lr)
 {
   rh_dataset dataset;
   assert_int_equal(LOAD("glyphs", "", &dataset, NULL), RH_OK);
@@ -37,6 +37,7 @@ static double train(const char *model_name, int64_t rounds, double lr)
   rh_model model;
   assert_int_equal(rh_option_read(kind->options, kind->option_count, "model", &none, options), RH_OK);
   assert_int_equal(kind->build(options, dataset.shape, dataset.classes, &model), RH_OK);
+  model.arithmetic = arithmetic;
   rh_partition_def iid = {.kind = RH_PARTITION_IID};
   rh_partition partition;
   assert_int_equal(rh_partition_new(&iid, &dataset, WORKERS, 1, &partition), RH_OK);
@@ -61,7 +62,8 @@ static double train(const char *model_name, int64_t rounds, double lr)
     train_round(replicas, sum, t, lr, mean);
   }
   assert_int_equal(rh_replicas_score(replicas, rh_replicas_parameters(replicas, 0), &dataset.test, 0, &score), RH_OK);
-  print_message("%s: test accuracy %.4f after %d rounds\n", model_name, score.accuracy, (int)rounds);
+  print_message("%s%s: test accuracy %.4f after %d rounds\n", model_name, arithmetic == RH_INT8 ? " in int8" : "",
+                score.accuracy, (int)rounds);
   def.backend->release(mean);
   rh_tree_sum_free(sum);
   rh_replicas_free(replicas);
@@ -75,14 +77,21 @@ static double train(const char *model_name, int64_t rounds, double lr)
 static void logreg_ends_between_85_and_92_percent(void **state)
 {
   (void)state;
-  double accuracy = train("logreg", 600, 0.01);
+  double accuracy = train("logreg", RH_FP32, 600, 0.01);
   assert_true(accuracy > 0.85 && accuracy < 0.92);
 }
 
 static void cnn_ends_above_97_percent(void **state)
 {
   (void)state;
-  assert_true(train("cnn", 400, 0.02) > 0.97);
+  assert_true(train("cnn", RH_FP32, 400, 0.02) > 0.97);
+}
+
+/* Aketi et al. report less than a point of difference; seeds alone differ by one here. */
+static void cnn_in_int8_ends_above_97_percent(void **state)
+{
+  (void)state;
+  assert_true(train("cnn", RH_INT8, 400, 0.02) > 0.97);
 }
 
 int main(void)
@@ -90,6 +99,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(logreg_ends_between_85_and_92_percent),
       cmocka_unit_test(cnn_ends_above_97_percent),
+      cmocka_unit_test(cnn_in_int8_ends_above_97_percent),
   };
   return cmocka_run_group_tests_name("glyphs", tests, NULL, NULL);
 }
