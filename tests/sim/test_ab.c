@@ -123,6 +123,8 @@ static void fixture_clear(fixture *f)
   free(f->options);
 }
 
+static fixture *to_clear[2]; /* after the schedule has run */
+
 /* --- the literal version: everything per rank ------------------------------------------------------------------- */
 
 enum { W1 = 0, B1 = HIDDEN * INPUTS, W2 = B1 + HIDDEN, B2 = W2 + CLASSES * HIDDEN };
@@ -390,8 +392,9 @@ static void follow(int sync, const char *name)
                                   "train.ab_sync",
                                   name,
                                   NULL};
-  fixture f;
+  static fixture f; /* what is appended borrows from it until the schedule has run */
   fixture_init(&f, "ab", settings);
+  to_clear[0] = &f;
   literal *l = calloc(1, sizeof *l);
   rh_batches batches;
   rh_workspace *ws;
@@ -441,7 +444,6 @@ static void follow(int sync, const char *name)
   rh_workspace_free(ws);
   rh_batches_clear(&batches);
   free(l);
-  fixture_clear(&f);
 }
 
 /* Values need a schedule to append to, and that needs a platform: rounds run inside one schedule's production. */
@@ -464,6 +466,8 @@ static void run(rh_status (*produce)(void *, int64_t, bool *), void *context)
   RH_ASSERT(rh_schedule_new(&s, &schedule) == RH_OK);
   RH_ASSERT(rh_schedule_run(schedule) == RH_OK);
   rh_schedule_free(schedule);
+  for (int i = 0; i < 2; i++)
+    if (to_clear[i]) fixture_clear(to_clear[i]);
 }
 
 #define FOLLOWS(mode, sync)                                                                                            \
@@ -484,7 +488,7 @@ static rh_status produce_warm_up(void *context, int64_t round, bool *more)
 {
   (void)context, (void)round;
   const char *const settings[] = {"train.ab_warmup", "100", "train.dense_ends", "off", NULL};
-  fixture ab, plain;
+  static fixture ab, plain;
   fixture_init(&ab, "ab", settings);
   fixture_init(&plain, "allreduce", NULL);
   for (int64_t t = 0; t < ROUNDS; t++) {
@@ -493,8 +497,8 @@ static rh_status produce_warm_up(void *context, int64_t round, bool *more)
     assert_true(ab.world.train_loss == plain.world.train_loss);
   }
   assert_true(rh_replicas_hash(ab.world.replicas) == rh_replicas_hash(plain.world.replicas));
-  fixture_clear(&ab);
-  fixture_clear(&plain);
+  to_clear[0] = &ab;
+  to_clear[1] = &plain;
   *more = false;
   return RH_OK;
 }
