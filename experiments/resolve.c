@@ -115,6 +115,15 @@ done:
   return status;
 }
 
+static rh_status check_rate(const rh_run *run)
+{
+  const rh_rate *rate = &run->train.rate;
+  rh_status status = rh_rate_check(rate, run->train.rounds);
+  if (status == RH_OK) return RH_OK;
+  const char *key = rate->lr_min > rate->lr ? "train.lr_min" : rate->lr_warmup ? "train.lr_warmup" : "train.lr_cooldown";
+  return rh_settings_error(status, rh_settings_find(&run->settings, key), "%s", rh_error_message());
+}
+
 static rh_status read_training(rh_run *run)
 {
   rh_status status = RH_OK;
@@ -136,7 +145,7 @@ static rh_status read_training(rh_run *run)
   RH_TRY(read_fixed("train", settings, &run->train));
   RH_TRY(rh_option_read(rh_optimiser_rows, rh_optimiser_row_count, "train", settings, &run->train.optimiser));
   RH_TRY(rh_option_read(rh_rate_rows, rh_rate_row_count, "train", settings, &run->train.rate));
-  RH_TRY(rh_rate_check(&run->train.rate, run->train.rounds));
+  RH_TRY(check_rate(run));
   RH_TRY(read_component(&rh_registry_methods, settings, &found, &run->method_options));
   run->method = found;
 

@@ -30,11 +30,11 @@ const size_t rh_rate_row_count = RH_COUNT(rh_rate_rows);
 rh_status rh_rate_check(const rh_rate *rate, int64_t rounds)
 {
   if (rate->lr_min > rate->lr)
-    return rh_error(RH_EINVAL, "train.lr_min %g is larger than train.lr %g, the largest rate", rate->lr_min, rate->lr);
+    return rh_error(RH_EINVAL, "lr_min %g is larger than lr %g, the largest rate", rate->lr_min, rate->lr);
   if (rate->lr_warmup > 0 || rate->lr_cooldown > 0)
     if (rate->lr_warmup >= rounds || rate->lr_cooldown >= rounds - rate->lr_warmup)
       return rh_error(RH_EINVAL,
-                      "train.lr_warmup %" PRId64 " and train.lr_cooldown %" PRId64 " leave none of %" PRId64
+                      "lr_warmup %" PRId64 " and lr_cooldown %" PRId64 " leave none of %" PRId64
                       " rounds between them: together they must be fewer",
                       rate->lr_warmup, rate->lr_cooldown, rounds);
   return RH_OK;

@@ -68,6 +68,12 @@ study memory.yaml 'run: {memory: 8}'
 refuse number_without_unit "memory\.yaml:4:15: run\.memory: '8'" run memory.yaml
 study good.yaml 'train: {rounds: 2}'
 refuse zero_workers '^rehearse: --set platform\.workers=0: .*0 is out of range' run good.yaml --set platform.workers=0
+refuse adamw_step_ahead 'train\.optimiser: adamw does not go with compress\.error_feedback: step-ahead' run good.yaml \
+  --set train.optimiser=adamw --set compress.name=int8 --set compress.error_feedback=step-ahead
+refuse nesterov_dgc 'train\.nesterov: on does not go with compress\.name: dgc' run good.yaml \
+  --set train.nesterov=on --set compress.name=dgc
+refuse clip_dgc 'train\.clip does not go with compress\.name: dgc' run good.yaml \
+  --set train.clip=1 --set compress.name=dgc
 refuse no_platform "platform\.file: no file 'none\.xml'; tried" run good.yaml --set platform.file=none.xml
 mkdir empty
 refuse directory 'empty: is a directory' run empty

@@ -120,16 +120,19 @@ static rh_settings read_lines(char *lines)
 static void canonical_text_reads_back_to_itself(void **state)
 {
   (void)state;
-  rh_run run = good((const char *const[]){"platform.file=p.xml", "platform.workers=4", "train.method=dpsgd",
-                                          "graph.name=complete", "graph.directed=yes", "compress.name=qsgd",
-                                          "compress.bits=3", "data.partition=skew", "data.skew=0.80", "model.name=mlp",
-                                          "train.lr=1e-1", "train.lr_steps= 100:0.1  150:1e-2", "run.memory=1.5 GiB",
-                                          "stop.accuracy=.9", "time.source=flops", NULL});
+  rh_run run = good((const char *const[]){
+      "platform.file=p.xml", "platform.workers=4", "train.method=dpsgd", "graph.name=complete", "graph.directed=yes",
+      "compress.name=qsgd", "compress.bits=3", "data.partition=skew", "data.skew=0.80", "model.name=mlp",
+      "train.lr=1e-1", "train.lr_steps= 100:0.1  150:1e-2", "train.optimiser=adamw", "train.lr_schedule=cosine",
+      "train.nesterov=yes", "run.memory=1.5 GiB", "stop.accuracy=.9", "time.source=flops", NULL});
   rh_text first = {0}, second = {0};
   rh_run_write(&run, &first);
   assert_non_null(strstr(first.data, "run.memory=1610612736B\n"));
   assert_non_null(strstr(first.data, "train.lr=0.1\n"));
   assert_non_null(strstr(first.data, "train.lr_steps=100:0.1 150:0.01\n"));
+  assert_non_null(strstr(first.data, "train.optimiser=adamw\n"));
+  assert_non_null(strstr(first.data, "train.lr_schedule=cosine\n"));
+  assert_non_null(strstr(first.data, "train.nesterov=on\n"));
   assert_non_null(strstr(first.data, "graph.weights=uniform\n"));
   assert_non_null(strstr(first.data, "compress.bits=3\n"));
   char *copy = rh_text_duplicate(first.data);
@@ -173,6 +176,11 @@ static void bad_values_name_their_places(void **state)
       {"train.batch=0", RH_EINVAL, "s.yaml:3:1: train.batch: 0 is out of range: 1 to 1000000"},
       {"train.rounds=1.5", RH_EINVAL, "s.yaml:3:1: train.rounds: '1.5' is not a whole number"},
       {"train.lr_steps=10", RH_EINVAL, "s.yaml:3:1: train.lr_steps: '10' is not a list of round:factor pairs"},
+      {"train.lr_min=1", RH_EINVAL, "s.yaml:3:1: train.lr_min: lr_min 1 is larger than lr 0.02, the largest rate"},
+      {"train.lr_warmup=100", RH_EINVAL, "s.yaml:3:1: train.lr_warmup: lr_warmup 100 and lr_cooldown 0 leave none"},
+      {"train.lr_cooldown=100", RH_EINVAL, "s.yaml:3:1: train.lr_cooldown: lr_warmup 0 and lr_cooldown 100 leave none"},
+      {"train.optimiser=adam", RH_EINVAL, "s.yaml:3:1: train.optimiser: 'adam' is unknown; did you mean 'adamw'?"},
+      {"train.label_smoothing=1.5", RH_EINVAL, "s.yaml:3:1: train.label_smoothing: 1.5 is out of range: 0 to 1"},
       {"train.learning_rate=1", RH_EINVAL, "s.yaml:3:1: train.learning_rate: unknown key"},
       {"train.momentun=1", RH_EINVAL, "s.yaml:3:1: train.momentun: unknown key; did you mean 'momentum'?"},
       {"train.method=alreduce", RH_EINVAL, "s.yaml:3:1: train.method: no method 'alreduce'; did you mean 'allreduce'?"},

@@ -55,7 +55,8 @@ typedef struct fixture {
 typedef struct choice {
   const char *method, *graph, *order, *message, *compressor, *bits;
   double momentum, decay;
-  int buckets; /* 0: one */
+  const rh_optimiser *optimiser; /* instead of sgd with these two */
+  int buckets;                   /* 0: one */
   const char *overlap, *gather;
   int feedback;
   int64_t average_every;
@@ -122,6 +123,7 @@ static inline void fixture_init(fixture *f, const choice *c)
                          .seed = 1,
                          .threads = 2,
                          .optimiser = {.momentum = c->momentum, .decay = c->decay}};
+  if (c->optimiser) def.optimiser = *c->optimiser;
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
   if (c->graph) {

@@ -279,6 +279,85 @@ static void dgc_keeps_the_momentum_of_the_decay_body(void)
   fixture_clear(&f);
 }
 
+/* A gradient is clipped where it is stepped with: the mean of all with allreduce, each worker's own with dpsgd, whose
+ * average on a complete graph is then that of N clipped steps. Without momentum. */
+static void gradients_are_clipped_where_they_are_stepped_body(void)
+{
+  const rh_optimiser clipped = {.clip = 0.125};
+  choice all = {.method = "allreduce", .optimiser = &clipped};
+  choice gossip = {.method = "dpsgd", .graph = "complete", .optimiser = &clipped};
+  fixture a, b;
+  fixture_init(&a, &all);
+  fixture_init(&b, &gossip);
+  const int64_t count = a.model.parameters, stride = a.model.stride;
+  float *start = malloc((size_t)stride * sizeof *start), *g;
+  memcpy(start, rh_replicas_parameters(a.world.replicas, 0), (size_t)stride * sizeof *start);
+  RH_ASSERT(rh_replicas_gradients(a.world.replicas, 0, 0, N, &g, NULL) == RH_OK);
+  double *mean = calloc((size_t)count, sizeof *mean), *each = calloc((size_t)count, sizeof *each), squares = 0;
+  for (int i = 0; i < N; i++) {
+    const double norm = sqrt(rh_squared_norm(stride, g + i * stride));
+    RH_ASSERT(norm > 0.125);
+    for (int64_t p = 0; p < count; p++) {
+      mean[p] += (double)g[i * stride + p] / N;
+      each[p] += (double)g[i * stride + p] / N * 0.125 / norm;
+    }
+  }
+  for (int64_t p = 0; p < count; p++)
+    squares += mean[p] * mean[p];
+  RH_ASSERT(sqrt(squares) > 0.125);
+  rounds(&a, 0, 1, 0.5);
+  rounds(&b, 0, 1, 0.5);
+  const float *x = rh_replicas_parameters(a.world.replicas, 0), *y = rh_replicas_parameters(b.world.replicas, 0);
+  double apart = 0;
+  for (int64_t p = 0; p < count; p++) { /* values below 2 in f32: a few ulp */
+    RH_ASSERT(fabs(x[p] - (start[p] - 0.5 * mean[p] * 0.125 / sqrt(squares))) < 1e-6);
+    RH_ASSERT(fabs(y[p] - (start[p] - 0.5 * each[p])) < 1e-6);
+    apart = fmax(apart, fabs((double)x[p] - y[p]));
+  }
+  RH_ASSERT(apart > 1e-4);
+  free(start);
+  free(mean);
+  free(each);
+  fixture_clear(&a);
+  fixture_clear(&b);
+}
+
+/* Combine-then-adapt with adamw and clipping, worker 4 of a ring after three rounds: moments gather the clipped gradient,
+ * the decay is that of x_4, and the step is applied to the average. */
+static void combine_then_adapt_steps_with_adamw_body(void)
+{
+  const rh_optimiser o = {
+      .kind = RH_OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .decay = 0.1, .clip = 0.25};
+  choice c = {.method = "dpsgd", .graph = "ring", .order = "combine-then-adapt", .optimiser = &o};
+  fixture f;
+  fixture_init(&f, &c);
+  rounds(&f, 0, 3, 0.01);
+  rh_replicas *r = f.world.replicas;
+  const int64_t count = f.model.parameters, stride = f.model.stride;
+  float *rows = malloc(5 * (size_t)stride * sizeof *rows), *g;
+  const float *const kept[] = {rh_replicas_parameters(r, 3), rh_replicas_parameters(r, 4), rh_replicas_parameters(r, 5),
+                               rh_replicas_moment(r, 4, 0), rh_replicas_moment(r, 4, 1)};
+  for (int k = 0; k < 5; k++)
+    memcpy(rows + k * stride, kept[k], (size_t)stride * sizeof *rows);
+  RH_ASSERT(rh_replicas_gradients(r, 3, 4, 1, &g, NULL) == RH_OK);
+  const double norm = sqrt(rh_squared_norm(stride, g)), clip = 0.25 / norm;
+  RH_ASSERT(norm > 0.25);
+  float *gradient = malloc((size_t)stride * sizeof *gradient);
+  memcpy(gradient, g, (size_t)stride * sizeof *g);
+  rounds(&f, 3, 1, 0.01);
+  const float *after = rh_replicas_parameters(r, 4);
+  for (int64_t p = 0; p < count; p++) {
+    const double x = rows[stride + p], mixed = ((double)rows[p] + x + rows[2 * stride + p]) / 3;
+    const double m = 0.9 * rows[3 * stride + p] + 0.1 * clip * gradient[p];
+    const double v = 0.99 * rows[4 * stride + p] + 0.01 * clip * clip * gradient[p] * gradient[p];
+    const double move = m / (1 - pow(0.9, 4)) / (sqrt(v / (1 - pow(0.99, 4))) + 1e-3);
+    RH_ASSERT(fabs(mixed - 0.01 * (0.1 * x + move) - after[p]) < 1e-6); /* values below 2: a few f32 ulp */
+  }
+  free(rows);
+  free(gradient);
+  fixture_clear(&f);
+}
+
 /* Runs a test of values as the producer of the only round. What was appended is not executed: it speaks of graphs that
  * are gone by then. */
 static rh_status produce_values(void *context, int64_t t, bool *more)
@@ -316,6 +395,8 @@ VALUES_TEST(feedback_without_loss_changes_nothing)
 VALUES_TEST(feedback_keeps_what_is_lost)
 VALUES_TEST(step_ahead_moves_the_mean_by_exact_steps)
 VALUES_TEST(dgc_keeps_the_momentum_of_the_decay)
+VALUES_TEST(gradients_are_clipped_where_they_are_stepped)
+VALUES_TEST(combine_then_adapt_steps_with_adamw)
 
 int main(int argc, char **argv)
 {
@@ -329,6 +410,8 @@ int main(int argc, char **argv)
       cmocka_unit_test(feedback_keeps_what_is_lost),
       cmocka_unit_test(step_ahead_moves_the_mean_by_exact_steps),
       cmocka_unit_test(dgc_keeps_the_momentum_of_the_decay),
+      cmocka_unit_test(gradients_are_clipped_where_they_are_stepped),
+      cmocka_unit_test(combine_then_adapt_steps_with_adamw),
   };
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);

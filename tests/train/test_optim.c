@@ -227,8 +227,8 @@ static void rates_that_leave_nothing_are_refused(void **state)
   assert_int_equal(rh_rate_check(&r, 10), RH_OK);
   r.lr_cooldown = 4;
   assert_int_equal(rh_rate_check(&r, 10), RH_EINVAL);
-  assert_string_equal(rh_error_message(), "train.lr_warmup 6 and train.lr_cooldown 4 leave none of 10 rounds between "
-                                          "them: together they must be fewer");
+  assert_string_equal(rh_error_message(), "lr_warmup 6 and lr_cooldown 4 leave none of 10 rounds between them: "
+                                          "together they must be fewer");
   r = (rh_rate){.lr = 1, .lr_min = 2};
   assert_int_equal(rh_rate_check(&r, 10), RH_EINVAL);
   r = (rh_rate){.lr = 1, .lr_warmup = INT64_MAX, .lr_cooldown = INT64_MAX};
