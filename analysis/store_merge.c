@@ -32,6 +32,8 @@ static const char copy_runs[] =
     "INSERT INTO main.runs SELECT * FROM source.runs WHERE id IN (SELECT id FROM picked) ORDER BY start_utc;"
     /* clang-format off */
     COPY_ROWS("rounds")
+    COPY_ROWS("phases")
+    COPY_ROWS("factor_ranks")
     COPY_ROWS("evaluations")
     COPY_ROWS("links")
     COPY_ROWS("ranks")

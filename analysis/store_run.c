@@ -192,6 +192,30 @@ static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
   rh_bind_real(&b, row->train_loss);
   rh_bind_real(&b, row->test_loss);
   rh_bind_real(&b, row->test_accuracy);
+static rh_status put_phase(void *context, const rh_phase_row *row)
+{
+  static const char sql[] = "INSERT INTO phases(run_id, round, phase, compression_ratio) VALUES (?, ?, ?, ?)";
+  rh_binder b = {0};
+  rh_status status = begin_row(context, sql, &b);
+  if (status != RH_OK) return status;
+  rh_bind_integer(&b, row->round);
+  rh_bind_text(&b, row->phase);
+  rh_bind_finite(&b, "compression_ratio", row->compression_ratio);
+  return end_row(context, &b);
+}
+
+static rh_status put_factor_rank(void *context, const rh_factor_rank_row *row)
+{
+  static const char sql[] = "INSERT INTO factor_ranks(run_id, round, weight, rank) VALUES (?, ?, ?, ?)";
+  rh_binder b = {0};
+  rh_status status = begin_row(context, sql, &b);
+  if (status != RH_OK) return status;
+  rh_bind_integer(&b, row->round);
+  rh_bind_text(&b, row->weight);
+  rh_bind_integer(&b, row->rank);
+  return end_row(context, &b);
+}
+
   rh_bind_integer(&b, row->sample_count);
   rh_bind_real(&b, row->accuracy_min);
   rh_bind_real(&b, row->accuracy_median);
@@ -289,6 +313,8 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
   static const char sql[] = "UPDATE runs SET status = ?2, reason = ?3, end_utc = ?4, rounds_done = ?5,"
                             " simulated_s = ?6, wall_s = ?7, peak_memory_bytes = ?8, parameters_hash = ?9 "
                             "WHERE id = ?1";
+                       .phase = put_phase,
+                       .factor_rank = put_factor_rank,
   rh_binder b = {0};
   rh_status status;
   RH_TRY(begin_row(store, sql, &b));

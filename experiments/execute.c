@@ -26,6 +26,10 @@ static const int64_t train_samples = 2000;   /* train samples behind the evaluat
 /* Values of a round whose time is not final yet. */
 typedef struct pending_round {
   rh_round_row row;
+  rh_phase_row phase; /* phase NULL: the method has none */
+  int32_t rank_count;
+  int64_t ranks[RH_SEGMENTS_MAX];
+  const char *rank_names[RH_SEGMENTS_MAX]; /* borrowed from the method's state */
   bool evaluated;
   rh_evaluation_row evaluation;
 } pending_round;
@@ -112,6 +116,29 @@ done:
   return status;
 }
 
+static void keep_phase(const rh_world *world, int64_t round, pending_round *p)
+{
+  RH_ASSERT(world->rank_count >= 0 && world->rank_count <= RH_SEGMENTS_MAX);
+  p->phase = (rh_phase_row){.round = round, .phase = world->phase, .compression_ratio = world->compression_ratio};
+  p->rank_count = world->rank_count;
+  for (int32_t k = 0; k < world->rank_count; k++) {
+    p->ranks[k] = world->ranks[k];
+    p->rank_names[k] = world->rank_names[k];
+  }
+}
+
+static rh_status record_phase(const rh_recorder *recorder, const pending_round *p)
+{
+  rh_status status = RH_OK;
+  if (p->phase.phase) RH_TRY(recorder->phase(recorder->context, &p->phase));
+  for (int32_t k = 0; k < p->rank_count; k++)
+    RH_TRY(recorder->factor_rank(
+        recorder->context,
+        &(rh_factor_rank_row){.round = p->row.round, .weight = p->rank_names[k], .rank = p->ranks[k]}));
+done:
+  return status;
+}
+
 /* Producer: the values of one round, and what the ranks do for them. */
 static rh_status produce(void *context, int64_t t, bool *more)
 {
@@ -121,9 +148,12 @@ static rh_status produce(void *context, int64_t t, bool *more)
   pending_round *p = &e->pending[t % (LEAD + 2)];
   RH_ASSERT(t == e->produced && t < e->finished + LEAD + 2);
   double lr = rh_rate_at(&o->rate, t, o->rounds);
+  e->world.learning_rate = lr;
   RH_TRY(e->run->method->round(&e->world, e->method_state, t, lr));
   e->produced = t + 1;
-  *p = (pending_round){.row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = lr}};
+  *p = (pending_round){
+      .row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = e->world.learning_rate}};
+  keep_phase(&e->world, t + 1, p);
   *more = t + 1 < o->rounds;
   if (!isfinite(e->world.train_loss)) {
     e->reason = "diverged: the training loss is no longer finite";
@@ -164,6 +194,7 @@ static rh_status round_done(void *context, const rh_round_time *time)
   p->row.within_bytes = time->within_bytes;
   p->row.between_bytes = time->between_bytes;
   RH_TRY(e->recorder.round(e->recorder.context, &p->row));
+  RH_TRY(record_phase(&e->recorder, p));
   if (p->evaluated) {
     p->evaluation.simulated_s = time->finish_s;
     RH_TRY(e->recorder.evaluation(e->recorder.context, &p->evaluation));

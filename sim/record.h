@@ -21,6 +21,20 @@ typedef struct rh_round_row {
   int64_t between_bytes; /* ... and to ranks in another one */
 } rh_round_row;
 
+/* Of methods with phases, one per round. */
+typedef struct rh_phase_row {
+  int64_t round;
+  const char *phase;        /* "AB" */
+  double compression_ratio; /* current / full number of parameters */
+} rh_phase_row;
+
+/* The current rank of one factored weight. */
+typedef struct rh_factor_rank_row {
+  int64_t round;
+  const char *weight; /* its name in the model */
+  int64_t rank;
+} rh_factor_rank_row;
+
 typedef struct rh_evaluation_row {
   int64_t round;
   double simulated_s;                                 /* the round's finish_s */
@@ -70,6 +84,8 @@ typedef struct rh_run_end {
 typedef struct rh_recorder {
   void *context;
   rh_status (*round)(void *context, const rh_round_row *row);
+  rh_status (*phase)(void *context, const rh_phase_row *row);
+  rh_status (*factor_rank)(void *context, const rh_factor_rank_row *row);
   rh_status (*evaluation)(void *context, const rh_evaluation_row *row);
   rh_status (*collective)(void *context, const rh_collective_row *row);
   rh_status (*link)(void *context, const rh_link_row *row);

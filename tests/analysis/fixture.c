@@ -143,8 +143,12 @@ void fixture_record(rh_recorder r)
   must(r.round(r.context, &rounds[1]));
   must(r.collective(r.context, &collective));
   must(r.evaluation(r.context, &evaluations[1]));
+  must(r.phase(r.context, &(rh_phase_row){1, "FULL", 1.0}));
   for (int i = 0; i < 2; i++) {
     must(r.link(r.context, &links[i]));
+  must(r.phase(r.context, &(rh_phase_row){2, "AB", 0.5}));
+  must(r.factor_rank(r.context, &(rh_factor_rank_row){2, "conv2.weight", 24}));
+  must(r.factor_rank(r.context, &(rh_factor_rank_row){2, "dense1.weight", 7}));
     must(r.rank(r.context, &ranks[i]));
   }
   must(r.warning(r.context, "the graph is sparse"));

@@ -51,6 +51,10 @@ static void every_table_is_written(void **state)
          "SELECT simulated_s || '|' || train_loss || '|' || test_loss || '|' || test_accuracy || '|' || sample_count ||"
          " '|' || accuracy_min || '|' || accuracy_median || '|' || accuracy_max || '|' || consensus_distance"
          " FROM evaluations WHERE round = 2",
+  expect(path, "SELECT group_concat(round || ' ' || phase || ' ' || compression_ratio, '; ') FROM phases",
+         "1 FULL 1.0; 2 AB 0.5");
+  expect(path, "SELECT group_concat(round || ' ' || weight || ' ' || rank, '; ') FROM factor_ranks",
+         "2 conv2.weight 24; 2 dense1.weight 7");
          "1.0|1.0|1.125|0.875|2|0.75|0.8|0.9|0.0625");
   expect(path,
          "SELECT sequence || '|' || round || '|' || kind || '|' || group_size || '|' || payload_bytes || '|' ||"
@@ -119,7 +123,8 @@ static void foreign_keys_hold(void **state)
   expect(path, "SELECT count(*) FROM runs", "1");
   expect(path,
          "SELECT (SELECT count(*) FROM rounds) + (SELECT count(*) FROM evaluations) + (SELECT count(*) FROM links) +"
-         " (SELECT count(*) FROM ranks) + (SELECT count(*) FROM collectives) + (SELECT count(*) FROM warnings)",
+         " (SELECT count(*) FROM ranks) + (SELECT count(*) FROM collectives) +"
+         " (SELECT count(*) FROM phases) + (SELECT count(*) FROM factor_ranks) + (SELECT count(*) FROM warnings)",
          "0");
   expect(path, "SELECT count(*) FROM pragma_foreign_key_check", "0");
 }
@@ -142,6 +147,11 @@ static void views_say_what_happened(void **state)
          "down 0.2 0.25; up 0.8 0.125");
   expect(path,
          "SELECT messages || '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes || '|' || "
+  expect(path,
+         "SELECT group_concat(phase || ' ' || first_round || ' ' || rounds || ' ' || share || ' ' ||"
+         " mean_compression_ratio || ' ' || messages || ' ' || wire_bytes || ' ' || within_bytes || ' ' ||"
+         " between_bytes, '; ') FROM (SELECT * FROM phase_summary ORDER BY first_round)",
+         "FULL 1 1 0.5 1.0 4 1000 700 300; AB 2 1 0.5 0.5 4 1500 0 1500");
          "bytes_per_worker || '|' || bytes_per_round || '|' ||"
          " link_bytes || '|' || busiest_load FROM traffic_total",
          "8|2500|700|1800|1250.0|1250.0|2500|0.25");
@@ -354,6 +364,9 @@ static void show_tells_everything_of_a_run(void **state)
   rh_store *store;
   rh_text text = {0}, json = {0};
   const char *path = fixture_path(state, "a.db");
+                                      "  FULL             1       1  50.00 %               700 B                300 B",
+                                      "  AB               2       1  50.00 %                 0 B              1.50 kB",
+                                      "  conv2.weight      24    24    24\n",
   fixture_make(path, "1", "done");
   must(rh_store_open(path, RH_STORE_READ, &store));
   must(rh_show_write(store, "1", false, &text));
@@ -388,8 +401,8 @@ static void one_zone_shows_no_split_of_bytes(void **state)
   fixture_record(rh_store_recorder(store));
   must(rh_show_write(store, "1", false, &text));
   assert_non_null(strstr(rh_text_get(&text), "  wire bytes          2.50 kB\n"));
-  assert_null(strstr(rh_text_get(&text), "bytes within zones"));
-  assert_null(strstr(rh_text_get(&text), "bytes between zones"));
+  assert_null(strstr(rh_text_get(&text), "\n  bytes within zones"));
+  assert_null(strstr(rh_text_get(&text), "\n  bytes between zones"));
   rh_text_clear(&text);
   must(rh_store_close(store));
 }
