@@ -93,10 +93,6 @@ const char rh_schema_sql[] =
     "  PRIMARY KEY (run_id, round)\n"
     ") STRICT, WITHOUT ROWID;\n"
 
-    "CREATE TABLE evaluations(\n"
-    "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
-    "  round INTEGER NOT NULL,\n"
-    "  simulated_s REAL NOT NULL,\n"
     "CREATE TABLE phases( -- of methods that have phases\n"
     "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
     "  round INTEGER NOT NULL,\n"
@@ -113,6 +109,10 @@ const char rh_schema_sql[] =
     "  PRIMARY KEY (run_id, round, weight)\n"
     ") STRICT, WITHOUT ROWID;\n"
 
+    "CREATE TABLE evaluations(\n"
+    "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
+    "  round INTEGER NOT NULL,\n"
+    "  simulated_s REAL NOT NULL,\n"
     "  train_loss REAL, -- of the mean model\n"
     "  test_loss REAL,\n"
     "  test_accuracy REAL,\n"
@@ -210,10 +210,6 @@ const char rh_schema_sql[] =
     "WHERE e.test_accuracy IS NOT NULL AND NOT EXISTS (SELECT 1 FROM evaluations b\n"
     "  WHERE b.run_id = e.run_id AND b.round < e.round AND b.test_accuracy >= e.test_accuracy);\n"
 
-    "CREATE VIEW traffic AS -- one row per run and link\n"
-    "SELECT l.run_id, r.study, l.link, l.bytes,\n"
-    "  1.0 * l.bytes / nullif((SELECT sum(bytes) FROM links a WHERE a.run_id = l.run_id), 0)\n"
-    "    AS share, -- of the bytes on all links of the run\n"
     "CREATE VIEW phase_summary AS -- one row per run and phase\n"
     "SELECT p.run_id, r.study, p.phase, min(p.round) AS first_round, count(*) AS rounds,\n"
     "  1.0 * count(*) / (SELECT count(*) FROM phases a WHERE a.run_id = p.run_id) AS share, -- of the rounds\n"
@@ -221,6 +217,10 @@ const char rh_schema_sql[] =
     "  sum(o.wire_bytes) AS wire_bytes, sum(o.within_bytes) AS within_bytes, sum(o.between_bytes) AS between_bytes\n"
     "FROM phases p JOIN rounds o USING (run_id, round) JOIN runs r ON r.id = p.run_id GROUP BY p.run_id, p.phase;\n"
 
+    "CREATE VIEW traffic AS -- one row per run and link\n"
+    "SELECT l.run_id, r.study, l.link, l.bytes,\n"
+    "  1.0 * l.bytes / nullif((SELECT sum(bytes) FROM links a WHERE a.run_id = l.run_id), 0)\n"
+    "    AS share, -- of the bytes on all links of the run\n"
     "  l.load, l.busy_s, l.bandwidth_Bps, l.latency_s\n"
     "FROM links l JOIN runs r ON r.id = l.run_id;\n"
 

@@ -51,7 +51,6 @@ static const section sections[] = {
      " WHERE run_id = ?1 HAVING count(*) > 0 "
      "UNION ALL SELECT 'most', max(compute_s), max(communication_s), max(both_s), max(waiting_s) FROM ranks"
      " WHERE run_id = ?1 HAVING count(*) > 0"},
-    {"collectives", TABLE, "ratio: seconds / seconds of the closed form, which knows no contention",
     {"phases", TABLE, "bytes of all ranks, within the innermost zones (nodes) and between them",
      "SELECT phase, first_round, rounds, share, within_bytes AS bytes_within_zones,"
      " between_bytes AS bytes_between_zones, mean_compression_ratio "
@@ -60,6 +59,7 @@ static const section sections[] = {
      "SELECT weight, min(rank) AS least, max(rank) AS most, (SELECT rank FROM factor_ranks l"
      " WHERE l.run_id = f.run_id AND l.weight = f.weight ORDER BY round DESC LIMIT 1) AS last "
      "FROM factor_ranks f WHERE run_id = ? GROUP BY weight ORDER BY weight"},
+    {"collectives", TABLE, "ratio: seconds / seconds of the closed form, which knows no contention",
      "SELECT kind, group_size, count(*) AS count, avg(payload_bytes) AS mean_payload_bytes,"
      " sum(wire_bytes) AS wire_bytes, avg(finish_s - start_s) AS mean_s, min(finish_s - start_s) AS least_s,"
      " max(finish_s - start_s) AS most_s, avg(closed_form_s) AS mean_closed_form_s,"

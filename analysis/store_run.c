@@ -179,19 +179,6 @@ static rh_status put_round(void *context, const rh_round_row *row)
   return end_row(context, &b);
 }
 
-static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
-{
-  static const char sql[] = "INSERT INTO evaluations(run_id, round, simulated_s, train_loss, test_loss, test_accuracy,"
-                            " sample_count, accuracy_min, accuracy_median, accuracy_max, consensus_distance) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
-  rh_bind_integer(&b, row->round);
-  rh_bind_finite(&b, "simulated_s", row->simulated_s);
-  rh_bind_real(&b, row->train_loss);
-  rh_bind_real(&b, row->test_loss);
-  rh_bind_real(&b, row->test_accuracy);
 static rh_status put_phase(void *context, const rh_phase_row *row)
 {
   static const char sql[] = "INSERT INTO phases(run_id, round, phase, compression_ratio) VALUES (?, ?, ?, ?)";
@@ -216,6 +203,19 @@ static rh_status put_factor_rank(void *context, const rh_factor_rank_row *row)
   return end_row(context, &b);
 }
 
+static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
+{
+  static const char sql[] = "INSERT INTO evaluations(run_id, round, simulated_s, train_loss, test_loss, test_accuracy,"
+                            " sample_count, accuracy_min, accuracy_median, accuracy_max, consensus_distance) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  rh_binder b = {0};
+  rh_status status = begin_row(context, sql, &b);
+  if (status != RH_OK) return status;
+  rh_bind_integer(&b, row->round);
+  rh_bind_finite(&b, "simulated_s", row->simulated_s);
+  rh_bind_real(&b, row->train_loss);
+  rh_bind_real(&b, row->test_loss);
+  rh_bind_real(&b, row->test_accuracy);
   rh_bind_integer(&b, row->sample_count);
   rh_bind_real(&b, row->accuracy_min);
   rh_bind_real(&b, row->accuracy_median);
@@ -300,6 +300,8 @@ rh_recorder rh_store_recorder(rh_store *store)
 {
   return (rh_recorder){.context = store,
                        .round = put_round,
+                       .phase = put_phase,
+                       .factor_rank = put_factor_rank,
                        .evaluation = put_evaluation,
                        .collective = put_collective,
                        .link = put_link,
@@ -313,8 +315,6 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
   static const char sql[] = "UPDATE runs SET status = ?2, reason = ?3, end_utc = ?4, rounds_done = ?5,"
                             " simulated_s = ?6, wall_s = ?7, peak_memory_bytes = ?8, parameters_hash = ?9 "
                             "WHERE id = ?1";
-                       .phase = put_phase,
-                       .factor_rank = put_factor_rank,
   rh_binder b = {0};
   rh_status status;
   RH_TRY(begin_row(store, sql, &b));

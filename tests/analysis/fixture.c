@@ -139,16 +139,16 @@ void fixture_record(rh_recorder r)
   rh_rank_row ranks[] = {{0, "n0", 1e9, 0.5, 0.25, 0.125, 0.375, 1250, 1250, 4, 3000},
                          {1, "n1", 2e9, 0.25, 0.25, 0.0, 0.5, 1250, 1250, 4, 3000}};
   must(r.round(r.context, &rounds[0]));
+  must(r.phase(r.context, &(rh_phase_row){1, "FULL", 1.0}));
   must(r.evaluation(r.context, &evaluations[0]));
   must(r.round(r.context, &rounds[1]));
-  must(r.collective(r.context, &collective));
-  must(r.evaluation(r.context, &evaluations[1]));
-  must(r.phase(r.context, &(rh_phase_row){1, "FULL", 1.0}));
-  for (int i = 0; i < 2; i++) {
-    must(r.link(r.context, &links[i]));
   must(r.phase(r.context, &(rh_phase_row){2, "AB", 0.5}));
   must(r.factor_rank(r.context, &(rh_factor_rank_row){2, "conv2.weight", 24}));
   must(r.factor_rank(r.context, &(rh_factor_rank_row){2, "dense1.weight", 7}));
+  must(r.collective(r.context, &collective));
+  must(r.evaluation(r.context, &evaluations[1]));
+  for (int i = 0; i < 2; i++) {
+    must(r.link(r.context, &links[i]));
     must(r.rank(r.context, &ranks[i]));
   }
   must(r.warning(r.context, "the graph is sparse"));

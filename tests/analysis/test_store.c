@@ -47,14 +47,14 @@ static void every_table_is_written(void **state)
          "SELECT finish_s || '|' || first_finish_s || '|' || train_loss || '|' || learning_rate || '|' || messages ||"
          " '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes FROM rounds WHERE round = 1",
          "0.5|0.25|2.25|0.05|4|1000|700|300");
-  expect(path,
-         "SELECT simulated_s || '|' || train_loss || '|' || test_loss || '|' || test_accuracy || '|' || sample_count ||"
-         " '|' || accuracy_min || '|' || accuracy_median || '|' || accuracy_max || '|' || consensus_distance"
-         " FROM evaluations WHERE round = 2",
   expect(path, "SELECT group_concat(round || ' ' || phase || ' ' || compression_ratio, '; ') FROM phases",
          "1 FULL 1.0; 2 AB 0.5");
   expect(path, "SELECT group_concat(round || ' ' || weight || ' ' || rank, '; ') FROM factor_ranks",
          "2 conv2.weight 24; 2 dense1.weight 7");
+  expect(path,
+         "SELECT simulated_s || '|' || train_loss || '|' || test_loss || '|' || test_accuracy || '|' || sample_count ||"
+         " '|' || accuracy_min || '|' || accuracy_median || '|' || accuracy_max || '|' || consensus_distance"
+         " FROM evaluations WHERE round = 2",
          "1.0|1.0|1.125|0.875|2|0.75|0.8|0.9|0.0625");
   expect(path,
          "SELECT sequence || '|' || round || '|' || kind || '|' || group_size || '|' || payload_bytes || '|' ||"
@@ -143,15 +143,15 @@ static void views_say_what_happened(void **state)
          "SELECT group_concat(accuracy || ' ' || round || ' ' || simulated_s || ' ' || wire_bytes || ' ' ||"
          " target_accuracy || ' ' || target_reached, '; ') FROM time_to_accuracy",
          "0.5 1 0.5 1000 0.8 0; 0.875 2 1.0 2500 0.8 1");
-  expect(path, "SELECT group_concat(link || ' ' || share || ' ' || load, '; ') FROM traffic ORDER BY link",
-         "down 0.2 0.25; up 0.8 0.125");
-  expect(path,
-         "SELECT messages || '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes || '|' || "
   expect(path,
          "SELECT group_concat(phase || ' ' || first_round || ' ' || rounds || ' ' || share || ' ' ||"
          " mean_compression_ratio || ' ' || messages || ' ' || wire_bytes || ' ' || within_bytes || ' ' ||"
          " between_bytes, '; ') FROM (SELECT * FROM phase_summary ORDER BY first_round)",
          "FULL 1 1 0.5 1.0 4 1000 700 300; AB 2 1 0.5 0.5 4 1500 0 1500");
+  expect(path, "SELECT group_concat(link || ' ' || share || ' ' || load, '; ') FROM traffic ORDER BY link",
+         "down 0.2 0.25; up 0.8 0.125");
+  expect(path,
+         "SELECT messages || '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes || '|' || "
          "bytes_per_worker || '|' || bytes_per_round || '|' ||"
          " link_bytes || '|' || busiest_load FROM traffic_total",
          "8|2500|700|1800|1250.0|1250.0|2500|0.25");
@@ -357,6 +357,9 @@ static void show_tells_everything_of_a_run(void **state)
                                       "  bytes between zones 1.80 kB\n",
                                       "  busiest load        25.00 %\n",
                                       "  mean    375 ms         250 ms  62.5 ms   438 ms\n",
+                                      "  FULL             1       1  50.00 %               700 B                300 B",
+                                      "  AB               2       1  50.00 %                 0 B              1.50 kB",
+                                      "  conv2.weight      24    24    24\n",
                                       "  allreduce-ring           2      1",
                                       "  down  25.00 %  20.00 %",
                                       "  the graph is sparse\n",
@@ -364,9 +367,6 @@ static void show_tells_everything_of_a_run(void **state)
   rh_store *store;
   rh_text text = {0}, json = {0};
   const char *path = fixture_path(state, "a.db");
-                                      "  FULL             1       1  50.00 %               700 B                300 B",
-                                      "  AB               2       1  50.00 %                 0 B              1.50 kB",
-                                      "  conv2.weight      24    24    24\n",
   fixture_make(path, "1", "done");
   must(rh_store_open(path, RH_STORE_READ, &store));
   must(rh_show_write(store, "1", false, &text));
