@@ -40,7 +40,7 @@ typedef struct execution {
   const volatile sig_atomic_t *stop;
   rh_setup setup;
   rh_partition partition;
-  rh_graph graph;
+  rh_graph_sequence graphs;
   rh_platform *platform;
   rh_replicas *replicas;
   rh_profile profile;
@@ -281,9 +281,7 @@ static rh_status prepare_values(execution *e)
   RH_TRY(rh_setup_init(run, &e->setup));
   RH_TRY(rh_partition_new(&run->partition, &e->setup.dataset, (int32_t)run->platform.workers, (uint64_t)run->run.seed,
                           &e->partition));
-  if (run->method->needs_graph)
-    RH_TRY(rh_graph_new(run->graph_kind, run->graph_kind_options, (int32_t)run->platform.workers, run->graph.directed,
-                        run->graph.weights, &e->graph));
+  RH_TRY(rh_run_graphs(run, &e->graphs));
   rh_replicas_def def = rh_setup_replicas(&e->setup, run, rh_platform_zone_count(e->platform));
   def.partition = &e->partition;
   def.stop = e->stop;
@@ -330,7 +328,8 @@ static rh_status prepare_time(execution *e)
                         .model = &e->setup.model,
                         .replicas = e->replicas,
                         .schedule = s,
-                        .graph = run->method->needs_graph ? &e->graph : NULL,
+                        .graph = e->graphs.period == 1 ? &e->graphs.graphs[0] : NULL,
+                        .graphs = run->method->needs_graph ? &e->graphs : NULL,
                         .allreduce = &rh_allreduce_ring,
                         .allgather = &rh_allgather_ring,
                         .exchange = &rh_neighbour_exchange,
@@ -352,8 +351,7 @@ static rh_status record_start(execution *e)
   rh_status status = RH_OK;
   rh_text warnings = {0};
   RH_TRY(rh_store_open(e->task->store, RH_STORE_NEW, &e->store));
-  RH_TRY(rh_execute_begin(e->store, e->task, &e->setup, e->run->method->needs_graph ? &e->graph : NULL, e->platform,
-                          &e->profile, &warnings));
+  RH_TRY(rh_execute_begin(e->store, e->task, &e->setup, e->world.graphs, e->platform, &e->profile, &warnings));
   e->recorder = rh_store_recorder(e->store);
   if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
   const char *of_method = rh_setup_warning(&e->setup, e->run);
@@ -405,7 +403,7 @@ static void execution_clear(execution *e)
   rh_schedule_free(e->world.schedule);
   rh_replicas_free(e->replicas);
   rh_partition_clear(&e->partition);
-  rh_graph_clear(&e->graph);
+  rh_graph_sequence_clear(&e->graphs);
   rh_profile_clear(&e->profile);
   rh_setup_clear(&e->setup);
   free(e->mean);

@@ -45,17 +45,17 @@ static void used_durations(const rh_run *run, const rh_setup *setup, const rh_pr
   rh_names_clear(&names);
 }
 
-/* |lambda_2| of the graph; NaN, with a warning, where it cannot be had. */
-static double graph_lambda2(const rh_graph *graph, rh_text *warnings)
+/* |lambda_2| of the graphs; NaN, with a warning, where it cannot be had. */
+static double graph_lambda2(const rh_graph_sequence *graphs, rh_text *warnings)
 {
   double lambda2;
-  if (!graph) return NAN;
-  if (rh_graph_lambda2(graph, &lambda2) == RH_OK) return lambda2;
+  if (!graphs) return NAN;
+  if (rh_graph_sequence_lambda2(graphs, &lambda2) == RH_OK) return lambda2;
   rh_text_append(warnings, "%s", rh_error_message());
   return NAN;
 }
 
-rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup *setup, const rh_graph *graph,
+rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup *setup, const rh_graph_sequence *graphs,
                            const rh_platform *platform, const rh_profile *profile, rh_text *warnings)
 {
   rh_status status = RH_OK;
@@ -83,9 +83,9 @@ rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup 
       .compressor = run->compressor->name,
       .model = setup->model.name,
       .dataset = setup->dataset.name,
-      .partition = run->partition.kind == RH_PARTITION_SKEW ? "skew" : "iid",
-      .graph = graph ? graph->name : "",
-      .lambda2 = graph_lambda2(graph, warnings),
+      .partition = rh_partition_name(run->partition.kind),
+      .graph = graphs ? graphs->graphs[0].name : "",
+      .lambda2 = graph_lambda2(graphs, warnings),
       .parameters = setup->model.parameters,
       .batch = run->train.batch,
       .seed = run->run.seed,

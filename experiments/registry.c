@@ -89,6 +89,18 @@ static void compressor_details(const rh_component *component, bool json, rh_text
   append_switch("gradients-only", compressor->gradients_only, json, out);
 }
 
+static void graph_details(const rh_component *component, bool json, rh_text *out)
+{
+  static const char *const direction[] = {[RH_GRAPH_EITHER] = "undirected or directed",
+                                          [RH_GRAPH_UNDIRECTED] = "undirected",
+                                          [RH_GRAPH_DIRECTED] = "directed"};
+  const rh_graph_kind *kind = component->descriptor;
+  append_text("direction", direction[kind->direction], json, out);
+  append_text("rounds", kind->period ? "one graph after another, then anew" : "the same graph in every round", json,
+              out);
+  append_switch("random", kind->random, json, out);
+}
+
 static void collective_details(const rh_component *component, bool json, rh_text *out)
 {
   const rh_collective_kind *kind = component->descriptor;
@@ -127,7 +139,8 @@ const rh_registry rh_registry_graphs = {.plural = "graphs",
                                         .key = "graph.name",
                                         .section = "graph",
                                         .fallback = "ring",
-                                        .get = get_graph};
+                                        .get = get_graph,
+                                        .details = graph_details};
 const rh_registry rh_registry_collectives = {
     .plural = "collectives", .singular = "collective", .get = get_collective, .details = collective_details};
 

@@ -101,16 +101,24 @@ done:
   return status;
 }
 
+/* What the study leaves open follows from the kind of graph and from the method. */
 static rh_status read_graph(rh_run *run)
 {
   rh_status status = RH_OK;
-  const void *kind = NULL;
+  const void *found = NULL;
   RH_TRY(check_section("graph", &rh_registry_graphs, NULL, 0, &run->settings));
   RH_TRY(read_fixed("graph", &run->settings, &run->graph));
-  RH_TRY(read_component(&rh_registry_graphs, &run->settings, &kind, &run->graph_kind_options));
-  if (run->graph.directed && !rh_settings_find(&run->settings, "graph.weights"))
-    run->graph.weights = RH_WEIGHTS_UNIFORM; /* metropolis weights are of undirected graphs */
-  run->graph_kind = run->method->needs_graph ? kind : NULL;
+  RH_TRY(read_component(&rh_registry_graphs, &run->settings, &found, &run->graph_kind_options));
+  const rh_graph_kind *kind = found;
+  if (kind->direction == RH_GRAPH_DIRECTED && !rh_settings_find(&run->settings, "graph.directed"))
+    run->graph.directed = true;
+  if (!rh_settings_find(&run->settings, "graph.weights")) {
+    if (run->graph.directed) run->graph.weights = RH_WEIGHTS_UNIFORM; /* metropolis weights are of undirected graphs */
+    if (run->method->mixing == RH_MIXING_COLUMNS) run->graph.weights = RH_WEIGHTS_PUSH;
+  }
+  if (!run->method->needs_graph) return RH_OK;
+  run->graph_kind = kind;
+  if (kind->file) RH_TRY(find_for(run, "graph.file", kind->file(run->graph_kind_options), &run->graph_path));
 done:
   return status;
 }
@@ -197,6 +205,7 @@ void rh_run_clear(rh_run *run)
   free(run->hostfile_path);
   free(run->deployment_path);
   free(run->graph_kind_options);
+  free(run->graph_path);
   free(run->dataset_options);
   free(run->model_options);
   free(run->method_options);

@@ -32,10 +32,12 @@ static const rh_option network_rows[] = {
 
 static const rh_option graph_rows[] = {
     {ROW(rh_graph_options, directed), .kind = RH_OPTION_SWITCH, .fallback = "off",
-     .help = "whether messages go one way along each edge"},
+     .help = "whether messages go one way along each edge; graphs that have one form alone take it unless told"},
     {ROW(rh_graph_options, weights), .kind = RH_OPTION_CHOICE, .fallback = "metropolis",
-     .choices = "uniform metropolis",
-     .help = "mixing weights; a directed graph, which has no metropolis weights, takes uniform unless told"},
+     .choices = "uniform metropolis push",
+     .help =
+         "mixing weights 1 / (1 + neighbours): the receiver's (uniform), the larger number of both (metropolis), the "
+         "sender's (push); unless told uniform on directed graphs, push for push-sum"},
 };
 
 static const rh_option train_rows[] = {

@@ -64,6 +64,7 @@ typedef struct rh_run {
   rh_network_options network;
   const rh_graph_kind *graph_kind; /* NULL if the method needs none */
   void *graph_kind_options;        /* owned, as the other void * */
+  char *graph_path;                /* found file of the graph's edges; owned; NULL if it reads none */
   rh_graph_options graph;
   const rh_dataset_kind *dataset_kind;
   void *dataset_options;
@@ -87,6 +88,10 @@ typedef struct rh_run {
 RH_CHECKED rh_status rh_run_resolve(const rh_settings *settings, const char *study, const char *question,
                                     const char *directory, rh_run *run);
 void rh_run_clear(rh_run *run);
+
+/* The graphs of the run's rounds, empty if its method needs none. Errors of rh_graph_sequence_new; RH_EINVAL or
+ * RH_EUNSUPPORTED for weights or changing graphs that the method cannot use. */
+RH_CHECKED rh_status rh_run_graphs(const rh_run *run, rh_graph_sequence *graphs);
 
 /* Canonical "section.key=value" lines of the whole run: reads back (after resolving) to the same lines. */
 void rh_run_write(const rh_run *run, rh_text *out);

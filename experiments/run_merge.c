@@ -75,7 +75,7 @@ static rh_status with_header(const rh_plan_entry *entry, rh_store *store, const 
                           .compressor = run->compressor->name,
                           .model = run->model_kind->name,
                           .dataset = run->dataset_kind->name,
-                          .partition = run->partition.kind == RH_PARTITION_SKEW ? "skew" : "iid",
+                          .partition = rh_partition_name(run->partition.kind),
                           .graph = run->graph_kind ? run->graph_kind->name : "",
                           .lambda2 = NAN,
                           .parameters = entry->parameters,

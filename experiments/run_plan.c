@@ -93,7 +93,7 @@ static bool is_idle(const char *line, size_t length)
  * are paths, and the content of what they name is hashed beside them. */
 static uint64_t hash_line(const char *line, size_t length, uint64_t hash)
 {
-  bool files = strncmp(line, "platform.", 9) == 0 || strncmp(line, "data.", 5) == 0;
+  bool files = strncmp(line, "platform.", 9) == 0 || strncmp(line, "data.", 5) == 0 || strncmp(line, "graph.", 6) == 0;
   size_t key = strcspn(line, "=") + 1, end = length - 1, first;
   while (end > key && line[end - 1] == '/')
     end--;
@@ -197,24 +197,22 @@ static void warn_of_runs(rh_plan *plan)
   }
 }
 
-/* Builds the graph and has the platform and the routes along its edges tried. */
+/* Builds the graphs and has the platform and the routes along their edges tried. */
 static rh_status probe(rh_plan_entry *entry)
 {
   rh_status status = RH_OK;
   const rh_run *run = &entry->run;
-  rh_graph graph = {0};
+  rh_graph_sequence graphs;
   rh_platform_def def = {.file = run->platform_path,
                          .model = run->network.model,
                          .hostfile = run->hostfile_path,
                          .deployment = run->deployment_path,
                          .workers = (int32_t)run->platform.workers};
-  if (run->graph_kind)
-    RH_TRY(rh_graph_new(run->graph_kind, run->graph_kind_options, def.workers, run->graph.directed, run->graph.weights,
-                        &graph));
+  RH_TRY(rh_run_graphs(run, &graphs));
   /* methods without a graph use collectives over all ranks, whose edges are those of the ring */
-  RH_TRY(rh_probe_platform(&def, run->graph_kind ? &graph.neighbours : NULL, !run->graph_kind, &entry->probe));
+  RH_TRY(rh_probe_platform(&def, run->graph_kind ? &graphs.all : NULL, !run->graph_kind, &entry->probe));
 done:
-  rh_graph_clear(&graph);
+  rh_graph_sequence_clear(&graphs);
   return status;
 }
 
@@ -222,7 +220,8 @@ done:
 static char *probe_key(const rh_plan_entry *entry)
 {
   rh_text key = {0};
-  rh_text_append(&key, "%s\n", entry->run.method->needs_graph ? "graph" : "ring");
+  const rh_method *method = entry->run.method;
+  rh_text_append(&key, "%s %d %d\n", method->needs_graph ? "graph" : "ring", method->mixing, method->time_varying);
   append_lines(entry->lines, "platform.", &key);
   append_lines(entry->lines, "network.model=", &key);
   append_lines(entry->lines, "graph.", &key);
@@ -328,6 +327,7 @@ static rh_status append_files(const rh_run *run, rh_text *out)
   rh_text_append(out, "%s\n", run->platform_path);
   if (run->hostfile_path) rh_text_append(out, "%s\n", run->hostfile_path);
   if (run->deployment_path) rh_text_append(out, "%s\n", run->deployment_path);
+  if (run->graph_path) rh_text_append(out, "%s\n", run->graph_path);
   return run->dataset_kind->files ? run->dataset_kind->files(run->dataset_options, run->directory, out) : RH_OK;
 }
 

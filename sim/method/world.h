@@ -45,7 +45,8 @@ typedef struct rh_world {
   const rh_model *model;  /* borrowed, as all that follows */
   rh_replicas *replicas;
   rh_schedule *schedule;
-  const rh_graph *graph; /* NULL when the method needs none */
+  const rh_graph *graph;           /* of every round; NULL when the method needs none, or when graphs->period > 1 */
+  const rh_graph_sequence *graphs; /* rh_graph_at gives round t's; NULL when the method needs none */
   const rh_collective_kind *allreduce, *allgather, *exchange;
   const rh_compressor *compressor;
   const void *compressor_options;
@@ -89,7 +90,9 @@ typedef struct rh_method {
   const rh_option *options; /* keys of section `train`, beside the common ones */
   size_t option_count, options_size;
   bool needs_graph;
-  rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
+  int mixing;        /* of needs_graph: enum rh_mixing, what it asks of the graph's weights; others are refused */
+  bool time_varying; /* of needs_graph: it takes graphs that change from round to round; else they are refused */
+  rh_copies copies;  /* of error feedback `step-ahead`: always RH_COPIES_EACH */
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;

@@ -99,6 +99,22 @@ refuse memory_overflow "run\.memory: '1e300TiB' is too large" run good.yaml --se
 refuse memory_huge 'run\.memory: 1e30B is out of range' run good.yaml --set run.memory=1e30B
 refuse complete_graph "graph 'complete': 1000000 workers would have 1e\+12 edges" \
   run good.yaml --set platform.workers=1000000 --set train.method=dpsgd --set graph.name=complete
+printf '0 1\n1 1\n' >loop.edges
+printf '# a pair\n0 1\n1 2\n' >far.edges
+gossip=(run good.yaml --set train.method=dpsgd)
+refuse self_loop 'loop\.edges:2: worker 1 is its own neighbour; delete the line' \
+  "${gossip[@]}" --set graph.name=file --set graph.file=loop.edges
+refuse unknown_rank "far\.edges:3: of the ranks in '1 2' one is unknown; 2 workers are 0 to 1" \
+  "${gossip[@]}" --set graph.name=file --set graph.file=far.edges
+refuse no_edges "graph\.file: no file 'none\.edges'; tried" \
+  "${gossip[@]}" --set graph.name=file --set graph.file=none.edges
+refuse disconnected "graph 'file' of 4 workers is not connected: no path leads from worker 0 to worker 3; add an edge" \
+  "${gossip[@]}" --set graph.name=file --set graph.file=far.edges --set platform.workers=4
+refuse unbalanced_weights "'dpsgd' needs rows and columns of mixing weights that sum to 1; .*use graph\.weights: metropolis" \
+  "${gossip[@]}" --set graph.name=star --set graph.weights=push --set platform.workers=4
+refuse changing_graph "graph 'one-peer' is another one in every round, and 'dpsgd' needs one that stays" \
+  "${gossip[@]}" --set graph.name=one-peer --set platform.workers=4
+refuse no_vertices "southern-women has 32 vertices, not 2; use platform\.workers: 32" "${gossip[@]}" --set graph.name=social
 mkfifo pipe
 refuse pipe_for_platform "tried 'pipe' \(not a regular file\)" run good.yaml --set platform.file=pipe
 refuse little_memory '^rehearse: --set run\.memory=1MB: run\.memory: .*needs at least [0-9.]+ MB' \
@@ -149,6 +165,14 @@ study idx_pipe.yaml "$(idx pipe labels.idx)"
 refuse pipe_for_images "'pipe' is no regular file" run idx_pipe.yaml
 study idx_none.yaml "$(idx none.idx labels.idx)"
 refuse missing_idx 'none\.idx' run idx_none.yaml
+
+# Partitions
+refuse skew_above_1 'data\.skew: 1\.5 is out of range: 0 to 1' run good.yaml --set data.skew=1.5
+refuse few_samples 'has 10 train samples, fewer than the 16 workers; take more samples or fewer workers' \
+  run good.yaml --set platform.file=fat-tree-64.xml --set platform.workers=16 --set data.train=10
+refuse no_samples 'some of the 10 workers got none of the 10 samples; raise data\.alpha' \
+  run good.yaml --set platform.file=fat-tree-64.xml --set platform.workers=10 --set data.train=10 \
+  --set data.partition=quantity --set data.alpha=0.01
 
 # Databases
 echo 'this is no database, but a text that somebody still needs' >text.db

@@ -102,6 +102,55 @@ static void gossip_takes_a_graph(void **state)
                                    "graph.directed=yes", NULL});
   assert_int_equal(run.graph.weights, RH_WEIGHTS_UNIFORM); /* metropolis weights need an undirected graph */
   rh_run_clear(&run);
+  run = good((const char *const[]){"platform.file=p.xml", "platform.workers=4", "train.method=dpsgd",
+                                   "graph.name=one-peer", NULL});
+  assert_true(run.graph.directed); /* it has no other form */
+  assert_int_equal(run.graph.weights, RH_WEIGHTS_UNIFORM);
+  rh_run_clear(&run);
+}
+
+/* The file of edges is beside the study, as the platform is. */
+static void a_file_of_edges_is_found_and_read(void **state)
+{
+  (void)state;
+  char path[64];
+  rh_graph_sequence graphs;
+  snprintf(path, sizeof path, "%s/edges.txt", directory);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs("0 1\n1 2\n", file);
+  assert_int_equal(fclose(file), 0);
+  rh_run run = good((const char *const[]){"platform.file=p.xml", "platform.workers=3", "train.method=dpsgd",
+                                          "graph.name=file", "graph.file=edges.txt", NULL});
+  assert_string_equal(run.graph_path, path);
+  assert_int_equal(rh_run_graphs(&run, &graphs), RH_OK);
+  assert_int_equal(graphs.all.out_offset[3], 4);
+  rh_graph_sequence_clear(&graphs);
+  rh_run_clear(&run);
+  assert_int_equal(unlink(path), 0);
+  assert_int_equal(resolve((const char *const[]){"platform.file=p.xml", "platform.workers=3", "train.method=dpsgd",
+                                                 "graph.name=file", "graph.file=edges.txt", NULL},
+                           &run),
+                   RH_EIO);
+  assert_non_null(strstr(rh_error_message(), "s.yaml:5:1: graph.file: no file 'edges.txt'; tried"));
+}
+
+/* dpsgd averages, which needs rows and columns that sum to 1, over a graph that stays. */
+static void graphs_that_the_method_cannot_use_are_refused(void **state)
+{
+  (void)state;
+  rh_graph_sequence graphs;
+  rh_run run = good((const char *const[]){"platform.file=p.xml", "platform.workers=4", "train.method=dpsgd",
+                                          "graph.name=star", "graph.weights=uniform", NULL});
+  assert_int_equal(rh_run_graphs(&run, &graphs), RH_EINVAL);
+  assert_non_null(strstr(rh_error_message(), "'dpsgd' needs rows and columns of mixing weights that sum to 1; with "
+                                             "uniform weights column 0 of graph 'star' sums to 1.75"));
+  rh_run_clear(&run);
+  run = good((const char *const[]){"platform.file=p.xml", "platform.workers=4", "train.method=dpsgd",
+                                   "graph.name=one-peer", NULL});
+  assert_int_equal(rh_run_graphs(&run, &graphs), RH_EUNSUPPORTED);
+  assert_non_null(strstr(rh_error_message(), "graph 'one-peer' is another one in every round, and 'dpsgd' needs one"));
+  rh_run_clear(&run);
 }
 
 /* The settings that canonical lines stand for. */
@@ -189,7 +238,7 @@ static void bad_values_name_their_places(void **state)
       {"model.name=resnet", RH_EINVAL, "s.yaml:3:1: model.name: no model 'resnet'"},
       {"data.name=glyph", RH_EINVAL, "s.yaml:3:1: data.name: no data set 'glyph'; did you mean 'glyphs'?"},
       {"data.partition=random", RH_EINVAL, "s.yaml:3:1: data.partition: 'random' is unknown"},
-      {"graph.name=star", RH_EINVAL, "s.yaml:3:1: graph.name: no graph 'star'"},
+      {"graph.name=web", RH_EINVAL, "s.yaml:3:1: graph.name: no graph 'web'"},
       {"graph.directed=maybe", RH_EINVAL, "s.yaml:3:1: graph.directed: 'maybe' is neither on nor off"},
       {"network.protocol=eagre", RH_EINVAL, "s.yaml:3:1: network.protocol: 'eagre' is unknown; did you mean 'eager'?"},
       {"run.memory=8", RH_EUNIT, "s.yaml:3:1: run.memory: '8'"},
@@ -258,6 +307,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(defaults_are_complete),
       cmocka_unit_test(gossip_takes_a_graph),
+      cmocka_unit_test(a_file_of_edges_is_found_and_read),
+      cmocka_unit_test(graphs_that_the_method_cannot_use_are_refused),
       cmocka_unit_test(canonical_text_reads_back_to_itself),
       cmocka_unit_test(keys_of_other_components_pass),
       cmocka_unit_test(bad_values_name_their_places),
