@@ -151,6 +151,14 @@ const char rh_schema_sql[] =
     "  PRIMARY KEY (run_id, rank)\n"
     ") STRICT, WITHOUT ROWID;\n"
 
+    "CREATE TABLE class_counts( -- who holds how much of which class of the train data\n"
+    "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
+    "  rank INTEGER NOT NULL,\n"
+    "  class INTEGER NOT NULL, -- from 0; of classes without a row the rank holds none\n"
+    "  samples INTEGER NOT NULL,\n"
+    "  PRIMARY KEY (run_id, rank, class)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
     "CREATE TABLE collectives(\n"
     "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
     "  sequence INTEGER NOT NULL, -- from 1, in order of finishing\n"

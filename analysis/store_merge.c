@@ -37,6 +37,7 @@ static const char copy_runs[] =
     COPY_ROWS("evaluations")
     COPY_ROWS("links")
     COPY_ROWS("ranks")
+    COPY_ROWS("class_counts")
     COPY_ROWS("collectives")
     COPY_ROWS("warnings")
     /* clang-format on */

@@ -284,6 +284,18 @@ static rh_status put_rank(void *context, const rh_rank_row *row)
   return end_row(context, &b);
 }
 
+static rh_status put_class_count(void *context, const rh_class_count_row *row)
+{
+  static const char sql[] = "INSERT INTO class_counts(run_id, rank, class, samples) VALUES (?, ?, ?, ?)";
+  rh_binder b = {0};
+  rh_status status = begin_row(context, sql, &b);
+  if (status != RH_OK) return status;
+  rh_bind_integer(&b, row->rank);
+  rh_bind_integer(&b, row->label);
+  rh_bind_integer(&b, row->samples);
+  return end_row(context, &b);
+}
+
 static rh_status put_warning(void *context, const char *text)
 {
   static const char sql[] = "INSERT INTO warnings(run_id, sequence, warning) VALUES (?, ?, ?)";
@@ -306,6 +318,7 @@ rh_recorder rh_store_recorder(rh_store *store)
                        .collective = put_collective,
                        .link = put_link,
                        .rank = put_rank,
+                       .class_count = put_class_count,
                        .warning = put_warning,
                        .flush = flush};
 }

@@ -273,6 +273,23 @@ static rh_status load_platform(execution *e)
   return rh_platform_load(&def, &e->platform);
 }
 
+/* Who holds how much of which class: what the partition came to. */
+static rh_status record_classes(execution *e)
+{
+  rh_status status = RH_OK;
+  const int64_t classes = e->setup.dataset.classes;
+  int64_t *counts = malloc((size_t)e->partition.workers * (size_t)classes * sizeof *counts);
+  RH_ASSERT(counts && "memory is exhausted");
+  rh_partition_class_counts(&e->partition, &e->setup.dataset, counts);
+  for (int64_t k = 0; k < e->partition.workers * classes; k++) {
+    const rh_class_count_row row = {.rank = (int32_t)(k / classes), .label = k % classes, .samples = counts[k]};
+    if (row.samples > 0) RH_TRY(e->recorder.class_count(e->recorder.context, &row));
+  }
+done:
+  free(counts);
+  return status;
+}
+
 /* Values: of the platform they know its zones alone. */
 static rh_status prepare_values(execution *e)
 {
@@ -353,6 +370,7 @@ static rh_status record_start(execution *e)
   RH_TRY(rh_store_open(e->task->store, RH_STORE_NEW, &e->store));
   RH_TRY(rh_execute_begin(e->store, e->task, &e->setup, e->world.graphs, e->platform, &e->profile, &warnings));
   e->recorder = rh_store_recorder(e->store);
+  RH_TRY(record_classes(e));
   if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
   const char *of_method = rh_setup_warning(&e->setup, e->run);
   if (of_method) RH_TRY(e->recorder.warning(e->recorder.context, of_method));

@@ -71,6 +71,13 @@ typedef struct rh_rank_row {
   int64_t sent_bytes, received_bytes, sent_messages, samples;
 } rh_rank_row;
 
+/* What a rank holds of the train data; classes of which it has none need no row. */
+typedef struct rh_class_count_row {
+  int32_t rank;
+  int64_t label; /* the class, from 0 */
+  int64_t samples;
+} rh_class_count_row;
+
 /* What is known at the end of a run. */
 typedef struct rh_run_end {
   const char *status; /* "done" | "failed" | "interrupted" */
@@ -90,6 +97,7 @@ typedef struct rh_recorder {
   rh_status (*collective)(void *context, const rh_collective_row *row);
   rh_status (*link)(void *context, const rh_link_row *row);
   rh_status (*rank)(void *context, const rh_rank_row *row);
+  rh_status (*class_count)(void *context, const rh_class_count_row *row);
   rh_status (*warning)(void *context, const char *text);
   rh_status (*flush)(void *context); /* commits if a second has passed since the last commit */
 } rh_recorder;

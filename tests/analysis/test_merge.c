@@ -43,9 +43,11 @@ static void dump_rows(sqlite3 *db, const char *sql, rh_text *out)
 static rh_text dump(const char *path)
 {
   static const char *const queries[] = {
-      "SELECT rowid, * FROM runs", "SELECT * FROM studies",  "SELECT * FROM profiles",    "SELECT * FROM durations",
-      "SELECT * FROM rounds",      "SELECT * FROM links",    "SELECT * FROM evaluations", "SELECT * FROM collectives",
-      "SELECT * FROM ranks",       "SELECT * FROM warnings", "SELECT * FROM phases",      "SELECT * FROM factor_ranks"};
+      "SELECT rowid, * FROM runs",  "SELECT * FROM studies",     "SELECT * FROM profiles",
+      "SELECT * FROM durations",    "SELECT * FROM rounds",      "SELECT * FROM links",
+      "SELECT * FROM evaluations",  "SELECT * FROM collectives", "SELECT * FROM ranks",
+      "SELECT * FROM class_counts", "SELECT * FROM warnings",    "SELECT * FROM phases",
+      "SELECT * FROM factor_ranks"};
   rh_text text = {0};
   sqlite3 *db;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);

@@ -69,6 +69,7 @@ static void every_table_is_written(void **state)
          " waiting_s || '|' || sent_bytes || '|' || received_bytes || '|' || sent_messages || '|' || samples"
          " FROM ranks WHERE rank = 0",
          "n0|1000000000.0|0.5|0.25|0.125|0.375|1250|1250|4|3000");
+  expect(path, "SELECT rank || '|' || class || '|' || samples FROM class_counts", "1|9|3000");
   expect(path, "SELECT sequence || '|' || warning FROM warnings", "1|the graph is sparse");
 }
 
