@@ -64,10 +64,10 @@ static double simulate_shift(rh_platform *platform, int64_t bytes)
 static const struct catalogue_entry {
   const char *file, *model;
   int32_t hosts;
-} catalogue[] = {{"ideal.xml", "CM02", 1024},
-                 {"fat-tree-64.xml", "CM02", 64},
-                 {"wan-ring-16.xml", "LV08", 16},
-                 {"edge-wifi-16.xml", "CM02", 16}};
+} catalogue[] = {
+    {"ideal.xml", "CM02", 1024},         {"fat-tree-64.xml", "CM02", 64},      {"infiniband-200g-64.xml", "CM02", 64},
+    {"ethernet-25g-64.xml", "LV08", 64}, {"horeka-like-16x4.xml", "CM02", 64}, {"ethernet-25g-16x4.xml", "LV08", 64},
+    {"wan-ring-16.xml", "LV08", 16},     {"edge-wifi-16.xml", "CM02", 16}};
 
 static void catalogue_files_load_with_a_model_and_a_ring(void **state)
 {
@@ -163,6 +163,79 @@ static void fat_tree_routes_cross_the_core_between_leaves(void **state)
   assert_close(route(platform, 0, 63)->bandwidth_Bps, 12.42e9);
   /* full bisection: all 64 nodes send at once, each at the speed of its cable */
   assert_close(simulate_shift(platform, 12420000), 0.78e-6 + 1e-3);
+}
+
+/* Four hosts a node: one link to each of the other three, four links to another node. */
+static void nodes_of_four_are_zones(void **state)
+{
+  (void)state;
+  static const char *const files[] = {"horeka-like-16x4.xml", "ethernet-25g-16x4.xml"};
+  bool parent = false;
+  for (int i = 0; i < 2; i++) {
+    if (in_process_with(__func__, files[i])) {
+      parent = true;
+      continue;
+    }
+    if (strcmp(in_process_argument, files[i]) != 0) continue;
+    char path[4096];
+    snprintf(path, sizeof path, CATALOGUE "%s", files[i]);
+    rh_platform *platform = load(&(rh_platform_def){.file = path, .workers = 64});
+    assert_int_equal(rh_platform_zone_count(platform), 16);
+    for (int32_t a = 0; a < 64; a++) {
+      assert_int_equal(rh_platform_zone_of(platform, a), a / 4);
+      for (int32_t b = 0; b < 64; b++)
+        if (a != b) assert_int_equal(route(platform, a, b)->link_count, a / 4 == b / 4 ? 1 : 4);
+    }
+    static const char *const names[] = {"pcie-7_UP", "cable-1_UP", "cable-15_DOWN", "pcie-60_DOWN"};
+    for (int k = 0; k < 4; k++)
+      assert_string_equal(rh_platform_link_name(platform, route(platform, 7, 60)->links[k]), names[k]);
+    assert_string_equal(rh_platform_link_name(platform, route(platform, 6, 4)->links[0]), "nvlink-4-6_DOWN");
+    return;
+  }
+  assert_true(parent);
+}
+
+/* Sixteen ranks dealt out to four nodes in turn: each message of a shift leaves its node, by the port of all four. */
+#define DEALT                                                                                                          \
+  "gpu-0\ngpu-4\ngpu-8\ngpu-12\ngpu-1\ngpu-5\ngpu-9\ngpu-13\n"                                                         \
+  "gpu-2\ngpu-6\ngpu-10\ngpu-14\ngpu-3\ngpu-7\ngpu-11\ngpu-15\n"
+
+static void horeka_like_accelerators_share_their_nodes_port(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform =
+      load(&(rh_platform_def){.file = CATALOGUE "horeka-like-16x4.xml", .hostfile = write_file(DEALT), .workers = 16});
+  assert_close(route(platform, 0, 1)->latency_s, 1e-6);
+  assert_close(route(platform, 0, 1)->bandwidth_Bps, 24.84e9);
+  assert_close(simulate_shift(platform, 24840000), 1e-6 + 4e-3);
+}
+
+static void horeka_like_nodes_are_fast_inside(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "horeka-like-16x4.xml", .workers = 4});
+  assert_close(simulate_message(platform, 100000000), .5e-6 + 1e-3);
+}
+
+/* LV08's factors are taken out of the numbers inside a node, to the digits that the file has. */
+static void ethernet_nodes_are_as_fast_inside(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform = load(&(rh_platform_def){.file = CATALOGUE "ethernet-25g-16x4.xml", .workers = 4});
+  const double seconds = simulate_message(platform, 100000000);
+  if (!(fabs(seconds - (.5e-6 + 1e-3)) <= 1e-3 * seconds)) fail_msg("%.9g s", seconds);
+}
+
+static void ethernet_between_nodes_is_tcp(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  rh_platform *platform =
+      load(&(rh_platform_def){.file = CATALOGUE "ethernet-25g-16x4.xml", .hostfile = write_file(DEALT), .workers = 16});
+  assert_close(simulate_message(platform, 3125000), 13.01 * (2e-6 + 2 * 19.2e-9) + 1e-3 / 0.97);
 }
 
 static void wan_ring_goes_the_short_way_in_both_directions(void **state)
@@ -261,6 +334,11 @@ int main(int argc, char **argv)
       cmocka_unit_test(ideal_routes_have_two_links),
       cmocka_unit_test(routes_of_many_pairs_are_kept_apart),
       cmocka_unit_test(fat_tree_routes_cross_the_core_between_leaves),
+      cmocka_unit_test(nodes_of_four_are_zones),
+      cmocka_unit_test(horeka_like_accelerators_share_their_nodes_port),
+      cmocka_unit_test(horeka_like_nodes_are_fast_inside),
+      cmocka_unit_test(ethernet_nodes_are_as_fast_inside),
+      cmocka_unit_test(ethernet_between_nodes_is_tcp),
       cmocka_unit_test(wan_ring_goes_the_short_way_in_both_directions),
       cmocka_unit_test(caller_overrides_the_model_of_the_file),
       cmocka_unit_test(file_keeps_its_model),
