@@ -61,7 +61,8 @@ bool measure_needs(const rh_run *run, step kind, int index)
 {
   switch (kind) {
   case STEP_MIX:
-    return run->method->needs_graph || (!run->compressor->lossless && !run->compressor->sum);
+    return run->method->needs_graph || run->feedback.kind == RH_FEEDBACK_STEP_AHEAD ||
+           (!run->compressor->lossless && !run->compressor->sum);
   case STEP_ENCODE:
     return !run->compressor->lossless && (index % 2 == 0 || (run->compressor->sum && run->compressor->sum->phases > 1));
   case STEP_DECODE:
