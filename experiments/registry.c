@@ -73,7 +73,11 @@ static void method_details(const rh_component *component, bool json, rh_text *ou
 {
   const rh_method *method = component->descriptor;
   append_switch("graph", method->needs_graph, json, out);
-  append_text("copies", method->copies == RH_COPIES_ONE ? "one for all workers" : "one per worker", json, out);
+  const char *copies = "one per worker";
+  if (method->copies == RH_COPIES_ONE)
+    copies = method->takes_feedback ? "one for all workers; with error_feedback: step-ahead one per worker"
+                                    : "one for all workers";
+  append_text("copies", copies, json, out);
 }
 
 static void compressor_details(const rh_component *component, bool json, rh_text *out)
