@@ -96,10 +96,10 @@ void rh_names_clear(rh_names *names)
   *names = (rh_names){0};
 }
 
-/* A compressor states the operations of all phases together. */
-static int phases(const rh_compressor *compressor)
+/* Of a bucket's message. */
+static rh_flop bucket_flop(const rh_run *run, const rh_setup *setup, int bucket)
 {
-  return compressor->sum ? compressor->sum->phases : 1;
+  return rh_compressor_flop(run->compressor, run->compressor_options, &setup->buckets[bucket].layout);
 }
 
 /* Floating point operations of a step, for time.source: flops. An SGD step reads and writes each parameter in 6
@@ -120,12 +120,10 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
     return 6 * values;
   case STEP_MIX:
     return 2 * values;
-  case STEP_ENCODE: {
-    const int bucket = index / 2;
-    return (double)setup->buckets[bucket].layout.values * run->compressor->encode_flop / phases(run->compressor);
-  }
+  case STEP_ENCODE:
+    return bucket_flop(run, setup, index / 2).encode[index % 2];
   case STEP_DECODE:
-    return (double)setup->buckets[index].layout.values * run->compressor->decode_flop;
+    return bucket_flop(run, setup, index).decode;
   case STEP_FEEDBACK:
     return 2 * values;
   case STEP_COUNT:
