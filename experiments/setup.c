@@ -89,12 +89,13 @@ void rh_setup_clear(rh_setup *setup)
   *setup = (rh_setup){0};
 }
 
-/* Bytes of what is beside the replicas: the data set and what the method keeps. */
+/* Bytes of what is beside the replicas: the data set, the mean model, and what the method keeps. */
 static int64_t other_bytes(const rh_setup *setup, const rh_run *run)
 {
   const rh_dataset *d = &setup->dataset;
   int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
-  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
+  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t) +
+                  setup->model.stride * (int64_t)sizeof(float);
   if (run->method->state_bytes)
     bytes += run->method->state_bytes(&setup->model, (int32_t)run->platform.workers, run->compressor,
                                       run->compressor_options, &setup->layout, run->feedback.kind, setup->threads);

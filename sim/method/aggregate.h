@@ -17,7 +17,7 @@ typedef struct rh_aggregate rh_aggregate;
 
 RH_CHECKED rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate);
 void rh_aggregate_free(rh_aggregate *aggregate);
-/* Bytes that an aggregate takes, for predictions. */
+/* Bytes that an aggregate uses, for predictions: of the sum's levels those that N takes. */
 int64_t rh_aggregate_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
                            const void *compressor_options, const rh_layout *layout, int feedback, int threads);
 

@@ -94,8 +94,9 @@ done:
 static int64_t state_bytes(const rh_model *model, int32_t workers, const rh_compressor *compressor,
                            const void *compressor_options, const rh_layout *layout, int feedback, int threads)
 {
-  int64_t rows = 2; /* the mean and x */
-  for (int32_t n = feedback == RH_FEEDBACK_STEP_AHEAD ? workers : 0; n > 0; n /= 2)
+  const bool ahead = feedback == RH_FEEDBACK_STEP_AHEAD;
+  int64_t rows = ahead ? 2 : 1; /* the mean, and x */
+  for (int32_t n = ahead ? workers : 0; n > 0; n /= 2)
     rows++; /* of the errors' sum */
   return rh_aggregate_bytes(model, workers, compressor, compressor_options, layout, feedback, threads) +
          rows * model->stride * (int64_t)sizeof(float) + 32 * (int64_t)workers; /* loss and tokens of each worker */
