@@ -78,7 +78,8 @@ bool measure_needs(const rh_run *run, step kind, int index)
 {
   switch (kind) {
   case STEP_MIX:
-    return run->method->needs_graph || (!run->compressor->lossless && !run->compressor->sum);
+    return run->method->needs_graph || run->feedback.kind == RH_FEEDBACK_STEP_AHEAD ||
+           (!run->compressor->lossless && !run->compressor->sum);
   case STEP_ENCODE:
     return !run->compressor->lossless && (index % 2 == 0 || (run->compressor->sum && run->compressor->sum->phases > 1));
   case STEP_DECODE:
@@ -116,10 +117,10 @@ void rh_names_clear(rh_names *names)
   *names = (rh_names){0};
 }
 
-/* A compressor states the operations of all phases together. */
-static int phases(const rh_compressor *compressor)
+/* Of a bucket's message. */
+static rh_flop bucket_flop(const rh_run *run, const rh_setup *setup, int bucket)
 {
-  return compressor->sum ? compressor->sum->phases : 1;
+  return rh_compressor_flop(run->compressor, run->compressor_options, &setup->buckets[bucket].layout);
 }
 
 /* Floating point operations of a step on one value: as optim.h's formulas count, with their constants known. */
@@ -150,12 +151,10 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
     return update_flop(&run->train.optimiser) * values;
   case STEP_MIX:
     return 2 * values;
-  case STEP_ENCODE: {
-    const int bucket = index / 2;
-    return (double)setup->buckets[bucket].layout.values * run->compressor->encode_flop / phases(run->compressor);
-  }
+  case STEP_ENCODE:
+    return bucket_flop(run, setup, index / 2).encode[index % 2];
   case STEP_DECODE:
-    return (double)setup->buckets[index].layout.values * run->compressor->decode_flop;
+    return bucket_flop(run, setup, index).decode;
   case STEP_FEEDBACK:
     return 2 * values;
   case STEP_SPLIT:

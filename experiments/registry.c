@@ -76,7 +76,10 @@ static void method_details(const rh_component *component, bool json, rh_text *ou
                                        [RH_COPIES_EACH] = "one per worker"};
   const rh_method *method = component->descriptor;
   append_switch("graph", method->needs_graph, json, out);
-  append_text("copies", copies[method->copies], json, out);
+  const bool ahead = method->copies == RH_COPIES_ONE && method->takes_feedback;
+  append_text("copies",
+              ahead ? "one for all workers; with error_feedback: step-ahead one per worker" : copies[method->copies], json,
+              out);
 }
 
 static void compressor_details(const rh_component *component, bool json, rh_text *out)

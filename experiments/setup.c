@@ -118,12 +118,13 @@ static int32_t copies_of(const rh_run *run, int32_t zones)
   return groups < 1 ? 1 : groups > workers ? workers : groups;
 }
 
-/* Bytes of what is beside the replicas: the data set and what the method keeps. */
+/* Bytes of what is beside the replicas: the data set, the mean model, and what the method keeps. */
 static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
   const rh_dataset *d = &setup->dataset;
   int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
-  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t);
+  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t) +
+                  setup->model.stride * (int64_t)sizeof(float);
   const rh_sizes sizes = {.model = &setup->model,
                           .workers = (int32_t)run->platform.workers,
                           .copies = copies_of(run, zones),

@@ -20,11 +20,11 @@ static int64_t tile_of(const rh_replicas_def *def)
   return def->backend->tile < def->workers ? def->backend->tile : def->workers;
 }
 
-/* Rows of the sum's tree that are used: one for each bit of N. */
-static int64_t tree_rows(int32_t workers)
+/* Rows of the sum's tree that are used: one for each bit of N; the mean of a single copy is no sum. */
+static int64_t tree_rows(const rh_replicas_def *def)
 {
-  int64_t rows = 1;
-  while (workers >> rows)
+  int64_t rows = 0;
+  while (def->copies > 1 && def->workers >> rows)
     rows++;
   return rows;
 }
@@ -47,7 +47,7 @@ static int64_t fixed_bytes(const rh_replicas_def *def)
   const int64_t training = rh_workspace_bytes(def->model, def->backend, def->batch, tile_of(def));
   const int64_t scoring = rh_workspace_bytes(def->model, def->backend, SCORE_BATCH, 1);
   const int64_t per_worker = (int64_t)(sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t));
-  return def->copies * copy_bytes(def) + tree_rows(def->workers) * row_bytes(def->model) +
+  return def->copies * copy_bytes(def) + tree_rows(def) * row_bytes(def->model) +
          def->threads * (training + scoring) + rh_batches_bytes(def->partition) + def->workers * per_worker +
          range_count(def) * (int64_t)sizeof(rh_range);
 }

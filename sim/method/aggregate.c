@@ -11,7 +11,7 @@ struct rh_aggregate {
   rh_coder coder;
   int64_t t;
   float *kept;    /* [N][stride]: e_i between rounds, p_i between phases; NULL when neither is needed; owned */
-  float *decoded; /* [threads][stride]; owned */
+  float *decoded; /* [threads][stride] own messages; NULL without feedback; owned */
   float *common[RH_BUCKETS_MAX]; /* what all know, per bucket; owned */
   int64_t contribution[2];       /* bytes of a worker's contributions of a phase, all buckets */
   int64_t row_bytes;             /* of what is folded: a vector, or the longer of the phases' contributions */
@@ -128,10 +128,11 @@ rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate)
   a->slice = slice_of(world->workers, def->threads);
   const bool keeps = keeps_vectors(world->compressor, world->feedback.kind);
   a->kept = keeps ? calloc((size_t)world->workers * stride, sizeof *a->kept) : NULL;
-  a->decoded = calloc((size_t)def->threads * stride, sizeof *a->decoded);
+  const bool feeds = world->feedback.kind != RH_FEEDBACK_NONE;
+  a->decoded = feeds ? calloc((size_t)def->threads * stride, sizeof *a->decoded) : NULL;
   a->rows = a->sum ? malloc((size_t)a->slice * (size_t)a->row_bytes + 1) : NULL;
   a->fold.levels = malloc((size_t)RH_FOLD_LEVELS * (size_t)a->row_bytes + 1);
-  if ((keeps && !a->kept) || !a->decoded || (a->sum && !a->rows) || !a->fold.levels) {
+  if ((keeps && !a->kept) || (feeds && !a->decoded) || (a->sum && !a->rows) || !a->fold.levels) {
     status = rh_error(RH_ENOMEM, "no memory to aggregate the vectors of %d workers", world->workers);
     goto done;
   }
@@ -157,14 +158,28 @@ void rh_aggregate_free(rh_aggregate *a)
   free(a);
 }
 
+/* Of what is folded, and the contributions of a slice where they are not the given vectors themselves. */
+static int64_t folded_bytes(const rh_sizes *z)
+{
+  const rh_summable *sum = z->compressor->sum;
+  int64_t rows = sum ? slice_of(z->workers, z->threads) : 0;
+  int64_t row_bytes = sum ? 0 : z->model->stride * (int64_t)sizeof(float);
+  for (int phase = 0; sum && phase < sum->phases; phase++) {
+    const int64_t bytes = sum->element_bytes * sum->elements(z->compressor_options, z->layout, phase);
+    row_bytes = bytes > row_bytes ? bytes : row_bytes;
+  }
+  for (int32_t n = z->workers; n > 0; n /= 2)
+    rows++; /* levels */
+  const int64_t common = sum && sum->common_values ? sum->common_values(z->compressor_options, z->layout) : 0;
+  return rows * row_bytes + common * (int64_t)sizeof(float);
+}
+
 int64_t rh_aggregate_bytes(const rh_sizes *z)
 {
   const int64_t row = z->model->stride * (int64_t)sizeof(float);
-  int64_t levels = 2 + z->threads; /* decoded */
-  if (z->compressor->sum) levels += slice_of(z->workers, z->threads);
-  for (int32_t n = z->workers; n > 1; n /= 2)
-    levels++;
-  return levels * row + z->threads * rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout) +
+  const int64_t decoded = z->feedback != RH_FEEDBACK_NONE ? row : 0;
+  return folded_bytes(z) +
+         z->threads * (decoded + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout)) +
          z->workers * (rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
                        (keeps_vectors(z->compressor, z->feedback) ? row : 0));
 }
@@ -179,7 +194,7 @@ static void contribute(rh_aggregate *a, int thread, int32_t worker, const float 
 {
   const rh_world *w = a->world;
   const bool last = a->phase == a->sum->phases - 1, feeds = w->feedback.kind != RH_FEEDBACK_NONE && last;
-  float *own = a->decoded + (int64_t)thread * w->model->stride;
+  float *own = feeds ? a->decoded + (int64_t)thread * w->model->stride : NULL;
   for (int32_t b = 0; b < w->bucket_count; b++) {
     const int64_t offset = w->buckets[b].offset;
     rh_coding coding = rh_coder_coding(&a->coder, thread, worker, b, a->t);

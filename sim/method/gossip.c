@@ -11,7 +11,7 @@ struct rh_gossip {
   rh_coder coder;
   float *mixed;       /* [N][stride]; owned */
   float *known;       /* [N][stride] h, or what was decoded of whole models; NULL without loss; owned */
-  float *scratch;     /* [threads][2][stride]; owned */
+  float *scratch;     /* [threads][2][stride]; NULL without loss; owned */
   int32_t terms;      /* of the longest mixing row: largest in-degree + 1 */
   const float **rows; /* [threads][terms]; owned */
   double *weights;    /* likewise; owned */
@@ -35,10 +35,10 @@ static bool allocate(rh_gossip *g)
   const bool lossy = !w->compressor->lossless;
   g->mixed = calloc(workers * row, sizeof *g->mixed);
   g->known = lossy ? calloc(workers * row, sizeof *g->known) : NULL;
-  g->scratch = calloc(threads * 2 * row, sizeof *g->scratch);
+  g->scratch = lossy ? calloc(threads * 2 * row, sizeof *g->scratch) : NULL;
   g->rows = calloc(threads * terms, sizeof *g->rows);
   g->weights = calloc(threads * terms, sizeof *g->weights);
-  return g->mixed && (g->known || !lossy) && g->scratch && g->rows && g->weights;
+  return g->mixed && ((g->known && g->scratch) || !lossy) && g->rows && g->weights;
 }
 
 rh_status rh_gossip_new(const rh_world *world, int message, double consensus_step, rh_gossip **gossip)
@@ -82,9 +82,11 @@ void rh_gossip_free(rh_gossip *g)
 
 int64_t rh_gossip_bytes(const rh_sizes *z)
 {
-  const int64_t row = z->model->stride * (int64_t)sizeof(float), arenas = z->compressor->lossless ? 1 : 2;
-  return z->workers * (arenas * row + rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout)) +
-         z->threads * (2 * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
+  const int64_t row = z->model->stride * (int64_t)sizeof(float);
+  const int64_t lossy_bytes =
+      z->workers * (row + rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout)) +
+      z->threads * (2 * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
+  return z->workers * row + (z->compressor->lossless ? 0 : lossy_bytes);
 }
 
 /* Lossy sending: updates what everybody knows of worker i (h_i, or its decoded model). */

@@ -93,8 +93,9 @@ done:
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  int64_t rows = 2; /* the mean and x */
-  for (int32_t n = z->feedback == RH_FEEDBACK_STEP_AHEAD ? z->workers : 0; n > 0; n /= 2)
+  const bool ahead = z->feedback == RH_FEEDBACK_STEP_AHEAD;
+  int64_t rows = ahead ? 2 : 1; /* the mean, and x */
+  for (int32_t n = ahead ? z->workers : 0; n > 0; n /= 2)
     rows++; /* of the errors' sum */
   return rh_aggregate_bytes(z) + rows * z->model->stride * (int64_t)sizeof(float) +
          32 * (int64_t)z->workers; /* loss and tokens of each worker */

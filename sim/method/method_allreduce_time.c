@@ -1,7 +1,8 @@
 /* The time of an `allreduce` round.
  *
  * Compute lane          forward, backward of layer L .. 1, with each bucket's encoding when its gradients exist
- *                       (overlap) or after the last; when a bucket has arrived: its decoding; at the end the update
+ *                       (overlap) or after the last; when a bucket has arrived: its decoding; at the end the update,
+ *                       whose momentum is step-ahead's first work on a bucket
  * Communication lane    the buckets' collectives in the order in which their gradients come to exist
  *
  * Messages that can be added ride all-reduces: one a bucket, or two with computing between them. Others are gathered:
@@ -29,13 +30,20 @@ static rh_token *ready_of(const rh_world *w, allreduce_state *s, int32_t bucket)
   return s->ready + (int64_t)bucket * w->workers;
 }
 
-/* Encoding a bucket, with its share of keeping the error. */
+/* A bucket's share of what is done to the whole model. */
+static double share(const rh_world *w, int32_t b)
+{
+  return (double)w->buckets[b].layout.values / (double)w->model->parameters;
+}
+
+/* What makes a bucket's message: step-ahead's momentum, then encoding and keeping the error. */
 static rh_token append_encode(rh_world *w, int32_t i, int32_t b)
 {
+  if (w->feedback.kind == RH_FEEDBACK_STEP_AHEAD)
+    rh_schedule_compute(w->schedule, i, w->seconds.update_s * share(w, b), "momentum", RH_AT_ONCE);
   if (!charges_coding(w)) return rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
   double seconds = w->seconds.encode_s[b][0];
-  if (w->feedback.kind != RH_FEEDBACK_NONE)
-    seconds += w->seconds.feedback_s * (double)w->buckets[b].layout.values / (double)w->model->parameters;
+  if (w->feedback.kind != RH_FEEDBACK_NONE) seconds += w->seconds.feedback_s * share(w, b);
   return rh_schedule_compute(w->schedule, i, seconds, "encode", RH_AT_ONCE);
 }
 
@@ -109,7 +117,7 @@ static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
 /* Decoding one gathered message of a bucket and adding it to the others. */
 static double add_message_s(const rh_world *w, int32_t b)
 {
-  return w->seconds.decode_s[b] + w->seconds.mix_s * (double)w->buckets[b].layout.values / (double)w->model->parameters;
+  return w->seconds.decode_s[b] + w->seconds.mix_s * share(w, b);
 }
 
 /* Rank 0 decodes all messages of a bucket and answers. */
@@ -149,6 +157,16 @@ static void append_error_average(rh_world *w, allreduce_state *s)
   append_allreduce(w, 4 * w->model->parameters, 4, ready);
 }
 
+/* SGD's step. Step-ahead has its momentum behind it: x = x - mean, and y_i = x - e_i, where the next gradient is taken.
+ */
+static void append_update(rh_world *w)
+{
+  const bool ahead = w->feedback.kind == RH_FEEDBACK_STEP_AHEAD;
+  const double seconds = ahead ? 2 * w->seconds.mix_s : w->seconds.update_s;
+  for (int32_t i = 0; i < w->workers; i++)
+    rh_schedule_compute(w->schedule, i, seconds, "update", arrived(w, i));
+}
+
 /* What others wait for goes first: all messages, then all second ones, which are made or answered with what the first
  * brought, then all decoding. */
 void allreduce_append(rh_world *w, allreduce_state *s)
@@ -165,6 +183,5 @@ void allreduce_append(rh_world *w, allreduce_state *s)
   for (int32_t b = 0; b < w->bucket_count; b++)
     append_decode(w, s, b);
   if (s->averages) append_error_average(w, s);
-  for (int32_t i = 0; i < w->workers; i++)
-    rh_schedule_compute(w->schedule, i, w->seconds.update_s, "update", arrived(w, i));
+  append_update(w);
 }

@@ -26,7 +26,7 @@ typedef struct rh_step_seconds {
   double forward_s;                 /* all layers and the loss, one batch */
   double backward_s[RH_LAYERS_MAX]; /* one layer each, one batch; the last layer runs first */
   double backward_total_s;
-  double update_s;                    /* one SGD step on one replica */
+  double update_s;                    /* one SGD step on one replica; step-ahead's momentum */
   double encode_s[RH_BUCKETS_MAX][2]; /* one worker's message of a bucket, by phase of its sums */
   double decode_s[RH_BUCKETS_MAX];    /* one message, or sum of messages, of a bucket */
   double feedback_s;                  /* adding and keeping the error of the whole model */

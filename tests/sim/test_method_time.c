@@ -136,6 +136,17 @@ static void three_buckets_wait_without_overlap(void **state)
   check_three_buckets("off", 135e-6);
 }
 
+/* An all-gather of one 8-bit message of every worker. */
+static double gather_s(void)
+{
+  const int lengths[] = {576, 16, 48, 3};
+  double bytes = 0;
+  for (int s = 0; s < 4; s++)
+    for (int left = lengths[s]; left > 0; left -= 512)
+      bytes += 4 + fmin(left, 512);
+  return (N - 1) * (pair_latency_s + bytes / pair_bandwidth_Bps);
+}
+
 /* A lossy message with feedback: encoding, keeping the error, an all-gather of N messages, decoding and adding them. */
 static void a_lossy_round_takes_its_closed_form(void **state)
 {
@@ -143,13 +154,31 @@ static void a_lossy_round_takes_its_closed_form(void **state)
   IN_PROCESS();
   load_ideal();
   choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .feedback = RH_FEEDBACK_CLASSIC};
-  const int lengths[] = {576, 16, 48, 3};
-  double bytes = 0;
-  for (int s = 0; s < 4; s++)
-    for (int left = lengths[s]; left > 0; left -= 512)
-      bytes += 4 + fmin(left, 512);
-  double gather_s = (N - 1) * (pair_latency_s + bytes / pair_bandwidth_Bps);
-  check_round_seconds(&c, 3e-3 + 3e-5 + 4e-5 + gather_s + N * (2e-5 + 1e-5) + 1e-4);
+  check_round_seconds(&c, 3e-3 + 3e-5 + 4e-5 + gather_s() + N * (2e-5 + 1e-5) + 1e-4);
+}
+
+/* Step-ahead: momentum, encoding and keeping the error; the all-gather, decoding and adding; where errors are averaged,
+ * an all-reduce of the model; then x = x - mean and y = x - e. */
+static void a_step_ahead_round_takes_its_closed_form(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .compressor = "qsgd", .bits = "8", .feedback = RH_FEEDBACK_STEP_AHEAD};
+  c.average_every = 1;
+  check_round_seconds(&c, 3e-3 + 1e-4 + 3e-5 + 4e-5 + gather_s() + N * (2e-5 + 1e-5) + ring_s(parameters) + 2 * 1e-5);
+}
+
+/* With overlap a bucket's share of the momentum comes before its encoding, so the first one travels early: forward 1 ms,
+ * the last layer 1.5 ms, 51 of 643 values. */
+static void step_ahead_makes_momentum_bucket_by_bucket(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  choice c = {.method = "allreduce", .buckets = 2, .overlap = "on", .feedback = RH_FEEDBACK_STEP_AHEAD};
+  assert_true(ring_s(51) < 5e-4);
+  check_round_seconds(&c, 1e-3 + 1.5e-3 + 5e-4 + 1e-4 + ring_s(592) + 2 * 1e-5);
 }
 
 /* Values of a phase's contribution of lowrank, of rank 2, for a bucket of the mlp. */
@@ -263,6 +292,8 @@ int main(int argc, char **argv)
       cmocka_unit_test(three_buckets_queue_up),
       cmocka_unit_test(three_buckets_wait_without_overlap),
       cmocka_unit_test(a_lossy_round_takes_its_closed_form),
+      cmocka_unit_test(a_step_ahead_round_takes_its_closed_form),
+      cmocka_unit_test(step_ahead_makes_momentum_bucket_by_bucket),
       cmocka_unit_test(a_server_round_takes_its_closed_form),
       cmocka_unit_test(a_server_gathers_all_buckets_before_it_answers),
       cmocka_unit_test(a_lowrank_round_takes_its_closed_form),

@@ -25,6 +25,8 @@ static const entry contractions[] = {
     {"ef-sign", NULL, NULL, true},
     {"int", "compress.bits", "4", true},
     {"int8", NULL, NULL, true},
+    {"fp16", NULL, NULL, true}, /* messages decoded one by one: half-precision sums add an error of their own */
+    {"bf16", NULL, NULL, true},
     {"qsgd", "compress.bits", "6", true},
     {"lowrank", "compress.warm", "off", true},
     {"topk", "compress.ratio", "0.02", false}, /* delta = 1 / 60 */

@@ -335,6 +335,31 @@ static void nan_stays_visible_and_sizes_do_not_matter(void **state)
   }
 }
 
+/* A 40 x 96 matrix and 10 values that are sent as they are. Rank 2: M Q, M^T P and P R^T are 2 x 2 x 3840 = 15360 each;
+ * orthonormalising P takes for each of 40 rows 5 for the first column, 4 + 4 + 5 for the second: 720; Q 96 x 18 = 1728;
+ * decoding multiplies P (80) and the 10 values by the factor. Rank 4: products twice that; 4 (0 + 1 + 2 + 3) x 2 + 4 x 5 =
+ * 68 a row. Full rank: nothing but the factor. */
+static void flop_are_those_of_the_rank(void **state)
+{
+  (void)state;
+  int64_t lengths[] = {3840, 10}, rows[] = {40, 10};
+  static const struct {
+    const char *rank;
+    rh_flop flop;
+  } cases[] = {
+      {"2", {{15360, 720 + 15360}, 1728 + 15360 + 80 + 10}},
+      {"4", {{30720, 40 * 68 + 30720}, 96 * 68 + 30720 + 160 + 10}},
+      {"40", {{0, 0}, 3850}},
+  };
+  for (size_t i = 0; i < RH_COUNT(cases); i++) {
+    group g = group_new((rh_layout){2, lengths, rows, 3850}, 1, cases[i].rank, NULL);
+    const rh_flop flop = rh_compressor_flop(lowrank, g.options, &g.layout);
+    assert_true(flop.encode[0] == cases[i].flop.encode[0] && flop.encode[1] == cases[i].flop.encode[1]);
+    assert_true(flop.decode == cases[i].flop.decode);
+    group_free(&g);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -349,6 +374,7 @@ int main(void)
       cmocka_unit_test(deficient_rank_keeps_looking),
       cmocka_unit_test(fresh_start_contracts_as_claimed),
       cmocka_unit_test(warm_start_claims_a_projection),
+      cmocka_unit_test(flop_are_those_of_the_rank),
       cmocka_unit_test(same_bits_when_repeated),
       cmocka_unit_test(nan_stays_visible_and_sizes_do_not_matter),
   };

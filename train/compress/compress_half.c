@@ -7,7 +7,8 @@
  *             below, the error is at most 2^-25; above, x becomes infinite and stays visible.
  *             bf16: |C(x) - x| <= 2^-8 |x|, so delta = 1 - 2^-16, over f32's normal range but the last half step.
  * Wire        2 bytes a value, low byte first
- * Sums        added in half precision, rounded after each addition, as a network that reduces halves does
+ * Sums        added in half precision, rounded after each addition, as a network that reduces halves does: the claims
+ *             are of one message
  * Source      IEEE 754-2019 binary16; bf16: the format of TPUs and of AVX512-BF16, here with subnormal numbers kept
  */
 #include <string.h>
@@ -168,8 +169,9 @@ const rh_compressor rh_compressor_fp16 = {
     .source = "IEEE 754-2019, binary16",
     .wire = "2 d",
     .claim =
-        "contraction with delta = 1 - 2^-22 for magnitudes from 2^-14 to 65504; smaller ones are off by at most 2^-25, "
-        "larger ones, and sums beyond 65504, become infinite",
+        "of a message: contraction with delta = 1 - 2^-22 for magnitudes from 2^-14 to 65504; smaller ones are off by "
+        "at most 2^-25, larger ones become infinite. In an all-reduce each addition rounds again, by up to 2^-11 of "
+        "its sum, which error feedback does not see; sums beyond 65504 become infinite",
     .claims = claims_fp16,
     .bound_bytes = bound_bytes,
     .encode = encode_message_fp16,
@@ -184,7 +186,8 @@ const rh_compressor rh_compressor_bf16 = {
     .summary = "the upper half of a 32-bit float, rounded to nearest; sums are rounded alike",
     .source = "bfloat16 as in TPUs; rounding IEEE 754-2019, nearest even",
     .wire = "2 d",
-    .claim = "contraction with delta = 1 - 2^-16 for magnitudes from 2^-126 to 3.38e38",
+    .claim = "of a message: contraction with delta = 1 - 2^-16 for magnitudes from 2^-126 to 3.38e38. In an all-reduce "
+             "each addition rounds again, by up to 2^-8 of its sum, which error feedback does not see",
     .claims = claims_bf16,
     .bound_bytes = bound_bytes,
     .encode = encode_message_bf16,

@@ -421,6 +421,29 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   decode_sum(coding, p, p + sizes_of(coding->options, coding->layout).left, 1, x);
 }
 
+/* Of orthonormalise: a column's two passes take a product and a sum twice for each column before it, its two lengths
+ * and its scaling 5. */
+static double orthonormal_flop(int64_t n, int64_t count)
+{
+  const double columns = (double)count;
+  return (double)n * (4 * columns * (columns - 1) + 5 * columns);
+}
+
+/* M Q, M^T P and P R^T take a product and a sum for each value and column. */
+static rh_flop flop(const void *opaque, const rh_layout *layout)
+{
+  rh_flop flop = {0};
+  for (int32_t s = 0; s < layout->count; s++) {
+    const segment g = segment_of(opaque, layout, s);
+    const double product = 2 * (double)g.rank * (double)g.length;
+    flop.encode[0] += product;
+    flop.encode[1] += orthonormal_flop(g.rows, g.rank) + product;
+    flop.decode += orthonormal_flop(g.columns, g.rank) + product;
+    flop.decode += g.rank > 0 ? (double)(g.rank * g.rows) : (double)g.length; /* products with the factor */
+  }
+  return flop;
+}
+
 const rh_compressor rh_compressor_lowrank = {
     .name = "lowrank",
     .summary = "PowerSGD: matrices as products of two thin ones, one step of power iteration a round",
@@ -438,7 +461,5 @@ const rh_compressor rh_compressor_lowrank = {
     .encode = encode,
     .decode = decode,
     .sum = &sum,
-    /* a product and a sum for each of r columns, r = 2 by default: M Q and M^T P; decode: P Q^T */
-    .encode_flop = 8,
-    .decode_flop = 4,
+    .flop = flop,
 };

@@ -16,6 +16,13 @@ const rh_compressor *rh_compressor_find(const char *name)
   return NULL;
 }
 
+rh_flop rh_compressor_flop(const rh_compressor *compressor, const void *options, const rh_layout *layout)
+{
+  if (compressor->flop) return compressor->flop(options, layout);
+  const double d = (double)layout->values;
+  return (rh_flop){.encode = {d * compressor->encode_flop}, .decode = d * compressor->decode_flop};
+}
+
 const rh_option rh_feedback_rows[] = {
     {.name = "error_feedback",
      .kind = RH_OPTION_CHOICE,

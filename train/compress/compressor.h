@@ -60,6 +60,13 @@ typedef struct rh_summable {
   void (*decode)(rh_coding *coding, const float *common, const void *wire, double factor, float *x);
 } rh_summable;
 
+/* Floating point operations of a message. */
+typedef struct rh_flop {
+  double
+      encode[2]; /* by phase, with what everybody does with the sum of the phase before; [1] is 0 of a single phase */
+  double decode; /* of a message, or of a sum with what is kept of it */
+} rh_flop;
+
 typedef struct rh_compressor {
   const char *name, *summary, *source;
   const rh_option *options; /* keys of section `compress`, beside the common ones */
@@ -90,9 +97,12 @@ typedef struct rh_compressor {
 
   const rh_summable *sum; /* NULL: messages must be decoded to be added */
 
-  /* Floating point operations of encode and of decode per value, for time.source: flops. Stated, not measured. */
+  /* Operations for time.source: flops; stated, not measured. Per value where d is all that they depend on. */
   double encode_flop, decode_flop;
+  rh_flop (*flop)(const void *options, const rh_layout *layout); /* NULL: d times the two above */
 } rh_compressor;
+
+rh_flop rh_compressor_flop(const rh_compressor *compressor, const void *options, const rh_layout *layout);
 
 /* compress_*.c */
 extern const rh_compressor rh_compressor_lowrank, rh_compressor_none, rh_compressor_qsgd;
