@@ -33,6 +33,7 @@ static const section sections[] = {
      "SELECT r.id, r.study, s.question, r.status, r.reason, r.start_utc, r.end_utc, r.wall_s, r.peak_memory_bytes,"
      " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers, r.zones,"
      " r.method, r.compressor, r.graph, r.lambda2, r.model, r.parameters, r.dataset, r.partition, r.batch, r.seed,"
+     " r.step_flop, nullif(r.step_int8_op, 0) AS step_int8_op, r.weight_bytes, r.activation_bytes,"
      " r.backend, r.kernel, r.threads, r.time_source, r.profile_hash, p.device, r.parameters_hash, r.versions, "
      "r.command "
      "FROM runs r JOIN studies s USING (study) LEFT JOIN profiles p USING (study, profile_hash) WHERE r.id = ?"},

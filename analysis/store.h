@@ -41,7 +41,9 @@ typedef struct rh_run_header {
   const char *method, *compressor, *model, *dataset, *partition, *graph; /* graph: "" if none */
   double lambda2;                                                        /* of the graph's mixing matrix; NaN if none */
   int64_t parameters, batch, seed, rounds_planned;
-  const char *backend, *kernel; /* "cpu", "OpenBLAS 0.3.21 SkylakeX" */
+  double step_flop, step_int8_op; /* of a worker's forward and backward pass; step_flop 0: these four are unknown */
+  int64_t weight_bytes, activation_bytes; /* in the run's arithmetic */
+  const char *backend, *kernel;           /* "cpu", "OpenBLAS 0.3.21 SkylakeX" */
   int32_t threads;
   const char *time_source;  /* "measured" | "flops" */
   const char *profile_json; /* rh_profile_write of the durations used; "" for flops */

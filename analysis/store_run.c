@@ -62,15 +62,27 @@ static rh_status put_context(rh_store *store, const rh_run_header *h, bool *has_
   return rh_store_put_profile(store, h->study, hash, h->profile_json);
 }
 
+/* What a step costs; NULL where it is not known. */
+static void bind_work(rh_binder *b, const rh_run_header *h)
+{
+  const bool known = h->step_flop > 0;
+  rh_bind_real(b, known ? h->step_flop : (double)NAN);
+  rh_bind_real(b, known ? h->step_int8_op : (double)NAN);
+  rh_bind_real(b, known ? (double)h->weight_bytes : (double)NAN); /* whole numbers: stored as integers */
+  rh_bind_real(b, known ? (double)h->activation_bytes : (double)NAN);
+}
+
 static rh_status put_run(rh_store *store, const rh_run_header *h, const char *run_status, const char *reason)
 {
   static const char sql[] =
       "INSERT INTO runs(id, study, configuration, platform, platform_file, platform_hash, network_model, protocol,"
-      " precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters, batch,"
+      " precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters,"
+      " step_flop, step_int8_op, weight_bytes, activation_bytes, batch,"
       " seed, rounds_planned, backend, kernel, threads, time_source, target_accuracy, versions, command, status, "
       "reason,"
       " start_utc, profile_hash) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?)";
   bool has_profile;
   rh_binder b = {0};
   rh_status status;
@@ -95,6 +107,7 @@ static rh_status put_run(rh_store *store, const rh_run_header *h, const char *ru
   rh_bind_text(&b, h->graph);
   rh_bind_real(&b, h->lambda2);
   rh_bind_integer(&b, h->parameters);
+  bind_work(&b, h);
   rh_bind_integer(&b, h->batch);
   rh_bind_integer(&b, h->seed);
   rh_bind_integer(&b, h->rounds_planned);

@@ -60,6 +60,7 @@ rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup 
 {
   rh_status status = RH_OK;
   const rh_run *run = &task->run;
+  const rh_work work = rh_model_step_work(&setup->model, run->train.batch);
   rh_text configuration = {0}, profile_json = {0};
   uint64_t platform_hash = 0, profile_hash = 0;
   char *name = platform_name(run->platform_path), *versions = rh_execute_versions();
@@ -87,6 +88,10 @@ rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup 
       .graph = graphs ? graphs->graphs[0].name : "",
       .lambda2 = graph_lambda2(graphs, warnings),
       .parameters = setup->model.parameters,
+      .step_flop = work.flop,
+      .step_int8_op = work.int8_op,
+      .weight_bytes = rh_model_weight_bytes(&setup->model),
+      .activation_bytes = rh_model_activation_bytes(&setup->model, run->train.batch),
       .batch = run->train.batch,
       .seed = run->run.seed,
       .rounds_planned = run->train.rounds,

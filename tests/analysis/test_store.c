@@ -40,6 +40,10 @@ static void every_table_is_written(void **state)
          " peak_memory_bytes || '|' || parameters_hash || '|' || versions || '|' || command FROM runs",
          "done|all rounds done|2|1.0|12.5|123456789|8000000000000001|rehearse 0.1.0, SimGrid 3.32"
          "|rehearse run study.yaml --index 1");
+  expect(path,
+         "SELECT step_flop || '|' || step_int8_op || '|' || weight_bytes || '|' || activation_bytes || '|' ||"
+         " typeof(weight_bytes) FROM runs",
+         "150000000.0|250000000.0|20586|70000|integer");
   expect(path, "SELECT configuration FROM runs",
          "platform.file=ring.xml\nplatform.workers=2\ntrain.method=allreduce\nrun.seed=7\n");
   expect(path, "SELECT start_utc GLOB '20[0-9][0-9]-*T*:*:*.*Z' AND end_utc >= start_utc FROM runs", "1");
@@ -348,6 +352,9 @@ static void show_tells_everything_of_a_run(void **state)
   static const char *const parts[] = {"run\n  id                  1\n",
                                       "  question            Does 8 bits pay?\n",
                                       "  wall                12.5 s\n",
+                                      "  step flop           1.5e+08\n",
+                                      "  step int8 op        2.5e+08\n",
+                                      "  weight bytes        20.6 kB\n",
                                       "  peak memory bytes   123 MB\n",
                                       "  precision           1e-12 s\n",
                                       "  device              test device\n",

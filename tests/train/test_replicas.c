@@ -55,9 +55,10 @@ static uint64_t trained_hash(const rh_replicas_def *def)
   return hash;
 }
 
-static void check_same_bits(const char *name, int32_t copies)
+static void check_same_bits(const char *name, rh_arithmetic arithmetic, int32_t copies)
 {
-  const rh_model model = build(name, dataset.shape, CLASSES);
+  rh_model model = build(name, dataset.shape, CLASSES);
+  model.arithmetic = arithmetic;
   rh_replicas_def def = default_def(&model);
   def.copies = copies;
   const uint64_t expected = trained_hash(&def);
@@ -83,15 +84,46 @@ static void check_same_bits(const char *name, int32_t copies)
 static void test_same_bits_mlp(void **state)
 {
   (void)state;
-  check_same_bits("mlp", WORKERS);
-  check_same_bits("mlp", 1);
+  check_same_bits("mlp", RH_FP32, WORKERS);
+  check_same_bits("mlp", RH_FP32, 1);
 }
 
 static void test_same_bits_cnn(void **state)
 {
   (void)state;
-  check_same_bits("cnn", WORKERS);
-  check_same_bits("cnn", 1);
+  check_same_bits("cnn", RH_FP32, WORKERS);
+  check_same_bits("cnn", RH_FP32, 1);
+}
+
+static void test_same_bits_int8(void **state)
+{
+  (void)state;
+  check_same_bits("cnn", RH_INT8, WORKERS);
+  check_same_bits("cnn", RH_INT8, 1);
+}
+
+/* In int8 worker 1's model is scored with the ranges that its batches had, and the same parameters as a row with the mean
+ * of all workers'; in fp32 both are one. Ranges count as state: parameters and momenta are equal before and after a
+ * gradient that no step uses. */
+static void test_ranges_belong_to_workers(void **state)
+{
+  (void)state;
+  rh_model model = build("mlp", dataset.shape, CLASSES);
+  for (int arithmetic = RH_FP32; arithmetic <= RH_INT8; arithmetic++) {
+    model.arithmetic = (rh_arithmetic)arithmetic;
+    const rh_replicas_def def = default_def(&model);
+    rh_replicas *replicas = new_replicas(&def);
+    rh_score own, row;
+    float *grads;
+    const uint64_t before = rh_replicas_hash(replicas);
+    assert_int_equal(rh_replicas_gradients(replicas, 0, 0, WORKERS, &grads, NULL), RH_OK);
+    assert_true((rh_replicas_hash(replicas) != before) == (arithmetic == RH_INT8));
+    assert_int_equal(rh_replicas_score_worker(replicas, 1, &dataset.test, 0, &own), RH_OK);
+    assert_int_equal(rh_replicas_score(replicas, rh_replicas_parameters(replicas, 1), &dataset.test, 0, &row), RH_OK);
+    assert_true((own.loss != row.loss) == (arithmetic == RH_INT8));
+    assert_true(fabs(own.loss - row.loss) < 0.05 * row.loss); /* ranges of similar batches */
+    rh_replicas_free(replicas);
+  }
 }
 
 /* Four workers with the same data: the mean of equal gradients is exact, so one copy and four copies stay equal. */
@@ -384,6 +416,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_same_bits_mlp),
       cmocka_unit_test(test_same_bits_cnn),
+      cmocka_unit_test(test_same_bits_int8),
+      cmocka_unit_test(test_ranges_belong_to_workers),
       cmocka_unit_test(test_one_copy_equals_many),
       cmocka_unit_test(test_tree_sum),
       cmocka_unit_test(test_mean_and_consensus_distance),
