@@ -43,7 +43,7 @@ typedef struct fixture {
   rh_dataset dataset;
   rh_partition partition;
   rh_model model;
-  rh_graph graph;
+  rh_graph_sequence graphs;
   int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
   rh_bucket buckets[3];
   void *method_options, *compressor_options;
@@ -128,7 +128,9 @@ static inline void fixture_init(fixture *f, const choice *c)
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
   if (c->graph) {
     int64_t torus_rows = 0;
-    RH_ASSERT(rh_graph_new(rh_graph_find(c->graph), &torus_rows, N, false, RH_WEIGHTS_METROPOLIS, &f->graph) == RH_OK);
+    const rh_graph_def graph = {
+        .kind = rh_graph_find(c->graph), .options = &torus_rows, .workers = N, .weights = RH_WEIGHTS_METROPOLIS};
+    RH_ASSERT(rh_graph_sequence_new(&graph, &f->graphs) == RH_OK);
   }
   const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
   f->method_options = options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
@@ -142,7 +144,8 @@ static inline void fixture_init(fixture *f, const choice *c)
                         .model = &f->model,
                         .replicas = replicas,
                         .schedule = schedule,
-                        .graph = c->graph ? &f->graph : NULL,
+                        .graph = c->graph ? &f->graphs.graphs[0] : NULL,
+                        .graphs = c->graph ? &f->graphs : NULL,
                         .allreduce = &rh_allreduce_ring,
                         .allgather = &rh_allgather_ring,
                         .exchange = &rh_neighbour_exchange,
@@ -174,7 +177,7 @@ static inline void fixture_clear(fixture *f)
   f->method->free_state(f->state);
   rh_replicas_free(f->world.replicas);
   rh_partition_clear(&f->partition);
-  rh_graph_clear(&f->graph);
+  rh_graph_sequence_clear(&f->graphs);
   rh_dataset_clear(&f->dataset);
   free(f->method_options);
   free(f->compressor_options);

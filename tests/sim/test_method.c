@@ -91,7 +91,7 @@ static void gossip_keeps_the_mean_and_contracts_body(void)
     fixture_init(&f, &c);
     rounds(&f, 0, 3, 0.1);
     double mean = mean_value(&f), before = consensus(&f), lambda2;
-    RH_ASSERT(rh_graph_lambda2(&f.graph, &lambda2) == RH_OK);
+    RH_ASSERT(rh_graph_sequence_lambda2(&f.graphs, &lambda2) == RH_OK);
     RH_ASSERT(before > 1e-3);
     rounds(&f, 3, 30, 0);
     /* each exchange rounds N x P values of size 0.3 to f32; their mean error is far below 1e-7 */
