@@ -47,7 +47,7 @@ const char rh_schema_sql[] =
     "  protocol TEXT NOT NULL,\n"
     "  precision_s REAL,\n"
     "  workers INTEGER NOT NULL,\n"
-    "  zones INTEGER NOT NULL, -- innermost ones of the platform (nodes) that hold workers\n"
+    "  zones INTEGER NOT NULL, -- innermost ones (nodes) that hold workers; 0: it ended before they were known\n"
     "  method TEXT NOT NULL,\n"
     "  compressor TEXT NOT NULL,\n"
     "  model TEXT NOT NULL,\n"

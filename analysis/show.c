@@ -31,7 +31,8 @@ typedef struct section {
 static const section sections[] = {
     {"run", FIELDS, NULL,
      "SELECT r.id, r.study, s.question, r.status, r.reason, r.start_utc, r.end_utc, r.wall_s, r.peak_memory_bytes,"
-     " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers, r.zones,"
+     " r.platform, r.platform_file, r.platform_hash, r.network_model, r.protocol, r.precision_s, r.workers,"
+     " nullif(r.zones, 0) AS zones,"
      " r.method, r.compressor, r.graph, r.lambda2, r.model, r.parameters, r.dataset, r.partition, r.batch, r.seed,"
      " r.step_flop, nullif(r.step_int8_op, 0) AS step_int8_op, r.weight_bytes, r.activation_bytes,"
      " r.backend, r.kernel, r.threads, r.time_source, r.profile_hash, p.device, r.parameters_hash, r.versions, "

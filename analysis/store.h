@@ -37,7 +37,7 @@ typedef struct rh_run_header {
   const char *protocol;      /* "rendezvous" */
   double precision_s;        /* SimGrid's surf/precision */
   int32_t workers;
-  int32_t zones;                                                         /* innermost ones that hold workers */
+  int32_t zones; /* innermost ones that hold workers; 0: not known */
   const char *method, *compressor, *model, *dataset, *partition, *graph; /* graph: "" if none */
   double lambda2;                                                        /* of the graph's mixing matrix; NaN if none */
   int64_t parameters, batch, seed, rounds_planned;

@@ -347,74 +347,6 @@ static void run_is_found_by_its_beginning(void **state)
   must(rh_store_close(store));
 }
 
-static void show_tells_everything_of_a_run(void **state)
-{
-  static const char *const parts[] = {"run\n  id                  1\n",
-                                      "  question            Does 8 bits pay?\n",
-                                      "  wall                12.5 s\n",
-                                      "  step flop           1.5e+08\n",
-                                      "  step int8 op        2.5e+08\n",
-                                      "  weight bytes        20.6 kB\n",
-                                      "  peak memory bytes   123 MB\n",
-                                      "  precision           1e-12 s\n",
-                                      "  device              test device\n",
-                                      "  accuracy            87.50 %\n",
-                                      "  closed form ratio   1.25\n",
-                                      "  zones               2\n",
-                                      "  bytes within zones  700 B\n",
-                                      "  bytes between zones 1.80 kB\n",
-                                      "  busiest load        25.00 %\n",
-                                      "  mean    375 ms         250 ms  62.5 ms   438 ms\n",
-                                      "  FULL             1       1  50.00 %               700 B                300 B",
-                                      "  AB               2       1  50.00 %                 0 B              1.50 kB",
-                                      "  conv2.weight      24    24    24\n",
-                                      "  allreduce-ring           2      1",
-                                      "  down  25.00 %  20.00 %",
-                                      "  the graph is sparse\n",
-                                      "  run.seed=7\n"};
-  rh_store *store;
-  rh_text text = {0}, json = {0};
-  const char *path = fixture_path(state, "a.db");
-  fixture_make(path, "1", "done");
-  must(rh_store_open(path, RH_STORE_READ, &store));
-  must(rh_show_write(store, "1", false, &text));
-  must(rh_show_write(store, "1", true, &json));
-  must_refuse(rh_show_write(store, "2", false, &text), RH_EINVAL, "no run whose id starts with '2'");
-  must(rh_store_close(store));
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-    if (!strstr(rh_text_get(&text), parts[i])) fail_msg("no '%s' in:\n%s", parts[i], rh_text_get(&text));
-  rh_text query = {0}; /* SQLite reads it back */
-  rh_text_append(&query, "SELECT j ->> '$.run.id' || '|' || (j ->> '$.configuration.\"run.seed\"') || '|' ||"
-                         " (j ->> '$.result.wire_bytes') || '|' || json_array_length(j, '$.evaluations') || '|' ||"
-                         " (j ->> '$.links[0].link') || '|' || (j ->> '$.collectives[0].ratio') || '|' ||"
-                         " (j ->> '$.warnings[0].warning') FROM (SELECT '");
-  for (const char *c = rh_text_get(&json); *c; c++)
-    rh_text_append(&query, *c == '\'' ? "''" : "%c", *c);
-  rh_text_append(&query, "' AS j)");
-  expect(path, rh_text_get(&query), "1|7|2500|2|down|1.25|the graph is sparse");
-  rh_text_clear(&query);
-  rh_text_clear(&text);
-  rh_text_clear(&json);
-}
-
-/* Where all workers are in one zone, nothing is said of bytes between zones. */
-static void one_zone_shows_no_split_of_bytes(void **state)
-{
-  rh_store *store;
-  rh_text text = {0};
-  rh_run_header header = fixture_header("1");
-  header.zones = 1;
-  must(rh_store_open(fixture_path(state, "a.db"), RH_STORE_NEW, &store));
-  must(rh_store_begin_run(store, &header));
-  fixture_record(rh_store_recorder(store));
-  must(rh_show_write(store, "1", false, &text));
-  assert_non_null(strstr(rh_text_get(&text), "  wire bytes          2.50 kB\n"));
-  assert_null(strstr(rh_text_get(&text), "\n  bytes within zones"));
-  assert_null(strstr(rh_text_get(&text), "\n  bytes between zones"));
-  rh_text_clear(&text);
-  must(rh_store_close(store));
-}
-
 /* Fills the disk from within the run until it is full; what was committed before must be there afterwards. */
 static void fill(const char *path, bool limit_pages)
 {
@@ -492,7 +424,6 @@ int main(void)
       in_folder(failed_run_keeps_its_rows),        in_folder(durations_come_back_bit_for_bit),
       in_folder(damaged_durations_are_refused),    in_folder(readers_see_committed_rows_while_one_writes),
       in_folder(hostile_names_are_only_names),     in_folder(run_is_found_by_its_beginning),
-      in_folder(show_tells_everything_of_a_run),   in_folder(one_zone_shows_no_split_of_bytes),
       in_folder(full_disk_keeps_committed_rows),   in_folder(full_database_keeps_committed_rows),
       in_folder(full_disk_makes_no_database),
   };
