@@ -105,6 +105,34 @@ static void a_run_charges_what_it_does(void **state)
   }
 }
 
+/* A pass in int8 is another duration; an update works on f32 either way. */
+static void names_tell_the_arithmetic(void **state)
+{
+  (void)state;
+  fixture f;
+  fixture_init(&f, (const char *const[]){"train.arithmetic=int8", NULL});
+  assert_true(charges(&f, "/batch 4 int8/forward") && charges(&f, "/batch 4 int8/backward dense1"));
+  assert_true(charges(&f, "7850/sgd/update"));
+  fixture_clear(&f);
+}
+
+/* Forward in int8: 4 x (2 x 7840 + 10) operations on 8-bit values, which count a fourth; and on f32 the loss 4 x 50, nearest
+ * rounding of the parameters 9 x 7850, stochastic rounding of the inputs 12.5 x 4 x 784. Backward: the weights' gradients
+ * alone, in f32. */
+static void operations_on_8_bits_have_their_own_speed(void **state)
+{
+  (void)state;
+  fixture f;
+  rh_step_seconds seconds;
+  fixture_init(&f, (const char *const[]){"train.arithmetic=int8", "time.source=flops", "time.efficiency=0.5",
+                                         "time.int8_speedup=4", NULL});
+  assert_int_equal(rh_measure_seconds(&f.run, &f.setup, NULL, 2e9, &seconds), RH_OK);
+  const double forward = 62760 / 4.0 + 200 + 70650 + 39200;
+  assert_true(fabs(seconds.forward_s - forward / 1e9) < 1e-15);
+  assert_true(fabs(seconds.backward_s[0] - 62760 / 1e9) < 1e-15);
+  fixture_clear(&f);
+}
+
 /* Each duration arrives where the method takes it from: the second phase's beside the first's. */
 static void seconds_come_from_the_profile(void **state)
 {
@@ -296,6 +324,8 @@ int main(void)
       cmocka_unit_test(a_run_charges_what_it_does),
       cmocka_unit_test(seconds_come_from_the_profile),
       cmocka_unit_test(flops_charge_operations),
+      cmocka_unit_test(names_tell_the_arithmetic),
+      cmocka_unit_test(operations_on_8_bits_have_their_own_speed),
       cmocka_unit_test(second_phases_are_timed_with_what_they_begin_with),
       cmocka_unit_test(warm_ups_are_charged_as_the_rounds_after_them),
       cmocka_unit_test(what_is_charged_is_timed),
