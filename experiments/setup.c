@@ -55,6 +55,19 @@ static rh_status check_optimiser(const rh_run *run)
                   setting, key, ahead ? "step-ahead" : run->compressor->name);
 }
 
+/* What the method itself says, as far as it needs no platform. */
+static rh_status check_method(const rh_run *run, const rh_setup *setup)
+{
+  const rh_world world = {.workers = (int32_t)run->platform.workers,
+                          .rounds = run->train.rounds,
+                          .model = &setup->model,
+                          .compressor = run->compressor,
+                          .compressor_options = run->compressor_options,
+                          .feedback = run->feedback,
+                          .method_options = run->method_options};
+  return run->method->check_settings ? run->method->check_settings(&world) : RH_OK;
+}
+
 static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
 {
   rh_status status = RH_OK;
@@ -66,6 +79,7 @@ static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
     return rh_error(RH_EUNSUPPORTED, "compress.name: '%s' compresses gradients, and '%s' sends differences of models",
                     run->compressor->name, run->method->name);
   RH_TRY(check_optimiser(run));
+  RH_TRY(check_method(run, setup));
   for (int32_t b = 0; b < setup->bucket_count; b++) {
     const rh_layout *layout = &setup->buckets[b].layout;
     if (run->compressor->check) RH_TRY(run->compressor->check(run->compressor_options, layout));

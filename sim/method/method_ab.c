@@ -125,27 +125,23 @@ static bool dense_ends(const void *method_options)
   return ((const ab_options *)method_options)->dense_ends;
 }
 
-static rh_status check_groups(const rh_world *w, const ab_options *o)
-{
-  if (o->sync == AB_SYNC_ONLY_B) return RH_OK;
-  if (o->groups == AB_GROUPS_BLOCKS && w->workers % o->group_size)
-    return rh_error(RH_EINVAL,
-                    "train.group_size %" PRId64 " does not divide %" PRId32
-                    " workers: the last group would be smaller than the others",
-                    o->group_size, w->workers);
-  if (count_groups(o, w->workers, w->zone_count) < 2)
-    return rh_error(RH_EINVAL,
-                    "there is one group only, and one half of the groups trains A, the other B: set train.ab_sync to "
-                    "only-b, %s",
-                    o->groups == AB_GROUPS_ZONES
-                        ? "or train.groups to blocks, or take a platform whose workers are in several zones"
-                        : "or a smaller train.group_size");
-  return RH_OK;
-}
-
+/* Zones are known only with the platform; count_groups guesses before. */
 static rh_status check(const rh_world *w)
 {
   const ab_options *o = w->method_options;
+  if (o->sync == AB_SYNC_ONLY_B || count_groups(o, w->workers, w->zone_count) > 1) return RH_OK;
+  return rh_error(RH_EINVAL,
+                  "there is one group only, and one half of the groups trains A, the other B: set train.ab_sync to "
+                  "only-b, %s",
+                  o->groups == AB_GROUPS_ZONES
+                      ? "or train.groups to blocks, or take a platform whose workers are in several zones"
+                      : "or a smaller train.group_size");
+}
+
+static rh_status check_settings(const rh_world *w)
+{
+  const ab_options *o = w->method_options;
+  const bool blocks = o->groups == AB_GROUPS_BLOCKS && o->sync != AB_SYNC_ONLY_B;
   rh_factors factors;
   rh_ab_periods periods = periods_of(o, w->rounds);
   rh_factors_plan(w->model, o->dense_ends, &factors);
@@ -159,8 +155,13 @@ static rh_status check(const rh_world *w)
                     "model %s has nothing to factorise: its first and last weight stay dense and there is none between "
                     "(train.dense_ends: off factorises them, too)",
                     w->model->name);
+  if (blocks && w->workers % o->group_size)
+    return rh_error(RH_EINVAL,
+                    "train.group_size %" PRId64 " does not divide %" PRId32
+                    " workers: the last group would be smaller than the others",
+                    o->group_size, w->workers);
   rh_status status = rh_ab_check_periods(&periods);
-  return status == RH_OK ? check_groups(w, o) : status;
+  return status == RH_OK && blocks ? check(w) : status;
 }
 
 static void free_state(void *opaque)
@@ -420,6 +421,7 @@ const rh_method rh_method_ab = {
     .group_copies = copies,
     .dense_ends = dense_ends,
     .check = check,
+    .check_settings = check_settings,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
