@@ -6,7 +6,7 @@ rh_status rh_ab_check_periods(const rh_ab_periods *p)
 {
   if (p->warm_up >= 0 && p->rebound > 0 && p->rebound < p->synchronise) return RH_OK;
   return rh_error(RH_EINVAL,
-                  "train.rebound %" PRId64 " must be at least 1 and less than train.synchronise %" PRId64
+                  "train.ab_rebound %" PRId64 " must be at least 1 and less than train.ab_period %" PRId64
                   ": after a synchronisation the model is trained in full rank for `rebound` rounds, then in factors "
                   "until the next one",
                   p->rebound, p->synchronise);
