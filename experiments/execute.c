@@ -345,7 +345,6 @@ static rh_status prepare_time(execution *e)
                         .model = &e->setup.model,
                         .replicas = e->replicas,
                         .schedule = s,
-                        .graph = e->graphs.period == 1 ? &e->graphs.graphs[0] : NULL,
                         .graphs = run->method->needs_graph ? &e->graphs : NULL,
                         .allreduce = &rh_allreduce_ring,
                         .allgather = &rh_allgather_ring,
@@ -374,6 +373,11 @@ static rh_status record_start(execution *e)
   if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
   const char *of_method = rh_setup_warning(&e->setup, e->run);
   if (of_method) RH_TRY(e->recorder.warning(e->recorder.context, of_method));
+  if (e->run->method->warn) {
+    rh_text_clear(&warnings);
+    e->run->method->warn(&e->world, &warnings);
+    if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
+  }
 done:
   rh_text_clear(&warnings);
   return status;

@@ -2,7 +2,9 @@
 
 #include "world.h"
 
-const rh_method *const rh_methods[] = {&rh_method_ab, &rh_method_allreduce, &rh_method_dpsgd, NULL};
+const rh_method *const rh_methods[] = {&rh_method_ab,       &rh_method_allreduce,   &rh_method_dpsgd,
+                                       &rh_method_choco,    &rh_method_deepsqueeze, &rh_method_dcd,
+                                       &rh_method_qg_dsgdm, &rh_method_sgp,         NULL};
 
 const rh_method *rh_method_find(const char *name)
 {

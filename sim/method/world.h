@@ -45,7 +45,6 @@ typedef struct rh_world {
   const rh_model *model;  /* borrowed, as all that follows */
   rh_replicas *replicas;
   rh_schedule *schedule;
-  const rh_graph *graph;           /* of every round; NULL when the method needs none, or when graphs->period > 1 */
   const rh_graph_sequence *graphs; /* rh_graph_at gives round t's; NULL when the method needs none */
   const rh_collective_kind *allreduce, *allgather, *exchange;
   const rh_compressor *compressor;
@@ -105,6 +104,11 @@ typedef struct rh_method {
   const char *(*warning)(const void *options, int32_t buckets);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
+  /* The same before anything is created: workers, rounds, model, compressor, feedback and method_options are known, no
+   * platform, graph or replicas. NULL: nothing to say. */
+  RH_CHECKED rh_status (*check_settings)(const rh_world *world);
+  /* Appends a warning where a combination may not work, nothing where it does; NULL: all do. */
+  void (*warn)(const rh_world *world, rh_text *out);
   /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);
@@ -115,7 +119,8 @@ typedef struct rh_method {
   RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);
 } rh_method;
 
-extern const rh_method rh_method_ab, rh_method_allreduce, rh_method_dpsgd;
+extern const rh_method rh_method_ab, rh_method_allreduce, rh_method_dpsgd, rh_method_choco, rh_method_deepsqueeze,
+    rh_method_dcd, rh_method_qg_dsgdm, rh_method_sgp;
 extern const rh_method *const rh_methods[]; /* NULL-terminated */
 const rh_method *rh_method_find(const char *name);
 

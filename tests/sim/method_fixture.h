@@ -144,7 +144,6 @@ static inline void fixture_init(fixture *f, const choice *c)
                         .model = &f->model,
                         .replicas = replicas,
                         .schedule = schedule,
-                        .graph = c->graph ? &f->graphs.graphs[0] : NULL,
                         .graphs = c->graph ? &f->graphs : NULL,
                         .allreduce = &rh_allreduce_ring,
                         .allgather = &rh_allgather_ring,

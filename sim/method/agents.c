@@ -1,0 +1,245 @@
+#include "agents.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+rh_status rh_agents_new(rh_world *world, const rh_agents_def *def, rh_agents **agents)
+{
+  rh_agents *a = calloc(1, sizeof *a);
+  *agents = NULL;
+  if (!a) return rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
+  a->world = world;
+  a->def = *def;
+  rh_status status = rh_gossip_new(world, &def->gossip, &a->gossip);
+  if (status == RH_OK) {
+    a->loss = calloc((size_t)world->workers, sizeof *a->loss);
+    a->after = calloc((size_t)world->workers, sizeof *a->after);
+    if (!a->loss || !a->after) status = rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
+  }
+  if (status == RH_OK)
+    *agents = a;
+  else
+    rh_agents_free(a);
+  return status;
+}
+
+void rh_agents_free(rh_agents *a)
+{
+  if (!a) return;
+  rh_gossip_free(a->gossip);
+  free(a->loss);
+  free(a->after);
+  free(a);
+}
+
+int64_t rh_agents_bytes(const rh_sizes *z, int64_t arenas)
+{
+  const int64_t row = z->model->stride * (int64_t)sizeof(float);
+  return rh_gossip_bytes(z) + z->workers * (arenas * row + (int64_t)(sizeof(double) + sizeof(rh_token)));
+}
+
+rh_status rh_agents_check(const rh_world *w, const char *who, int64_t gossip_rounds, bool estimates)
+{
+  if (gossip_rounds > 0 && gossip_rounds >= w->rounds)
+    return rh_error(RH_EINVAL,
+                    "train.gossip_rounds: %" PRId64 " of %" PRId64
+                    " rounds would be gossip alone, and none would train; take fewer, or more train.rounds",
+                    gossip_rounds, w->rounds);
+  if (estimates && w->graphs->period > 1)
+    return rh_error(
+        RH_EUNSUPPORTED,
+        "'%s' with compress.name: %s sends differences to what all neighbours know of a model, and with "
+        "graph '%s', which is another one in every round, neighbours miss some: use compress.name: none, or "
+        "a graph that stays, such as exponential",
+        who, w->compressor->name, w->graphs->graphs[0].name);
+  return RH_OK;
+}
+
+void rh_agents_warn(const rh_world *w, const char *who, rh_text *out)
+{
+  const rh_claims claims = w->compressor->claims(w->compressor_options, &w->buckets[0].layout);
+  if (claims.contraction > 0) return;
+  rh_text_append(out,
+                 "compress.name: %s: no contraction is known of it on this model, and what '%s' keeps of lost parts "
+                 "may grow without end: watch the loss, or take more bits, smaller buckets or topk",
+                 w->compressor->name, who);
+}
+
+void rh_agents_begin(rh_agents *a, int64_t t, double lr)
+{
+  a->t = t;
+  a->trains = a->def.gossip_rounds == 0 || t < a->world->rounds - a->def.gossip_rounds;
+  a->lr = a->trains ? lr : 0;
+}
+
+typedef struct step_job {
+  rh_agents_step_body *body;
+  void *context;
+  int32_t first;
+  float *grads; /* [count][stride] */
+  int64_t stride;
+} step_job;
+
+static bool step_one(void *context, int64_t i, int thread)
+{
+  (void)thread;
+  const step_job *job = context;
+  job->body(job->context, job->first + (int32_t)i, job->grads + i * job->stride);
+  return true;
+}
+
+rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
+{
+  rh_world *w = a->world;
+  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
+  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
+  if (!a->trains) return RH_OK;
+  for (int32_t first = 0; first < w->workers; first += chunk) {
+    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
+    step_job job = {.body = step, .context = context, .first = first, .stride = w->model->stride};
+    rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &job.grads, a->loss + first);
+    if (status != RH_OK) return status;
+    if (step)
+      def->backend->parallel(count, def->threads, step_one, &job);
+    else
+      rh_replicas_step(w->replicas, first, count, job.grads, a->lr, a->t);
+  }
+  return RH_OK;
+}
+
+void rh_agents_clip(rh_agents *a, float *g_i)
+{
+  const rh_replicas_def *def = rh_replicas_get_def(a->world->replicas);
+  const int64_t stride = a->world->model->stride;
+  const rh_tensor g = {g_i, 0};
+  const double clip = def->optimiser.clip > 0 ? rh_optimiser_clip(&def->optimiser, rh_squared_norm(stride, g_i)) : 1;
+  if (clip != 1) def->backend->scale(stride, 1, clip, g, g);
+}
+
+void rh_agents_step_on(rh_agents *a, int32_t i, float *g_i, float *row)
+{
+  rh_replicas *replicas = a->world->replicas;
+  const rh_replicas_def *def = rh_replicas_get_def(replicas);
+  const int64_t stride = a->world->model->stride;
+  const rh_tensor x = {rh_replicas_parameters(replicas, i), 0}, g = {g_i, 0}, y = {row, 0};
+  rh_optimiser rest = def->optimiser;
+  float *moments[RH_MOMENTS_MAX];
+  for (int k = 0; k < rh_optimiser_moments(&rest); k++)
+    moments[k] = rh_replicas_moment(replicas, i, k);
+  rh_agents_clip(a, g_i);
+  if (rest.kind == RH_OPTIMISER_ADAMW)
+    def->backend->add_scaled(stride, 1, -a->lr * rest.decay, x, y);
+  else
+    def->backend->add_scaled(stride, 1, rest.decay, x, g);
+  rest.decay = 0;
+  rh_optimiser_step(&rest, def->backend, stride, row, moments, g_i, a->lr, a->t + 1);
+}
+
+static bool lossy(const rh_agents *a)
+{
+  return !a->world->compressor->lossless;
+}
+
+static rh_token compute(rh_agents *a, int32_t i, double seconds, const char *label, rh_token after)
+{
+  return rh_schedule_compute(a->world->schedule, i, seconds, label, after);
+}
+
+static rh_token append_gradient(rh_agents *a, int32_t i)
+{
+  const rh_step_seconds *sec = &a->world->seconds;
+  return compute(a, i, sec->forward_s + sec->backward_total_s, "gradient", RH_AT_ONCE);
+}
+
+static rh_token append_update(rh_agents *a, int32_t i)
+{
+  return compute(a, i, a->world->seconds.update_s, "update", RH_AT_ONCE);
+}
+
+/* What has to be done before worker i's message exists. */
+static rh_token append_encode(rh_agents *a, int32_t i)
+{
+  const rh_step_seconds *sec = &a->world->seconds;
+  if (!lossy(a)) return rh_schedule_last(a->world->schedule, i, RH_LANE_COMPUTE);
+  /* both phases make a single message */
+  return compute(a, i, sec->encode_s[0][0] + sec->encode_s[0][1], "encode", RH_AT_ONCE);
+}
+
+static void append_exchange(rh_agents *a)
+{
+  const rh_world *w = a->world;
+  const rh_collective c = {.kind = w->exchange,
+                           .size = w->workers,
+                           .bytes = rh_gossip_message_bytes(a->gossip)[0],
+                           .element_bytes = 1,
+                           .bytes_of = rh_gossip_message_bytes(a->gossip),
+                           .neighbours = &rh_graph_at(w->graphs, a->t)->neighbours};
+  rh_schedule_collective(w->schedule, &c, a->after);
+}
+
+static int32_t neighbours(const rh_agents *a, int32_t i)
+{
+  const rh_neighbours *n = &rh_graph_at(a->world->graphs, a->t)->neighbours;
+  return n->in_offset[i + 1] - n->in_offset[i];
+}
+
+/* Decoding so many messages once they are there, then the mixing row and the method's other passes. */
+static void append_mix(rh_agents *a, int32_t i, int32_t messages)
+{
+  const rh_world *w = a->world;
+  const int32_t terms = neighbours(a, i) + 1;
+  const rh_token arrived = rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
+  if (lossy(a) && messages > 0) compute(a, i, w->seconds.decode_s[0] * messages, "decode", arrived);
+  compute(a, i, w->seconds.mix_s * (terms + a->def.passes), "mix", arrived);
+}
+
+static void append_step_first(rh_agents *a)
+{
+  for (int32_t i = 0; i < a->world->workers; i++) {
+    if (a->trains) append_gradient(a, i);
+    if (a->trains) append_update(a, i);
+    a->after[i] = append_encode(a, i);
+  }
+  append_exchange(a);
+  for (int32_t i = 0; i < a->world->workers;
+       i++) /* the neighbours' messages and, to know what they know, the own one */
+    append_mix(a, i, neighbours(a, i) + 1);
+}
+
+static void append_mix_first(rh_agents *a)
+{
+  for (int32_t i = 0; i < a->world->workers; i++)
+    a->after[i] = append_encode(a, i);
+  append_exchange(a);
+  for (int32_t i = 0; i < a->world->workers; i++) {
+    if (a->trains) append_gradient(a, i);
+    append_mix(a, i, neighbours(a, i) + 1);
+    if (a->trains) append_update(a, i);
+  }
+}
+
+/* The exchange that is waited for is the last round's: this round's is appended after it. */
+static void append_background(rh_agents *a)
+{
+  for (int32_t i = 0; i < a->world->workers; i++) {
+    if (a->trains) append_gradient(a, i);
+    if (a->trains) append_update(a, i);
+    append_mix(a, i, a->t > 0 ? neighbours(a, i) : 0);
+    a->after[i] = append_encode(a, i);
+    if (lossy(a)) compute(a, i, a->world->seconds.decode_s[0], "decode", RH_AT_ONCE);
+  }
+  append_exchange(a);
+}
+
+void rh_agents_end(rh_agents *a)
+{
+  rh_world *w = a->world;
+  if (a->def.order == RH_AGENTS_STEP_FIRST) append_step_first(a);
+  if (a->def.order == RH_AGENTS_MIX_FIRST) append_mix_first(a);
+  if (a->def.order == RH_AGENTS_BACKGROUND) append_background(a);
+  w->learning_rate = a->lr;
+  if (a->trains) rh_world_take_losses(w, a->loss);
+  if (a->def.gossip_rounds == 0) return;
+  w->phase = a->trains ? "train" : "gossip";
+  w->compression_ratio = 1;
+}

@@ -1,0 +1,78 @@
+/* Agents: what decentralised methods share beside gossip: local steps, rounds of gossip alone, the time of a round.
+ *
+ * Symbols     N workers, x_i parameters and u_i momentum of worker i, T rounds of a training, G rounds of gossip alone
+ *
+ * A round:    rh_agents_begin; the method's steps, sends and mixes; rh_agents_end. In the last G of the T rounds no gradient is
+ * computed or charged: models travel and mix, steps do nothing, and the training loss stays that of round T - G.
+ */
+#ifndef RH_AGENTS_H
+#define RH_AGENTS_H
+
+#include "gossip.h"
+
+/* When messages travel. */
+enum rh_agents_order {
+  RH_AGENTS_STEP_FIRST, /* after the step; mixing waits for them */
+  RH_AGENTS_MIX_FIRST,  /* while the gradient is computed; the step is applied to what has been mixed */
+  RH_AGENTS_BACKGROUND /* at the end of the round, while the next gradient is computed; the next mixing waits for them */
+};
+
+/* Options that several methods have, of a `type` with fields of these names. */
+#define RH_GOSSIP_ROUNDS_ROW(type)                                                                                     \
+  {                                                                                                                    \
+    .name = "gossip_rounds", .kind = RH_OPTION_INTEGER, .offset = offsetof(type, gossip_rounds), .fallback = "0",      \
+    .min = 0, .max = 9007199254740992.0,                                                                               \
+    .help = "the last of train.rounds, in which models travel and mix but no gradient is computed or charged; about "  \
+            "50 in arXiv 2111.09389"                                                                                   \
+  }
+#define RH_CONSENSUS_STEP_ROW(type)                                                                                    \
+  {                                                                                                                    \
+    .name = "consensus_step", .kind = RH_OPTION_REAL, .offset = offsetof(type, consensus_step), .fallback = "1",       \
+    .min = 1e-6, .max = 1,                                                                                             \
+    .help = "step towards the neighbours' average; 1 with 8-bit messages, .01 in arXiv 2111.09389 where one value in " \
+            "a hundred is sent"                                                                                        \
+  }
+
+typedef struct rh_agents_def {
+  rh_gossip_def gossip;
+  int order;             /* enum rh_agents_order */
+  int passes;            /* over the model, each charged as one term of a mixing row, beside the row's own */
+  int64_t gossip_rounds; /* G */
+} rh_agents_def;
+
+typedef struct rh_agents {
+  rh_world *world; /* borrowed */
+  rh_agents_def def;
+  rh_gossip *gossip; /* owned */
+  double *loss;      /* [N]; owned */
+  rh_token *after;   /* [N]; owned */
+  /* of the round at work */
+  int64_t t;
+  double lr;
+  bool trains; /* it is none of the last G */
+} rh_agents;
+
+RH_CHECKED rh_status rh_agents_new(rh_world *world, const rh_agents_def *def, rh_agents **agents);
+void rh_agents_free(rh_agents *agents);
+/* Bytes of agents and gossip, where so many arenas [N][stride] are kept: mix_i, h_i, the method's own. */
+int64_t rh_agents_bytes(const rh_sizes *sizes, int64_t arenas);
+
+/* RH_EINVAL if no round would train; RH_EUNSUPPORTED if all must know h_i and the graph changes, since who is no neighbour in
+ * a round misses what travels in it. */
+RH_CHECKED rh_status rh_agents_check(const rh_world *world, const char *who, int64_t gossip_rounds, bool estimates);
+/* Warns where errors that are kept, or estimates, may grow: no contraction is known of the compressor. */
+void rh_agents_warn(const rh_world *world, const char *who, rh_text *out);
+
+void rh_agents_begin(rh_agents *agents, int64_t t, double lr);
+/* Gradients at the replicas, each then handed to `step`, which takes a step of worker i and may overwrite g_i; NULL: the
+ * optimiser's, on the replicas. Nothing in a round of gossip alone. */
+typedef void rh_agents_step_body(void *context, int32_t i, float *g_i);
+RH_CHECKED rh_status rh_agents_step(rh_agents *agents, rh_agents_step_body *step, void *context);
+/* Applies worker i's step on a gradient taken at its replica x_i to another row [stride]; the decay is that of x_i. */
+void rh_agents_step_on(rh_agents *agents, int32_t i, float *g_i, float *row);
+/* g_i scaled down to the longest that is stepped with. */
+void rh_agents_clip(rh_agents *agents, float *g_i);
+/* Appends what the ranks did, and reports losses. */
+void rh_agents_end(rh_agents *agents);
+
+#endif
