@@ -352,6 +352,7 @@ static rh_status prepare_time(execution *e)
                         .compressor = run->compressor,
                         .compressor_options = run->compressor_options,
                         .feedback = run->feedback,
+                        .optimiser = &run->train.optimiser,
                         .bucket_count = e->setup.bucket_count,
                         .buckets = e->setup.buckets,
                         .method_options = run->method_options};

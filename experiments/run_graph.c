@@ -21,6 +21,15 @@ rh_status rh_run_graphs(const rh_run *run, rh_graph_sequence *graphs)
                       def.kind->name, method->name);
     goto done;
   }
+  if (graphs->period > 1 && !run->compressor->lossless) {
+    status =
+        rh_error(RH_EUNSUPPORTED,
+                 "compress.name: '%s' travels as differences to what all neighbours know of a model, and graph '%s' "
+                 "is another one in every round: neighbours would miss some of them; use compress: {name: none}, "
+                 "or graph: {name: exponential}",
+                 run->compressor->name, def.kind->name);
+    goto done;
+  }
   status = rh_graph_sequence_require(graphs, method->mixing, method->name);
 done:
   if (status != RH_OK) rh_graph_sequence_clear(graphs);

@@ -64,6 +64,7 @@ static rh_status check_method(const rh_run *run, const rh_setup *setup)
                           .compressor = run->compressor,
                           .compressor_options = run->compressor_options,
                           .feedback = run->feedback,
+                          .optimiser = &run->train.optimiser,
                           .method_options = run->method_options};
   return run->method->check_settings ? run->method->check_settings(&world) : RH_OK;
 }

@@ -38,21 +38,13 @@ int64_t rh_agents_bytes(const rh_sizes *z, int64_t arenas)
   return rh_gossip_bytes(z) + z->workers * (arenas * row + (int64_t)(sizeof(double) + sizeof(rh_token)));
 }
 
-rh_status rh_agents_check(const rh_world *w, const char *who, int64_t gossip_rounds, bool estimates)
+rh_status rh_agents_check(const rh_world *w, int64_t gossip_rounds)
 {
-  if (gossip_rounds > 0 && gossip_rounds >= w->rounds)
-    return rh_error(RH_EINVAL,
-                    "train.gossip_rounds: %" PRId64 " of %" PRId64
-                    " rounds would be gossip alone, and none would train; take fewer, or more train.rounds",
-                    gossip_rounds, w->rounds);
-  if (estimates && w->graphs->period > 1)
-    return rh_error(
-        RH_EUNSUPPORTED,
-        "'%s' with compress.name: %s sends differences to what all neighbours know of a model, and with "
-        "graph '%s', which is another one in every round, neighbours miss some: use compress.name: none, or "
-        "a graph that stays, such as exponential",
-        who, w->compressor->name, w->graphs->graphs[0].name);
-  return RH_OK;
+  if (gossip_rounds == 0 || gossip_rounds < w->rounds) return RH_OK;
+  return rh_error(RH_EINVAL,
+                  "train.gossip_rounds: %" PRId64 " of %" PRId64
+                  " rounds would be gossip alone, and none would train; take fewer, or more train.rounds",
+                  gossip_rounds, w->rounds);
 }
 
 void rh_agents_warn(const rh_world *w, const char *who, rh_text *out)

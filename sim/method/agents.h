@@ -57,9 +57,8 @@ void rh_agents_free(rh_agents *agents);
 /* Bytes of agents and gossip, where so many arenas [N][stride] are kept: mix_i, h_i, the method's own. */
 int64_t rh_agents_bytes(const rh_sizes *sizes, int64_t arenas);
 
-/* RH_EINVAL if no round would train; RH_EUNSUPPORTED if all must know h_i and the graph changes, since who is no neighbour in
- * a round misses what travels in it. */
-RH_CHECKED rh_status rh_agents_check(const rh_world *world, const char *who, int64_t gossip_rounds, bool estimates);
+/* RH_EINVAL if no round would train. */
+RH_CHECKED rh_status rh_agents_check(const rh_world *world, int64_t gossip_rounds);
 /* Warns where errors that are kept, or estimates, may grow: no contraction is known of the compressor. */
 void rh_agents_warn(const rh_world *world, const char *who, rh_text *out);
 

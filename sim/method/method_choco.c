@@ -40,10 +40,9 @@ static bool estimates(const rh_compressor *compressor, const choco_options *o)
   return !compressor->lossless || o->exchange == BACKGROUND;
 }
 
-static rh_status check(const rh_world *w)
+static rh_status check_settings(const rh_world *w)
 {
-  const choco_options *o = w->method_options;
-  return rh_agents_check(w, "choco", o->gossip_rounds, estimates(w->compressor, o));
+  return rh_agents_check(w, ((const choco_options *)w->method_options)->gossip_rounds);
 }
 
 static void warn(const rh_world *w, rh_text *out)
@@ -101,7 +100,7 @@ const rh_method rh_method_choco = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
-    .check = check,
+    .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,

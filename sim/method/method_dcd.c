@@ -29,10 +29,9 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(dcd_options),
 };
 
-/* Replicas are estimates without an error: they, too, miss what travels while they are no neighbours'. */
-static rh_status check(const rh_world *w)
+static rh_status check_settings(const rh_world *w)
 {
-  return rh_agents_check(w, "dcd", ((const dcd_options *)w->method_options)->gossip_rounds, true);
+  return rh_agents_check(w, ((const dcd_options *)w->method_options)->gossip_rounds);
 }
 
 /* Largest alpha that the compressor may show; infinite if nothing is known. */
@@ -129,7 +128,7 @@ const rh_method rh_method_dcd = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
-    .check = check,
+    .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,

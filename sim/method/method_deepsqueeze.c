@@ -32,9 +32,9 @@ typedef struct state {
   float *error; /* [N][stride] e; NULL without loss */
 } state;
 
-static rh_status check(const rh_world *w)
+static rh_status check_settings(const rh_world *w)
 {
-  return rh_agents_check(w, "deepsqueeze", ((const deepsqueeze_options *)w->method_options)->gossip_rounds, false);
+  return rh_agents_check(w, ((const deepsqueeze_options *)w->method_options)->gossip_rounds);
 }
 
 static void warn(const rh_world *w, rh_text *out)
@@ -121,7 +121,7 @@ const rh_method rh_method_deepsqueeze = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
-    .check = check,
+    .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,

@@ -51,10 +51,9 @@ static int form_of(const rh_world *w)
   return o->message == MODEL ? RH_GOSSIP_MODELS : RH_GOSSIP_ESTIMATES;
 }
 
-static rh_status check(const rh_world *w)
+static rh_status check_settings(const rh_world *w)
 {
-  const dpsgd_options *o = w->method_options;
-  return rh_agents_check(w, "dpsgd", o->gossip_rounds, form_of(w) == RH_GOSSIP_ESTIMATES);
+  return rh_agents_check(w, ((const dpsgd_options *)w->method_options)->gossip_rounds);
 }
 
 static rh_status new_state(rh_world *w, void **out)
@@ -120,7 +119,7 @@ const rh_method rh_method_dpsgd = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
-    .check = check,
+    .check_settings = check_settings,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,

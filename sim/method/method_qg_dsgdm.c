@@ -34,13 +34,12 @@ typedef struct state {
   float *start; /* [N][stride] s */
 } state;
 
-static rh_status check(const rh_world *w)
+static rh_status check_settings(const rh_world *w)
 {
-  if (rh_replicas_get_def(w->replicas)->optimiser.kind != RH_OPTIMISER_SGD)
+  if (w->optimiser->kind != RH_OPTIMISER_SGD)
     return rh_error(RH_EUNSUPPORTED, "train.optimiser: adamw does not go with qg-dsgdm, whose momentum follows the "
                                      "model's displacement and has no second moments; use optimiser: sgd, or dpsgd");
-  return rh_agents_check(w, "qg-dsgdm", ((const qg_options *)w->method_options)->gossip_rounds,
-                         !w->compressor->lossless);
+  return rh_agents_check(w, ((const qg_options *)w->method_options)->gossip_rounds);
 }
 
 static void warn(const rh_world *w, rh_text *out)
@@ -151,7 +150,7 @@ const rh_method rh_method_qg_dsgdm = {
     .mixing = RH_MIXING_DOUBLY,
     .time_varying = true,
     .copies = RH_COPIES_EACH,
-    .check = check,
+    .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,

@@ -38,9 +38,9 @@ typedef struct state {
   float *w, *sum; /* [N] weights, and those that are being mixed */
 } state;
 
-static rh_status check(const rh_world *w)
+static rh_status check_settings(const rh_world *w)
 {
-  return rh_agents_check(w, "sgp", ((const sgp_options *)w->method_options)->gossip_rounds, !w->compressor->lossless);
+  return rh_agents_check(w, ((const sgp_options *)w->method_options)->gossip_rounds);
 }
 
 static void warn(const rh_world *w, rh_text *out)
@@ -147,7 +147,7 @@ const rh_method rh_method_sgp = {
     .mixing = RH_MIXING_COLUMNS,
     .time_varying = true,
     .copies = RH_COPIES_EACH,
-    .check = check,
+    .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,

@@ -50,7 +50,8 @@ typedef struct rh_world {
   const rh_compressor *compressor;
   const void *compressor_options;
   rh_feedback_options feedback;
-  int32_t bucket_count; /* at least 1; the one that exists first comes first */
+  const rh_optimiser *optimiser; /* the replicas' */
+  int32_t bucket_count;          /* at least 1; the one that exists first comes first */
   const rh_bucket *buckets;
   rh_step_seconds seconds;
   const void *method_options;
@@ -89,9 +90,10 @@ typedef struct rh_method {
   const rh_option *options; /* keys of section `train`, beside the common ones */
   size_t option_count, options_size;
   bool needs_graph;
-  int mixing;        /* of needs_graph: enum rh_mixing, what it asks of the graph's weights; others are refused */
-  bool time_varying; /* of needs_graph: it takes graphs that change from round to round; else they are refused */
-  rh_copies copies;  /* of error feedback `step-ahead`: always RH_COPIES_EACH */
+  int mixing; /* of needs_graph: enum rh_mixing, what it asks of the graph's weights; others are refused */
+  bool
+      time_varying; /* of needs_graph: it takes graphs that change from round to round, without loss; else they are refused */
+  rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;
@@ -104,8 +106,8 @@ typedef struct rh_method {
   const char *(*warning)(const void *options, int32_t buckets);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
-  /* The same before anything is created: workers, rounds, model, compressor, feedback and method_options are known, no
-   * platform, graph or replicas. NULL: nothing to say. */
+  /* The same before anything is created: workers, rounds, model, compressor, feedback, optimiser and method_options are known,
+   * no platform, graph or replicas. NULL: nothing to say. */
   RH_CHECKED rh_status (*check_settings)(const rh_world *world);
   /* Appends a warning where a combination may not work, nothing where it does; NULL: all do. */
   void (*warn)(const rh_world *world, rh_text *out);
