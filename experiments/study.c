@@ -20,12 +20,13 @@ static const char *const sections[] = {"platform", "network",  "graph", "data", 
                                        "train",    "compress", "time",  "run",  "stop"};
 
 /* What may stand at the top of a file: first the sections, then these. */
-static const char *const others[] = {"name", "question", "vary"};
+static const char *const others[] = {"name", "question", "vary", "zip"};
 
 /* A varied key with its values, in the order of writing. */
 typedef struct varied {
   char *key;          /* "section.key"; owned */
-  rh_settings values; /* the key of each entry is its value, so that duplicates can be found */
+  const char *list;   /* "vary", or "zip": advances together with all others of zip */
+  rh_settings values; /* the key of each entry is its value, so that duplicates can be found; of zip its place */
 } varied;
 
 typedef struct reader {
@@ -206,19 +207,27 @@ static bool is_range(const char *text, long long *first, long long *last)
   return end != second && !*end && errno == 0;
 }
 
+static bool is_zipped(const varied *v)
+{
+  return strcmp(v->list, "zip") == 0;
+}
+
 static rh_status add_value(reader *r, varied *v, const char *value, rh_place place)
 {
-  if (rh_settings_find(&v->values, value))
-    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: '%s' is there twice", v->key, value);
+  char index[32];
+  snprintf(index, sizeof index, "%zu", v->values.count);
+  if (!is_zipped(v) && rh_settings_find(&v->values, value))
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: '%s' is there twice", v->list, v->key, value);
   if (v->values.count >= RUNS_MAX)
-    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: more than %d values", v->key, RUNS_MAX);
-  set_at(r, &v->values, value, value, place);
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: more than %d values", v->list, v->key, RUNS_MAX);
+  set_at(r, &v->values, is_zipped(v) ? index : value, value, place);
   return RH_OK;
 }
 
 static rh_status add_range(reader *r, varied *v, const char *text, long long first, long long last, rh_place place)
 {
-  if (first > last) return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: the range %s is empty", v->key, text);
+  if (first > last)
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: the range %s is empty", v->list, v->key, text);
   for (long long i = first;; i++) {
     char value[32];
     snprintf(value, sizeof value, "%lld", i);
@@ -232,7 +241,7 @@ static rh_status read_values(reader *r, varied *v, struct fy_node *list, rh_plac
   if (list && fy_node_is_alias(list)) return alias_error(r, rh_yaml_place(list, place), v->key);
   if (!list || !fy_node_is_sequence(list))
     return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(list, place),
-                         "vary: %s: expects a list such as [1, 2] or [1..3]", v->key);
+                         "%s: %s: expects a list such as [1, 2] or [1..3]", v->list, v->key);
   void *iterator = NULL;
   for (struct fy_node *item; (item = fy_node_sequence_iterate(list, &iterator));) {
     char *value = NULL;
@@ -246,32 +255,57 @@ static rh_status read_values(reader *r, varied *v, struct fy_node *list, rh_plac
     free(value);
     if (status != RH_OK) return status;
   }
-  if (v->values.count == 0) return rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s: the list is empty", v->key);
+  if (v->values.count == 0)
+    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: the list is empty", v->list, v->key);
   return RH_OK;
 }
 
-static rh_status read_vary(reader *r, struct fy_node *node, rh_place vary_place)
+/* A key of `list`, "vary" or "zip", which no other list may have, with its values. */
+static rh_status read_varied(reader *r, const char *list, struct fy_node_pair *pair, rh_place list_place)
+{
+  varied *v = &r->varied[r->varied_count];
+  rh_place place = rh_yaml_place(fy_node_pair_key(pair), list_place);
+  rh_status status = read_scalar(r, fy_node_pair_key(pair), list_place, list, &v->key);
+  if (status != RH_OK) return status;
+  v->list = list;
+  r->varied_count++;
+  for (size_t i = 0; i + 1 < r->varied_count; i++)
+    if (strcmp(r->varied[i].key, v->key) == 0)
+      return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s is under %s already", list, v->key, r->varied[i].list);
+  if (is_section_key(v->key)) return read_values(r, v, fy_node_pair_value(pair), place);
+  rh_text reason = {0};
+  explain_key(v->key, &reason);
+  status = rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s", list, reason.data);
+  rh_text_clear(&reason);
+  return status;
+}
+
+/* The first zipped list; NULL: none. */
+static const varied *find_zipped(const reader *r)
+{
+  for (size_t i = 0; i < r->varied_count; i++)
+    if (is_zipped(&r->varied[i])) return &r->varied[i];
+  return NULL;
+}
+
+static rh_status read_lists(reader *r, const char *list, struct fy_node *node, rh_place list_place)
 {
   if (!fy_node_is_mapping(node))
-    return rh_yaml_error(&r->yaml, RH_EINVAL, vary_place, "vary: expects keys with lists, such as run.seed: [1..3]");
-  r->varied = calloc((size_t)fy_node_mapping_item_count(node) + 1, sizeof *r->varied);
+    return rh_yaml_error(&r->yaml, RH_EINVAL, list_place, "%s: expects keys with lists, such as run.seed: [1..3]",
+                         list);
+  const size_t size = r->varied_count + (size_t)fy_node_mapping_item_count(node) + 1;
+  r->varied = realloc(r->varied, size * sizeof *r->varied);
   RH_ASSERT(r->varied && "memory is exhausted");
+  memset(r->varied + r->varied_count, 0, (size - r->varied_count) * sizeof *r->varied);
   void *iterator = NULL;
   for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &iterator));) {
-    varied *v = &r->varied[r->varied_count];
-    rh_place place = rh_yaml_place(fy_node_pair_key(pair), vary_place);
-    rh_status status = read_scalar(r, fy_node_pair_key(pair), vary_place, "vary", &v->key);
+    rh_status status = read_varied(r, list, pair, list_place);
     if (status != RH_OK) return status;
-    r->varied_count++;
-    if (!is_section_key(v->key)) {
-      rh_text reason = {0};
-      explain_key(v->key, &reason);
-      status = rh_yaml_error(&r->yaml, RH_EINVAL, place, "vary: %s", reason.data);
-      rh_text_clear(&reason);
-    } else {
-      status = read_values(r, v, fy_node_pair_value(pair), place);
-    }
-    if (status != RH_OK) return status;
+    const varied *v = &r->varied[r->varied_count - 1], *first = find_zipped(r);
+    if (is_zipped(v) && v->values.count != first->values.count)
+      return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(fy_node_pair_key(pair), list_place),
+                           "zip: %s has %zu values and %s has %zu: lists that advance together are equally long",
+                           v->key, v->values.count, first->key, first->values.count);
   }
   return RH_OK;
 }
@@ -282,15 +316,17 @@ static rh_status read_top(reader *r, const char *name, struct fy_node *value, rh
     char **field = strcmp(name, "name") == 0 ? &r->study->name : &r->study->question;
     return read_words(r, value, place, name, field);
   }
-  if (strcmp(name, "vary") == 0) return read_vary(r, value, place);
+  if (strcmp(name, "vary") == 0) return read_lists(r, "vary", value, place);
+  if (strcmp(name, "zip") == 0) return read_lists(r, "zip", value, place);
   for (size_t i = 0; i < RH_COUNT(sections); i++)
     if (strcmp(name, sections[i]) == 0) return read_section(r, name, value, place);
   const char *near = rh_text_nearest(name, top_name, NULL);
   return near ? rh_yaml_error(&r->yaml, RH_EINVAL, place, "no section '%s'; did you mean '%s'?", name, near)
-              : rh_yaml_error(&r->yaml, RH_EINVAL, place,
-                              "no section '%s'; a study has name, question, vary and the sections platform, network, "
-                              "graph, data, model, train, compress, time, run, stop",
-                              name);
+              : rh_yaml_error(
+                    &r->yaml, RH_EINVAL, place,
+                    "no section '%s'; a study has name, question, vary, zip and the sections platform, network, "
+                    "graph, data, model, train, compress, time, run, stop",
+                    name);
 }
 
 static rh_status read_document(reader *r)
@@ -318,7 +354,7 @@ static void drop_varied(reader *r, size_t i)
   memmove(&r->varied[i], &r->varied[i + 1], (r->varied_count - i) * sizeof *r->varied);
 }
 
-/* --set: replaces what the file says, a list under `vary` included. */
+/* --set: replaces what the file says, a list under `vary` or `zip` included. */
 static rh_status apply_set(reader *r, const char *set)
 {
   rh_status status = RH_OK;
@@ -349,10 +385,19 @@ static rh_status apply_set(reader *r, const char *set)
   return status;
 }
 
+static void take_value(rh_settings *settings, const varied *v, size_t i)
+{
+  const rh_setting *s = &v->values.list[i];
+  rh_settings_set(settings, v->key, s->value, s->where, s->excerpt);
+}
+
+/* The product of all lists, the last of vary fastest; those of zip count as one, the slowest. */
 static rh_status expand(reader *r)
 {
-  size_t count = 1;
+  const varied *zipped = find_zipped(r);
+  size_t count = zipped ? zipped->values.count : 1;
   for (size_t i = 0; i < r->varied_count; i++) {
+    if (is_zipped(&r->varied[i])) continue;
     count *= r->varied[i].values.count; /* at most RUNS_MAX squared: no overflow */
     if (count > RUNS_MAX)
       return rh_error(RH_EINVAL, "%s: vary: more than %d runs; split the study", r->yaml.file, RUNS_MAX);
@@ -363,10 +408,13 @@ static rh_status expand(reader *r)
   for (size_t run = 0; run < count; run++) {
     rh_settings_copy(&r->study->runs[run], &r->base);
     size_t rest = run;
-    for (size_t i = r->varied_count; i-- > 0; rest /= r->varied[i].values.count) {
-      const rh_setting *s = &r->varied[i].values.list[rest % r->varied[i].values.count];
-      rh_settings_set(&r->study->runs[run], r->varied[i].key, s->value, s->where, s->excerpt);
+    for (size_t i = r->varied_count; i-- > 0;) {
+      if (is_zipped(&r->varied[i])) continue;
+      take_value(&r->study->runs[run], &r->varied[i], rest % r->varied[i].values.count);
+      rest /= r->varied[i].values.count;
     }
+    for (size_t i = 0; i < r->varied_count; i++)
+      if (is_zipped(&r->varied[i])) take_value(&r->study->runs[run], &r->varied[i], rest);
   }
   return RH_OK;
 }

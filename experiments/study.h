@@ -7,13 +7,14 @@
 typedef struct rh_study {
   char *name, *question;  /* owned; name defaults to the file's base name */
   char *file, *directory; /* owned */
-  rh_settings *runs;      /* [count] settings of each run, `vary` expanded in the order of the keys, last fastest */
+  rh_settings *
+      runs; /* [count] settings of each run: those of `zip` in step, for each the product of `vary`, last key fastest */
   size_t count;
-  char **varied; /* [varied_count] keys that `vary` and no --set decides; owned */
+  char **varied; /* [varied_count] keys that `vary` or `zip` and no --set decides; owned */
   size_t varied_count;
 } rh_study;
 
-/* Reads a study with libfyaml and expands `vary`. `sets` are "section.key=value" texts of --set, applied to all runs (a
+/* Reads a study with libfyaml and expands `vary` and `zip`. `sets` are "section.key=value" texts of --set, applied to all runs (a
  * varied key that is set is no longer varied).
  *
  * returns     RH_EIO, RH_EFORMAT (malformed YAML) or RH_EINVAL with file:line:column, the line and a caret

@@ -182,6 +182,35 @@ static void mistakes_in_sections_have_places(void **state)
       ":1:2: not a study: expects sections such as 'platform: {file: ..., workers: ...}'\n    [1, 2]\n     ^");
 }
 
+/* Two zipped lists of three, values repeated, for each the product of vary; a set key leaves its zip. */
+static void zip_advances_its_lists_together(void **state)
+{
+  (void)state;
+  static const char text[] = "zip: {train.method: [dpsgd, choco, choco], compress.name: [none, none, int8]}\n"
+                             "vary: {run.seed: [1, 2]}\n";
+  static const char *const expected[6][3] = {{"dpsgd", "none", "1"}, {"dpsgd", "none", "2"}, {"choco", "none", "1"},
+                                             {"choco", "none", "2"}, {"choco", "int8", "1"}, {"choco", "int8", "2"}};
+  rh_study study = good(text);
+  assert_int_equal(study.count, 6);
+  assert_int_equal(study.varied_count, 3);
+  for (size_t i = 0; i < 6; i++) {
+    assert_value(&study, i, "train.method", expected[i][0]);
+    assert_value(&study, i, "compress.name", expected[i][1]);
+    assert_value(&study, i, "run.seed", expected[i][2]);
+  }
+  rh_study_clear(&study);
+  const char *const sets[] = {"compress.name=topk", "train.method=dpsgd"};
+  assert_int_equal(read_with(text, sets, 2, &study), RH_OK);
+  assert_int_equal(study.count, 2);
+  assert_value(&study, 1, "compress.name", "topk");
+  rh_study_clear(&study);
+  bad("zip:\n  run.seed: [1, 2]\n  train.lr: [.1]\n", RH_EINVAL,
+      ":3:3: zip: train.lr has 1 values and run.seed has 2: lists that advance together are equally long\n"
+      "      train.lr: [.1]\n      ^");
+  bad("vary: {run.seed: [1]}\nzip:\n  run.seed: [1]\n", RH_EINVAL,
+      ":3:3: zip: run.seed is under vary already\n      run.seed: [1]\n      ^");
+}
+
 static void mistakes_in_vary_have_places(void **state)
 {
   (void)state;
@@ -234,6 +263,7 @@ int main(void)
       cmocka_unit_test(bad_sets_name_themselves),
       cmocka_unit_test(pairs_may_be_a_list),
       cmocka_unit_test(mistakes_in_sections_have_places),
+      cmocka_unit_test(zip_advances_its_lists_together),
       cmocka_unit_test(mistakes_in_vary_have_places),
       cmocka_unit_test(malformed_yaml_is_refused_with_its_place),
       cmocka_unit_test(missing_files_and_directories_are_named),
