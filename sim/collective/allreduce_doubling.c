@@ -16,59 +16,33 @@
  * source      Thakur, Rabenseifner & Gropp, Optimization of collective communication operations in MPICH,
  *             IJHPCA 19(1), 2005: recursive doubling, and Rabenseifner's way to a power of two
  */
-#include "collectives.h"
-
-typedef struct shape {
-  int32_t L; /* exchanges */
-  int32_t r; /* positions beyond a power of two */
-} shape;
-
-static shape shape_of(const rh_collective *c)
-{
-  const int32_t up = rh_collective_log2(c->size);
-  const int32_t L = INT64_C(1) << up == c->size ? up : up - 1;
-  return (shape){.L = L, .r = c->size - (int32_t)(INT64_C(1) << L)};
-}
+#include "parts.h"
 
 static int64_t steps(const rh_collective *c)
 {
-  const shape s = shape_of(c);
-  return s.L + (s.r > 0 ? 2 : 0);
-}
-
-/* One message between the even and the odd position of a pair below 2r. */
-static void pass(int32_t p, bool sends, rh_step *step)
-{
-  step->one[0] = p ^ 1;
-  step->send_count = sends;
-  step->receive_count = !sends;
-  step->send_to = step->receive_from = step->one;
+  const fold f = fold_of(c->size);
+  return f.L + (f.r > 0 ? 2 : 0);
 }
 
 static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
 {
-  const shape s = shape_of(c);
-  const bool paired = p<2 * s.r, odd = p % 2 != 0, folded = s.r> 0;
-  *step = (rh_step){.send_bytes = c->bytes};
-  if (folded && k == 0) {
-    step->reduce = true;
-    if (paired) pass(p, !odd, step);
-  } else if (folded && k == s.L + 1) {
-    if (paired) pass(p, odd, step);
-  } else if (!paired || odd) {
-    const int32_t q = paired ? p / 2 : p - s.r;
-    const int32_t other = q ^ (int32_t)(INT64_C(1) << (folded ? k - 1 : k));
-    step->reduce = true;
-    step->one[0] = other < s.r ? 2 * other + 1 : other + s.r;
-    step->send_count = step->receive_count = 1;
-    step->send_to = step->receive_from = step->one;
+  const fold f = fold_of(c->size);
+  const int32_t q = fold_number(f, p);
+  const int64_t j = f.r > 0 ? k - 1 : k;
+  *step = (rh_step){.reduce = j < f.L};
+  if (j < 0 || j == f.L) {
+    fold_pass(f, p, j < 0, c->bytes, step);
+  } else if (q >= 0) {
+    const int32_t partner = fold_position(f, q ^ (int32_t)(INT64_C(1) << j));
+    send_to(step, partner, c->bytes);
+    receive_from(step, partner);
   }
 }
 
 static int64_t messages(const rh_collective *c)
 {
-  const shape s = shape_of(c);
-  return (INT64_C(1) << s.L) * s.L + 2 * (int64_t)s.r;
+  const fold f = fold_of(c->size);
+  return (INT64_C(1) << f.L) * f.L + 2 * (int64_t)f.r;
 }
 
 static int64_t wire_bytes(const rh_collective *c)

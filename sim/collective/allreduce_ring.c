@@ -14,39 +14,21 @@
  * seconds     2 (N-1) (a + c b / B)
  * source      Patarasuk & Yuan, Bandwidth optimal all-reduce algorithms for clusters of workstations, JPDC 69(2), 2009
  */
-#include "collectives.h"
-
-static int64_t chunk_bytes(const rh_collective *c)
-{
-  const int64_t elements = (c->bytes + c->element_bytes - 1) / c->element_bytes;
-  return (elements + c->size - 1) / c->size * c->element_bytes;
-}
+#include "parts.h"
 
 static int64_t steps(const rh_collective *c)
 {
   return 2 * ((int64_t)c->size - 1);
 }
 
-/* x modulo N for -N <= x < 2 N: a division would cost more than the rest of a step. */
-static int32_t wrap(int32_t x, int32_t N)
-{
-  return x < 0 ? x + N : x >= N ? x - N : x;
-}
-
 static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
 {
   const int32_t N = c->size;
   const bool reduce = k < N - 1;
-  const int32_t j = (int32_t)(reduce ? k : k - (N - 1));
-  *step = (rh_step){.send_count = 1,
-                    .receive_count = 1,
-                    .send_to = &step->one[0],
-                    .receive_from = &step->one[1],
-                    .send_bytes = chunk_bytes(c),
-                    .send_block = wrap(reduce ? p - j : p + 1 - j, N),
-                    .receive_block = wrap(reduce ? p - j - 1 : p - j, N),
-                    .reduce = reduce,
-                    .one = {wrap(p + 1, N), wrap(p - 1, N)}};
+  const ring_chunks chunk = ring_half(p, (int32_t)(reduce ? k : k - (N - 1)), N, reduce);
+  *step = (rh_step){.send_block = chunk.sent, .receive_block = chunk.received, .reduce = reduce};
+  send_to(step, wrap(p + 1, N), chunk_bytes(c, N));
+  receive_from(step, wrap(p - 1, N));
 }
 
 static int64_t messages(const rh_collective *c)
@@ -56,12 +38,12 @@ static int64_t messages(const rh_collective *c)
 
 static int64_t wire_bytes(const rh_collective *c)
 {
-  return messages(c) * chunk_bytes(c);
+  return messages(c) * chunk_bytes(c, c->size);
 }
 
 static double closed_form_s(const rh_collective *c, double latency_s, double bandwidth_Bps)
 {
-  return (double)steps(c) * (latency_s + (double)chunk_bytes(c) / bandwidth_Bps);
+  return (double)steps(c) * (latency_s + (double)chunk_bytes(c, c->size) / bandwidth_Bps);
 }
 
 const rh_collective_kind rh_allreduce_ring = {

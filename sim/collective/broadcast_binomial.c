@@ -12,7 +12,7 @@
  * source      Thakur, Rabenseifner & Gropp, Optimization of collective communication operations in MPICH,
  *             IJHPCA 19(1), 2005, section 4.2 (short messages)
  */
-#include "collectives.h"
+#include "parts.h"
 
 static int64_t steps(const rh_collective *c)
 {
@@ -21,17 +21,13 @@ static int64_t steps(const rh_collective *c)
 
 static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
 {
-  const int64_t m = INT64_C(1) << (steps(c) - 1 - k), place = p % (2 * m);
-  *step = (rh_step){.send_bytes = c->bytes};
-  if (place == 0 && p + m < c->size) {
-    step->send_count = 1;
-    step->send_to = step->one;
-    step->one[0] = (int32_t)(p + m);
-  } else if (place == m) {
-    step->receive_count = 1;
-    step->receive_from = step->one;
-    step->one[0] = (int32_t)(p - m);
-  }
+  int32_t peer;
+  const tree_side side = binomial_side(p, INT64_C(1) << (steps(c) - 1 - k), c->size, &peer);
+  *step = (rh_step){0};
+  if (side == TREE_PARENT)
+    send_to(step, peer, c->bytes);
+  else if (side == TREE_CHILD)
+    receive_from(step, peer);
 }
 
 static int64_t messages(const rh_collective *c)

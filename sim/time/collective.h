@@ -23,6 +23,9 @@ typedef struct rh_neighbours {
 
 typedef struct rh_collective_kind rh_collective_kind;
 
+/* Most dimensions of a torus: five are the most that a machine was built with whose network is a plain torus. */
+enum { RH_TORUS_MAX = 5 };
+
 /* One use of a collective. Copied by the schedule; what it points to must live until its last rank is done. */
 typedef struct rh_collective {
   const rh_collective_kind *kind;
@@ -32,6 +35,10 @@ typedef struct rh_collective {
   int64_t element_bytes;           /* chunks are cut at multiples of it; 4 for f32, 1 for encoded messages */
   const int64_t *bytes_of;         /* [N] message length by position when they differ; NULL: all `bytes`. Copied. */
   const rh_neighbours *neighbours; /* of a neighbour exchange; else NULL */
+  const int32_t *zone_of;          /* of two-level kinds: by RANK, its zone (node); NULL: all are in one */
+  int32_t sides[RH_TORUS_MAX];     /* of a torus: ranks along each dimension, the first varies fastest; 0 ends them */
+  int32_t shards;                  /* of a parameter server: 1..N, on positions 0 .. shards-1 */
+  const void *plan;                /* what kind->new_plan made of the above; NULL: of kinds that need none */
 } rh_collective;
 
 /* Length of the message that starts at a position. */
@@ -46,17 +53,22 @@ static inline int64_t rh_collective_bytes(const rh_collective *c, int32_t positi
 typedef struct rh_step {
   int32_t send_count, receive_count;
   const int32_t *send_to, *receive_from;
-  int64_t send_bytes;    /* to each of send_to */
-  int32_t send_block;    /* which block of the operation travels: its chunk, or the position whose message it is */
-  int32_t receive_block; /* of kinds with one peer; else -1: block = sender's position */
-  bool reduce;           /* what arrives is added to the block; else it replaces it */
-  int32_t one[2];        /* storage for kinds with one peer */
+  int64_t send_bytes; /* to each of send_to */
+  /* Which block of the operation travels: its chunk, or the position whose message it is. -1: the block of the other
+   * side's position, where several peers send or get different ones. */
+  int32_t send_block, receive_block;
+  int32_t more_blocks; /* so many follow the block that is sent, after the last one the first */
+  bool reduce;         /* what arrives is added to the blocks; else it replaces them */
+  int32_t one[2];      /* storage for kinds with one peer */
 } rh_step;
 
 struct rh_collective_kind {
   const char *name;      /* "allreduce-ring" */
   const char *operation; /* "all-reduce" */
   const char *summary, *formula, *source;
+  /* What all positions share and would be too slow to find anew in every step: one allocation, to be freed by `free`
+   * when the collective is done. steps() and step() of such a kind need it. NULL: nothing. */
+  void *(*new_plan)(const rh_collective *c);
   int64_t (*steps)(const rh_collective *c);
   void (*step)(const rh_collective *c, int32_t position, int64_t k, rh_step *step);
   /* messages and bytes of all ranks together, pads included */

@@ -95,6 +95,7 @@ void schedule_free_use(rh_schedule *schedule, use *use)
     schedule->newest = use->older;
   if (use->older != NULL) use->older->newer = use->newer;
   free(use->bytes_of);
+  free(use->plan);
   free(use);
 }
 
@@ -190,6 +191,11 @@ void rh_schedule_collective(rh_schedule *schedule, const rh_collective *collecti
     RH_ASSERT(use->bytes_of != NULL);
     memcpy(use->bytes_of, collective->bytes_of, bytes);
     use->collective.bytes_of = use->bytes_of;
+  }
+  if (collective->kind->new_plan != NULL) {
+    use->plan = collective->kind->new_plan(&use->collective);
+    RH_ASSERT(use->plan != NULL);
+    use->collective.plan = use->plan;
   }
   use->round = schedule->produced;
   use->older = schedule->newest;

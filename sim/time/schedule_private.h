@@ -29,6 +29,7 @@ typedef struct slow_route {
 typedef struct use {
   rh_collective collective;
   int64_t *bytes_of; /* owned copy, or NULL */
+  void *plan;        /* owned, or NULL */
   int64_t round;
   int32_t done; /* ranks */
   double start_s, finish_s;

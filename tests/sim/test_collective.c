@@ -1,99 +1,7 @@
 /* The steps of collectives as data, executed on small integers without any clock, against the plain definition. */
-#include "cmocka_all.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-#include "collectives.h"
+#include "collective_fixture.h"
 
 static const int32_t sizes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 32};
-
-/* A message under way. */
-typedef struct message {
-  int32_t from, to, block;
-  int64_t bytes;
-  int64_t *values;
-} message;
-
-typedef struct counts {
-  int64_t messages, bytes;
-} counts;
-
-/* The i-th value of rank p before the collective: different everywhere. */
-static int64_t value(int32_t p, int64_t i)
-{
-  return (int64_t)(p + 1) * 1000003 + i * 7919 % 10007;
-}
-
-static int64_t sum_of(int64_t a, int64_t b)
-{
-  return a + b;
-}
-
-static int64_t greatest_of(int64_t a, int64_t b)
-{
-  return a > b ? a : b;
-}
-
-static int64_t union_of(int64_t a, int64_t b)
-{
-  return a | b;
-}
-
-/* What p sends in step k, read from x; `to` is -1 where it sends nothing. */
-static message send_of(const rh_collective *c, int32_t p, int64_t k, const int64_t *x, int64_t length,
-                       int64_t block_length)
-{
-  rh_step s;
-  c->kind->step(c, p, k, &s);
-  assert_in_range(s.send_count, 0, 1);
-  if (s.send_count == 0) return (message){.to = -1};
-  assert_in_range(s.send_to[0], 0, c->size - 1);
-  assert_int_not_equal(s.send_to[0], p);
-  message m = {.from = p, .to = s.send_to[0], .block = s.send_block, .bytes = s.send_bytes};
-  m.values = malloc((size_t)block_length * sizeof(int64_t) + 1);
-  memcpy(m.values, x + p * length + s.send_block * block_length, (size_t)block_length * sizeof(int64_t));
-  return m;
-}
-
-/* Executes all steps on x[N][length]: block b of a rank starts at b * block_length, `reduce` combines, else what comes
- * replaces. All sends of a step read before any receive writes, as all transfers of a step start together. */
-static counts execute(const rh_collective *c, int64_t *x, int64_t length, int64_t block_length,
-                      int64_t (*combine)(int64_t a, int64_t b))
-{
-  const int32_t N = c->size;
-  const int64_t steps = c->kind->steps(c);
-  counts counts = {0};
-  message *sent = calloc((size_t)N, sizeof *sent);
-  for (int64_t k = 0; k < steps; k++) {
-    int32_t under_way = 0;
-    for (int32_t p = 0; p < N; p++) {
-      sent[p] = send_of(c, p, k, x, length, block_length);
-      if (sent[p].to < 0) continue;
-      under_way++;
-      counts.messages++;
-      counts.bytes += sent[p].bytes;
-    }
-    for (int32_t p = 0; p < N; p++) {
-      rh_step s;
-      c->kind->step(c, p, k, &s);
-      assert_in_range(s.receive_count, 0, 1);
-      if (s.receive_count == 0) continue;
-      const message *m = &sent[s.receive_from[0]];
-      assert_int_equal(m->to, p); /* the sender means this rank */
-      assert_int_equal(m->block, s.receive_block);
-      under_way--;
-      int64_t *into = x + p * length + s.receive_block * block_length;
-      for (int64_t i = 0; i < block_length; i++)
-        into[i] = s.reduce ? combine(into[i], m->values[i]) : m->values[i];
-    }
-    assert_int_equal(under_way, 0); /* nobody sends to one who does not listen */
-    for (int32_t p = 0; p < N; p++)
-      free(sent[p].values);
-  }
-  free(sent);
-  return counts;
-}
 
 static void ring_allreduce_sums_exactly(void **state)
 {
@@ -371,6 +279,125 @@ static void doubling_allreduce_reduces_exactly(void **state)
   }
 }
 
+/* Chunk p of the sum at rank p; the other chunks of it are whatever was left. */
+static void reduce_scatters_leave_each_rank_its_chunk(void **state)
+{
+  (void)state;
+  static const rh_collective_kind *const kinds[] = {&rh_reduce_scatter_ring, &rh_reduce_scatter_halving};
+  for (size_t s = 0; s < 2 * sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s / 2];
+    const int64_t lengths[] = {0, 1, N - 1, N, 1000};
+    for (int l = 0; l < 5; l++) {
+      const int64_t n = lengths[l], chunk = (n + N - 1) / N, padded = chunk * N;
+      int64_t *x = calloc((size_t)(N * padded + 1), sizeof *x);
+      for (int32_t p = 0; p < N; p++)
+        for (int64_t i = 0; i < n; i++)
+          x[p * padded + i] = value(p, i);
+      const rh_collective c = {.kind = kinds[s % 2], .size = N, .bytes = 4 * n, .element_bytes = 4};
+      const counts counts = execute(&c, x, padded, chunk, sum_of);
+      for (int64_t i = 0; i < n; i++) {
+        int64_t sum = 0;
+        for (int32_t q = 0; q < N; q++)
+          sum += value(q, i);
+        assert_int_equal(x[i / chunk * padded + i], sum);
+      }
+      assert_int_equal(counts.messages, c.kind->messages(&c));
+      assert_int_equal(counts.bytes, c.kind->wire_bytes(&c));
+      assert_int_equal(counts.misfits, 0);
+      assert_in_range(counts.most_at_once, 0, 1);
+      free(x);
+    }
+  }
+}
+
+/* Blocks are whole messages, of different lengths; each step's bytes are those of the messages that travel. */
+static void bruck_allgather_delivers_every_message(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    int64_t *bytes_of = malloc((size_t)N * sizeof *bytes_of);
+    int64_t *x = calloc((size_t)N * (size_t)N, sizeof *x), sum = 0;
+    for (int32_t p = 0; p < N; p++) {
+      bytes_of[p] = 5 + 7 * p;
+      sum += bytes_of[p];
+      x[p * N + p] = value(p, 0);
+    }
+    const rh_collective c = {.kind = &rh_allgather_bruck, .size = N, .element_bytes = 1, .bytes_of = bytes_of};
+    const counts counts = execute(&c, x, N, 1, NULL);
+    for (int32_t p = 0; p < N; p++)
+      for (int32_t q = 0; q < N; q++)
+        assert_int_equal(x[p * N + q], value(q, 0));
+    for (int64_t k = 0; k < rh_allgather_bruck.steps(&c); k++)
+      for (int32_t p = 0; p < N; p++) {
+        rh_step step;
+        rh_allgather_bruck.step(&c, p, k, &step);
+        int64_t bytes = 0;
+        for (int32_t i = 0; i <= step.more_blocks; i++)
+          bytes += bytes_of[(step.send_block + i) % N];
+        assert_int_equal(step.send_bytes, bytes);
+      }
+    assert_int_equal(rh_allgather_bruck.steps(&c), rounds_up[s]);
+    assert_int_equal(counts.messages, N * rounds_up[s]);
+    assert_int_equal(counts.bytes, (N - 1) * sum);
+    assert_int_equal(rh_allgather_bruck.messages(&c), N * rounds_up[s]);
+    assert_int_equal(rh_allgather_bruck.wire_bytes(&c), (N - 1) * sum);
+    free(bytes_of);
+    free(x);
+  }
+}
+
+/* Elements of 1 KiB: 1000 of them are 8 chunks of 125, at most 128 KiB. */
+static void chain_broadcast_reaches_everybody_in_chunks(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    const int64_t lengths[] = {0, 1, 128, 129, 1000}, chunks[] = {1, 1, 1, 2, 8};
+    for (int l = 0; l < 5; l++) {
+      const int64_t n = lengths[l], chunk = (n + chunks[l] - 1) / chunks[l], padded = chunk * chunks[l];
+      int64_t *x = calloc((size_t)(N * padded + 1), sizeof *x);
+      for (int64_t i = 0; i < n; i++)
+        x[i] = value(0, i);
+      const rh_collective c = {.kind = &rh_broadcast_chain, .size = N, .bytes = 1024 * n, .element_bytes = 1024};
+      const counts counts = execute(&c, x, padded, chunk, NULL);
+      for (int32_t p = 0; p < N; p++)
+        for (int64_t i = 0; i < n; i++)
+          assert_int_equal(x[p * padded + i], value(0, i));
+      assert_int_equal(counts.messages, (N - 1) * chunks[l]);
+      assert_int_equal(counts.bytes, (N - 1) * padded * 1024);
+      assert_int_equal(rh_broadcast_chain.messages(&c), counts.messages);
+      assert_int_equal(rh_broadcast_chain.wire_bytes(&c), counts.bytes);
+      assert_in_range(counts.most_at_once, 0, 1);
+      free(x);
+    }
+  }
+}
+
+/* Blocks 0 .. N-1 are to be sent, N .. 2N-1 came; a rank's block to itself stays where it is. */
+static void pairwise_alltoall_delivers_each_its_own(void **state)
+{
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    const int32_t N = sizes[s];
+    int64_t *x = calloc((size_t)N * (size_t)N * 2, sizeof *x);
+    for (int32_t p = 0; p < N; p++)
+      for (int32_t q = 0; q < N; q++)
+        x[p * 2 * N + q] = value(p, q);
+    const rh_collective c = {.kind = &rh_alltoall_pairwise, .size = N, .bytes = 4, .element_bytes = 4};
+    const counts counts = execute(&c, x, 2 * N, 1, NULL);
+    for (int32_t p = 0; p < N; p++)
+      for (int32_t q = 0; q < N; q++)
+        if (p != q) assert_int_equal(x[p * 2 * N + N + q], value(q, p));
+    assert_int_equal(counts.messages, N * (N - 1));
+    assert_int_equal(counts.bytes, N * (N - 1) * 4);
+    assert_int_equal(rh_alltoall_pairwise.messages(&c), counts.messages);
+    assert_int_equal(rh_alltoall_pairwise.wire_bytes(&c), counts.bytes);
+    assert_in_range(counts.most_at_once, 0, 1);
+    free(x);
+  }
+}
+
 static void closed_forms_by_hand(void **state)
 {
   (void)state;
@@ -394,19 +421,28 @@ static void closed_forms_by_hand(void **state)
   assert_float_equal(rh_allreduce_doubling.closed_form_s(&five, 1, 2), 4 * (1 + 3), 1e-12);
   five.size = 4;
   assert_float_equal(rh_allreduce_doubling.closed_form_s(&five, 1, 2), 2 * (1 + 3), 1e-12);
+  /* 10 elements of 4 bytes on 5: chunks of 2 elements. The pair folds 40 byte and gets 8 back, halves have 3 and 2 chunks */
+  rh_collective scatter = {.kind = &rh_reduce_scatter_halving, .size = 5, .bytes = 40, .element_bytes = 4};
+  assert_float_equal(rh_reduce_scatter_halving.closed_form_s(&scatter, 1, 2), (1 + 20) + (1 + 12) + (1 + 8) + (1 + 4),
+                     1e-12);
+  assert_float_equal(rh_reduce_scatter_ring.closed_form_s(&scatter, 1, 2), 4 * (1 + 4), 1e-12);
+  assert_float_equal(rh_allgather_bruck.closed_form_s(&scatter, 1, 2), 3 + 4 * 20, 1e-12);
+  assert_float_equal(rh_alltoall_pairwise.closed_form_s(&scatter, 1, 2), 4 * (1 + 20), 1e-12);
+  /* one message of each, then two (the longest 6 + 2); three ranks in all */
+  assert_float_equal(rh_allgather_bruck.closed_form_s(&gather, 1, 2), (1 + 3) + (1 + 3), 1e-12);
+  /* 300,000 bytes in 3 chunks along 5 ranks */
+  const rh_collective chain = {.kind = &rh_broadcast_chain, .size = 5, .bytes = 300000, .element_bytes = 1};
+  assert_float_equal(rh_broadcast_chain.closed_form_s(&chain, 1, 2), 6 * (1 + 50000), 1e-9);
 }
 
 static void kinds_are_found_by_name(void **state)
 {
   (void)state;
-  assert_ptr_equal(rh_collective_find("allreduce-ring"), &rh_allreduce_ring);
-  assert_ptr_equal(rh_collective_find("allgather-ring"), &rh_allgather_ring);
-  assert_ptr_equal(rh_collective_find("neighbour-exchange"), &rh_neighbour_exchange);
-  assert_ptr_equal(rh_collective_find("gather-direct"), &rh_gather_direct);
-  assert_ptr_equal(rh_collective_find("broadcast-direct"), &rh_broadcast_direct);
-  assert_ptr_equal(rh_collective_find("broadcast-binomial"), &rh_broadcast_binomial);
-  assert_ptr_equal(rh_collective_find("barrier-dissemination"), &rh_barrier_dissemination);
-  assert_ptr_equal(rh_collective_find("allreduce-doubling"), &rh_allreduce_doubling);
+  int count = 0;
+  for (; rh_collective_kinds[count] != NULL; count++)
+    assert_ptr_equal(rh_collective_find(rh_collective_kinds[count]->name), rh_collective_kinds[count]);
+  assert_int_equal(count, 19);
+  assert_ptr_equal(rh_collective_find("allreduce-double-tree"), &rh_allreduce_double_tree);
   assert_null(rh_collective_find("lr"));
 }
 
@@ -422,6 +458,10 @@ int main(void)
       cmocka_unit_test(binomial_broadcast_enters_each_block_once),
       cmocka_unit_test(dissemination_barrier_lets_nobody_out_early),
       cmocka_unit_test(doubling_allreduce_reduces_exactly),
+      cmocka_unit_test(reduce_scatters_leave_each_rank_its_chunk),
+      cmocka_unit_test(bruck_allgather_delivers_every_message),
+      cmocka_unit_test(chain_broadcast_reaches_everybody_in_chunks),
+      cmocka_unit_test(pairwise_alltoall_delivers_each_its_own),
       cmocka_unit_test(closed_forms_by_hand),
       cmocka_unit_test(kinds_are_found_by_name),
   };
