@@ -46,6 +46,12 @@ static inline rh_tensor rh_layer_view(rh_tensor rows, int64_t offset)
   return rows.data && offset >= 0 ? (rh_tensor){rows.data + offset, rows.stride} : (rh_tensor){0};
 }
 
+/* Whether its weight is a matrix that inputs are multiplied with: dense and convolution layers. */
+static inline bool rh_layer_is_product(const rh_layer *layer)
+{
+  return layer->weight_count > 0 && layer->norm == RH_NORM_NONE;
+}
+
 enum { RH_LAYERS_MAX = 32, RH_SEGMENTS_MAX = 96 }; /* a layer has at most three segments */
 
 /* How a model is computed: in f32, or with 8-bit values in its products (int8.h). */
@@ -114,6 +120,9 @@ void rh_model_init_parameters(const rh_model *model, uint64_t seed, float *row);
 /* Floating point operations of one sample, loss included, were all in f32. */
 double rh_model_forward_flop(const rh_model *model);
 double rh_model_backward_flop(const rh_model *model);
+
+/* Whether a layer below has parameters, so that the gradient must reach it. */
+bool rh_model_wants_input_gradient(const rh_model *model, int layer);
 
 /* Operations of passes over a batch in the model's arithmetic. In int8 the sums of products of dense and convolution
  * layers, forward and for dx, are of 8-bit values; the rest is f32: gradients of parameters, norms, rectifiers, pooling,

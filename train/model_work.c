@@ -7,8 +7,7 @@ enum { LOSS_FLOP = 5, LOSS_BACKWARD_FLOP = 1 };
 /* Scale and offset of a quantised tensor. */
 enum { SCALE_BYTES = 8 };
 
-/* Whether a layer below has parameters, so that the gradient must reach it. */
-static bool wants_input_gradient(const rh_model *model, int layer)
+bool rh_model_wants_input_gradient(const rh_model *model, int layer)
 {
   for (int l = 0; l < layer; l++)
     if (model->layers[l].weight_count > 0) return true;
@@ -27,14 +26,14 @@ double rh_model_backward_flop(const rh_model *model)
 {
   double flop = LOSS_BACKWARD_FLOP * (double)model->classes;
   for (int l = 0; l < model->layer_count; l++)
-    flop += model->layers[l].kind->backward_flop(&model->layers[l], wants_input_gradient(model, l));
+    flop += model->layers[l].kind->backward_flop(&model->layers[l], rh_model_wants_input_gradient(model, l));
   return flop;
 }
 
 /* Whether an 8-bit unit can do a layer's sums of products. A norm's quotients and roots stay in f32. */
 static bool multiplies_int8(const rh_model *model, const rh_layer *layer)
 {
-  return model->arithmetic == RH_INT8 && layer->weight_count > 0 && layer->norm == RH_NORM_NONE;
+  return model->arithmetic == RH_INT8 && rh_layer_is_product(layer);
 }
 
 rh_work rh_model_forward_work(const rh_model *model, int64_t batch)
@@ -58,7 +57,7 @@ rh_work rh_model_backward_work(const rh_model *model, int layer, int64_t batch)
 {
   const rh_layer *l = &model->layers[layer];
   const double samples = (double)batch;
-  const bool below = wants_input_gradient(model, layer);
+  const bool below = rh_model_wants_input_gradient(model, layer);
   rh_work work = {.flop = samples * l->kind->backward_flop(l, below)};
   if (model->arithmetic == RH_FP32 || l->weight_count == 0 || !below) return work;
   work.flop += RH_QUANTISE_STOCHASTIC_FLOP * samples * (double)rh_shape_count(l->out);
