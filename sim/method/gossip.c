@@ -6,11 +6,12 @@
 struct rh_gossip {
   const rh_world *world; /* borrowed */
   rh_gossip_def def;
-  int64_t t; /* of the round at work */
-  rh_coder coder;
+  int64_t t;          /* of the round at work */
+  rh_coder coder;     /* with loss */
+  int64_t *bytes;     /* [N] lengths of the last messages; owned */
   float *mixed;       /* [N][stride]; owned */
   float *known;       /* [N][stride] h; NULL if exact; owned */
-  float *scratch;     /* [threads][2][stride]; owned */
+  float *scratch;     /* [threads][2][stride]; NULL without loss; owned */
   int32_t terms;      /* of the longest mixing row of any round: largest in-degree + 1 */
   const float **rows; /* [threads][terms]; owned */
   double *weights;    /* likewise; owned */
@@ -36,13 +37,14 @@ static bool allocate(rh_gossip *g)
   const rh_world *w = g->world;
   const size_t row = (size_t)w->model->stride, workers = (size_t)w->workers, terms = (size_t)g->terms;
   const size_t threads = (size_t)rh_replicas_get_def(w->replicas)->threads;
-  const bool knows = g->def.form != RH_GOSSIP_EXACT;
+  const bool knows = g->def.form != RH_GOSSIP_EXACT, lossy = !w->compressor->lossless;
+  g->bytes = calloc(workers, sizeof *g->bytes);
   g->mixed = calloc(workers * row, sizeof *g->mixed);
   g->known = knows ? calloc(workers * row, sizeof *g->known) : NULL;
-  g->scratch = calloc(threads * 2 * row, sizeof *g->scratch);
+  g->scratch = lossy ? calloc(threads * 2 * row, sizeof *g->scratch) : NULL;
   g->rows = calloc(threads * terms, sizeof *g->rows);
   g->weights = calloc(threads * terms, sizeof *g->weights);
-  return g->mixed && (g->known || !knows) && g->scratch && g->rows && g->weights;
+  return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || !lossy) && g->rows && g->weights;
 }
 
 rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_gossip **gossip)
@@ -57,7 +59,7 @@ rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_goss
     for (int32_t i = 0; i < world->workers; i++)
       if (g->terms < in_degree(&world->graphs->graphs[k], i) + 1)
         g->terms = in_degree(&world->graphs->graphs[k], i) + 1;
-  RH_TRY(rh_coder_init(&g->coder, world));
+  if (!world->compressor->lossless) RH_TRY(rh_coder_init(&g->coder, world));
   if (!allocate(g)) {
     status = rh_error(RH_ENOMEM, "no memory for the gossip of %d workers", world->workers);
     goto done;
@@ -76,6 +78,7 @@ void rh_gossip_free(rh_gossip *g)
 {
   if (!g) return;
   rh_coder_clear(&g->coder);
+  free(g->bytes);
   free(g->mixed);
   free(g->known);
   free(g->scratch);
@@ -86,8 +89,9 @@ void rh_gossip_free(rh_gossip *g)
 
 int64_t rh_gossip_bytes(const rh_sizes *z)
 {
-  const int64_t row = z->model->stride * (int64_t)sizeof(float);
-  return z->workers * rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
+  const int64_t row = z->model->stride * (int64_t)sizeof(float), lengths = z->workers * (int64_t)sizeof(int64_t);
+  if (z->compressor->lossless) return lengths;
+  return lengths + z->workers * rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
          z->threads * (2 * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
 }
 
@@ -141,16 +145,14 @@ static void know_model(void *context, int32_t i, int thread)
 void rh_gossip_send(rh_gossip *g, int64_t t, rh_worker_body *make, void *context)
 {
   const rh_world *w = g->world;
+  const bool lossless = w->compressor->lossless;
   g->t = t;
-  if (w->compressor->lossless) {
-    for (int32_t i = 0; i < w->workers; i++)
-      g->coder.bytes[i] = 4 * w->model->parameters;
-    if (g->known) rh_gossip_each(g, know_model, g);
-  } else {
+  if (!lossless)
     rh_gossip_each(g, make, context);
-  }
+  else if (g->known)
+    rh_gossip_each(g, know_model, g);
   for (int32_t i = 0; i < w->workers; i++)
-    g->coder.bytes[i] += g->def.extra_bytes;
+    g->bytes[i] = (lossless ? 4 * w->model->parameters : g->coder.bytes[i]) + g->def.extra_bytes;
 }
 
 void rh_gossip_encode(rh_gossip *g, int32_t i, int thread, const float *v, float *decoded)
@@ -228,5 +230,5 @@ void rh_gossip_mix_numbers(const rh_gossip *g, int64_t t, const float *value, fl
 
 const int64_t *rh_gossip_message_bytes(const rh_gossip *g)
 {
-  return g->coder.bytes;
+  return g->bytes;
 }

@@ -43,7 +43,7 @@ int64_t rh_gossip_bytes(const rh_sizes *sizes);
 float *rh_gossip_model(rh_gossip *gossip, int32_t i); /* x_i */
 float *rh_gossip_known(rh_gossip *gossip, int32_t i); /* h_i; NULL if exact */
 float *rh_gossip_mixed(rh_gossip *gossip, int32_t i); /* mix_i, to be read or stepped */
-float *rh_gossip_row(rh_gossip *gossip, int thread);  /* free for use within one call of a body */
+float *rh_gossip_row(rh_gossip *gossip, int thread);  /* with loss: free for use within one call of a body */
 
 /* Calls body for all workers, on several threads; a body writes what is worker i's alone. */
 typedef void rh_worker_body(void *context, int32_t i, int thread);
