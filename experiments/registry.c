@@ -74,8 +74,15 @@ static void method_details(const rh_component *component, bool json, rh_text *ou
   static const char *const copies[] = {[RH_COPIES_ONE] = "one for all workers",
                                        [RH_COPIES_GROUPS] = "one per group of workers",
                                        [RH_COPIES_EACH] = "one per worker"};
+  static const char *const weights[] = {[RH_MIXING_DOUBLY] = "rows and columns must sum to 1",
+                                        [RH_MIXING_ROWS] = "rows must sum to 1",
+                                        [RH_MIXING_COLUMNS] = "columns must sum to 1"};
   const rh_method *method = component->descriptor;
   append_switch("graph", method->needs_graph, json, out);
+  if (method->needs_graph) {
+    append_text("weights", weights[method->mixing], json, out);
+    append_switch("changing", method->time_varying, json, out);
+  }
   const bool ahead = method->copies == RH_COPIES_ONE && method->takes_feedback;
   append_text("copies",
               ahead ? "one for all workers; with error_feedback: step-ahead one per worker" : copies[method->copies], json,

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "agents.h"
+#include "method_sgp.h"
 
 typedef struct sgp_options {
   double consensus_step;
@@ -134,6 +135,11 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   rh_agents_end(s->agents);
 done:
   return status;
+}
+
+const float *rh_sgp_weights(const void *opaque)
+{
+  return ((const state *)opaque)->w;
 }
 
 const rh_method rh_method_sgp = {

@@ -44,6 +44,11 @@ foretold compress.name=lowrank compress.error_feedback=classic
 foretold compress.name=topk compress.error_feedback=step-ahead compress.average_every=2
 foretold train.method=dpsgd
 foretold train.method=dpsgd compress.name=qsgd
+foretold train.method=choco train.exchange=background
+foretold train.method=deepsqueeze compress.name=topk
+foretold train.method=dcd compress.name=int8
+foretold train.method=qg-dsgdm compress.name=int8
+foretold train.method=sgp compress.name=int8
 
 [ $failed -eq 0 ] && echo "runs take the memory that was foretold"
 exit $failed

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "aggregate.h"
 #include "collectives.h"
@@ -60,21 +61,55 @@ typedef struct choice {
   const char *overlap, *gather;
   int feedback;
   int64_t average_every;
+  const char *const *settings; /* more of "train.consensus_step=.5", of graph, train and compress; NULL-terminated */
+  bool directed;
+  int weights;          /* enum rh_weights; uniform unless told: METROPOLIS where undirected */
+  const char *edges;    /* of graph `file` */
+  int64_t rounds;       /* planned */
+  double seconds_scale; /* of all steps; 0: 1 */
 } choice;
 
-static inline void *options_new(const rh_option *rows, size_t count, size_t size, const char *section, const char *key,
-                                const char *value, const char *key2, const char *value2)
+static inline void set_key(rh_settings *settings, const char *section, const char *key, const char *value)
+{
+  char name[64];
+  snprintf(name, sizeof name, "%s.%s", section, key);
+  if (value) rh_settings_set(settings, name, value, "test", NULL);
+}
+
+/* All that a choice says of the options of graph, method and compressor. */
+static inline rh_settings settings_of(const choice *c)
 {
   rh_settings settings = {0};
-  char name[64];
-  const char *keys[] = {key, key2}, *values[] = {value, value2};
-  for (int i = 0; i < 2; i++) {
-    if (!values[i]) continue;
-    snprintf(name, sizeof name, "%s.%s", section, keys[i]);
-    rh_settings_set(&settings, name, values[i], "test", NULL);
+  set_key(&settings, "train", "order", c->order);
+  set_key(&settings, "train", "message", c->message);
+  set_key(&settings, "train", "overlap", c->overlap);
+  set_key(&settings, "train", "gather", c->gather);
+  set_key(&settings, "compress", "bits", c->bits);
+  for (int i = 0; c->settings && c->settings[i]; i++) {
+    char text[128];
+    snprintf(text, sizeof text, "%s", c->settings[i]);
+    char *value = strchr(text, '=');
+    RH_ASSERT(value);
+    *value = '\0';
+    rh_settings_set(&settings, text, value + 1, "test", NULL);
   }
+  return settings;
+}
+
+static inline void *options_read(const rh_option *rows, size_t count, size_t size, const char *section,
+                                 const rh_settings *settings)
+{
   void *options = calloc(1, size + 1);
-  RH_ASSERT(rh_option_read(rows, count, section, &settings, options) == RH_OK);
+  RH_ASSERT(rh_option_read(rows, count, section, settings, options) == RH_OK);
+  return options;
+}
+
+static inline void *options_new(const rh_option *rows, size_t count, size_t size, const char *section, const char *key,
+                                const char *value)
+{
+  rh_settings settings = {0};
+  set_key(&settings, section, key, value);
+  void *options = options_read(rows, count, size, section, &settings);
   rh_settings_clear(&settings);
   return options;
 }
@@ -101,13 +136,41 @@ static inline void cut(fixture *f, int buckets)
   f->buckets[2] = (rh_bucket){.layout = {1, f->lengths, f->rows, bias->offset}, .ready_layer = 0};
 }
 
+static inline void build_graphs(fixture *f, const choice *c, const rh_settings *settings)
+{
+  const rh_graph_kind *kind = rh_graph_find(c->graph);
+  char file[] = "fixture-edges-XXXXXX";
+  const int edges = c->edges ? mkstemp(file) : -1;
+  if (c->edges) RH_ASSERT(write(edges, c->edges, strlen(c->edges)) == (ssize_t)strlen(c->edges));
+  void *options = options_read(kind->options, kind->option_count, kind->options_size, "graph", settings);
+  const rh_graph_def graph = {.kind = kind,
+                              .options = options,
+                              .file = c->edges ? file : NULL,
+                              .workers = N,
+                              .directed = c->directed,
+                              .weights = c->weights || c->directed ? c->weights : RH_WEIGHTS_METROPOLIS};
+  RH_ASSERT(rh_graph_sequence_new(&graph, &f->graphs) == RH_OK);
+  free(options);
+  if (!c->edges) return;
+  close(edges);
+  unlink(file);
+}
+
+static inline void scale_seconds(rh_step_seconds *s, double scale)
+{
+  double *const steps[] = {&s->forward_s,      &s->backward_total_s, &s->update_s,
+                           &s->encode_s[0][0], &s->decode_s[0],      &s->mix_s};
+  for (int k = 0; k < 6; k++)
+    *steps[k] *= scale;
+}
+
 static inline void fixture_init(fixture *f, const choice *c)
 {
   *f = (fixture){0};
   f->dataset = dataset_new();
   const rh_model_kind *mlp = rh_model_find("mlp");
-  void *mlp_options =
-      options_new(mlp->options, mlp->option_count, mlp->options_size, "model", "hidden", "16", "", NULL);
+  void *mlp_options = options_new(mlp->options, mlp->option_count, mlp->options_size, "model", "hidden", "16");
+  rh_settings settings = settings_of(c);
   RH_ASSERT(mlp->build(mlp_options, f->dataset.shape, CLASSES, &f->model) == RH_OK);
   free(mlp_options);
   rh_partition_def iid = {.kind = RH_PARTITION_IID};
@@ -126,21 +189,16 @@ static inline void fixture_init(fixture *f, const choice *c)
   if (c->optimiser) def.optimiser = *c->optimiser;
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
-  if (c->graph) {
-    int64_t torus_rows = 0;
-    const rh_graph_def graph = {
-        .kind = rh_graph_find(c->graph), .options = &torus_rows, .workers = N, .weights = RH_WEIGHTS_METROPOLIS};
-    RH_ASSERT(rh_graph_sequence_new(&graph, &f->graphs) == RH_OK);
-  }
+  if (c->graph) build_graphs(f, c, &settings);
   const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
-  f->method_options = options_new(f->method->options, f->method->option_count, f->method->options_size, "train",
-                                  c->overlap ? "overlap" : "order", c->overlap ? c->overlap : c->order,
-                                  c->gather ? "gather" : "message", c->gather ? c->gather : c->message);
-  f->compressor_options =
-      options_new(q->options, q->option_count, q->options_size, "compress", "bits", c->bits, "", NULL);
+  f->method_options =
+      options_read(f->method->options, f->method->option_count, f->method->options_size, "train", &settings);
+  f->compressor_options = options_read(q->options, q->option_count, q->options_size, "compress", &settings);
+  rh_settings_clear(&settings);
   cut(f, c->buckets ? c->buckets : 1);
   f->world = (rh_world){.workers = N,
                         .seed = 1,
+                        .rounds = c->rounds,
                         .model = &f->model,
                         .replicas = replicas,
                         .schedule = schedule,
@@ -151,6 +209,7 @@ static inline void fixture_init(fixture *f, const choice *c)
                         .compressor = q,
                         .compressor_options = f->compressor_options,
                         .feedback = {.kind = c->feedback, .average_every = c->average_every},
+                        .optimiser = &rh_replicas_get_def(replicas)->optimiser,
                         .bucket_count = c->buckets ? c->buckets : 1,
                         .buckets = f->buckets,
                         .seconds = {.forward_s = 1e-3,
@@ -168,6 +227,7 @@ static inline void fixture_init(fixture *f, const choice *c)
     memcpy(f->world.seconds.backward_s, layers, sizeof layers);
     f->world.seconds.backward_total_s = 35e-6;
   }
+  if (c->seconds_scale > 0) scale_seconds(&f->world.seconds, c->seconds_scale);
   RH_ASSERT(f->method->new_state(&f->world, &f->state) == RH_OK);
 }
 
@@ -193,5 +253,55 @@ static inline void load(void)
   rh_platform_def def = {.file = RH_SOURCE_DIR "/platforms/ideal.xml", .workers = N};
   if (rh_platform_load(&def, &platform) != RH_OK) fail_msg("%s", rh_error_message());
 }
+
+/* Largest difference between worker i of a and worker j of b, over the largest parameter. */
+static inline double relative_difference(fixture *a, int32_t i, fixture *b, int32_t j)
+{
+  const float *x = rh_replicas_parameters(a->world.replicas, i), *y = rh_replicas_parameters(b->world.replicas, j);
+  double difference = 0, largest = 0;
+  for (int64_t p = 0; p < a->model.parameters; p++) {
+    difference = fmax(difference, fabs((double)x[p] - y[p]));
+    largest = fmax(largest, fabs((double)x[p]));
+  }
+  return difference / largest;
+}
+
+static inline double consensus(fixture *f)
+{
+  float *mean = calloc((size_t)f->model.stride, sizeof *mean);
+  RH_ASSERT(rh_replicas_mean(f->world.replicas, mean) == RH_OK);
+  double distance = rh_replicas_consensus_distance(f->world.replicas, mean);
+  free(mean);
+  return distance;
+}
+
+/* Runs a test of values as the producer of the only round. What was appended is not executed: it speaks of graphs that
+ * are gone by then. */
+static inline rh_status produce_values(void *context, int64_t t, bool *more)
+{
+  (void)t;
+  void (**body)(void) = context;
+  (*body)();
+  *more = false;
+  return rh_error(RH_EINTERRUPTED, "values checked");
+}
+
+static inline void check_values(void (*body)(void))
+{
+  load();
+  rh_schedule_def def = {.platform = platform, .lead = 1, .context = &body, .produce = produce_values};
+  RH_ASSERT(rh_schedule_new(&def, &schedule) == RH_OK);
+  if (rh_schedule_run(schedule) != RH_EINTERRUPTED) fail_msg("%s", rh_error_message());
+  assert_string_equal(rh_error_message(), "values checked");
+  rh_schedule_free(schedule);
+}
+
+#define VALUES_TEST(name)                                                                                              \
+  static void name(void **state)                                                                                       \
+  {                                                                                                                    \
+    (void)state;                                                                                                       \
+    IN_PROCESS();                                                                                                      \
+    check_values(name##_body);                                                                                         \
+  }
 
 #endif

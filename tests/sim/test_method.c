@@ -5,18 +5,6 @@
  */
 #include "method_fixture.h"
 
-/* Largest difference between worker i of a and worker j of b, over the largest parameter. */
-static double relative_difference(fixture *a, int32_t i, fixture *b, int32_t j)
-{
-  const float *x = rh_replicas_parameters(a->world.replicas, i), *y = rh_replicas_parameters(b->world.replicas, j);
-  double difference = 0, largest = 0;
-  for (int64_t p = 0; p < a->model.parameters; p++) {
-    difference = fmax(difference, fabs((double)x[p] - y[p]));
-    largest = fmax(largest, fabs((double)x[p]));
-  }
-  return difference / largest;
-}
-
 /* With everybody as neighbour, the average after the step is the step with the average. f32 rounding of 30 steps: each
  * adds about an ulp (6e-8) of relative error, momentum 0.9 multiplies it by up to 10; 2e-5 is that with a margin. */
 static void dpsgd_on_a_complete_graph_is_allreduce_body(void)
@@ -70,15 +58,6 @@ static double mean_value(fixture *f)
     for (int64_t p = 0; p < f->model.parameters; p++)
       sum += rh_replicas_parameters(f->world.replicas, i)[p];
   return sum / (N * (double)f->model.parameters);
-}
-
-static double consensus(fixture *f)
-{
-  float *mean = calloc((size_t)f->model.stride, sizeof *mean);
-  RH_ASSERT(rh_replicas_mean(f->world.replicas, mean) == RH_OK);
-  double distance = rh_replicas_consensus_distance(f->world.replicas, mean);
-  free(mean);
-  return distance;
 }
 
 /* Gossip alone (lr 0) keeps the mean model and contracts the distance by at most |lambda_2| per round. */
@@ -358,34 +337,6 @@ static void combine_then_adapt_steps_with_adamw_body(void)
   fixture_clear(&f);
 }
 
-/* Runs a test of values as the producer of the only round. What was appended is not executed: it speaks of graphs that
- * are gone by then. */
-static rh_status produce_values(void *context, int64_t t, bool *more)
-{
-  (void)t;
-  void (**body)(void) = context;
-  (*body)();
-  *more = false;
-  return rh_error(RH_EINTERRUPTED, "values checked");
-}
-
-static void check_values(void (*body)(void))
-{
-  load();
-  rh_schedule_def def = {.platform = platform, .lead = 1, .context = &body, .produce = produce_values};
-  RH_ASSERT(rh_schedule_new(&def, &schedule) == RH_OK);
-  if (rh_schedule_run(schedule) != RH_EINTERRUPTED) fail_msg("%s", rh_error_message());
-  assert_string_equal(rh_error_message(), "values checked");
-  rh_schedule_free(schedule);
-}
-
-#define VALUES_TEST(name)                                                                                              \
-  static void name(void **state)                                                                                       \
-  {                                                                                                                    \
-    (void)state;                                                                                                       \
-    IN_PROCESS();                                                                                                      \
-    check_values(name##_body);                                                                                         \
-  }
 VALUES_TEST(dpsgd_on_a_complete_graph_is_allreduce)
 VALUES_TEST(combine_then_adapt_takes_the_gradient_before_mixing)
 VALUES_TEST(gossip_keeps_the_mean_and_contracts)

@@ -1,58 +1,10 @@
 /* Methods: what they charge, against closed forms and timelines worked out by hand. */
-#include "method_fixture.h"
+#include "timed_fixture.h"
 
-enum { TIMED_ROUNDS = 3 };
-
-typedef struct timed {
-  fixture fixture;
-  double elapsed_s;
-} timed;
-
-static rh_status produce(void *context, int64_t t, bool *more)
-{
-  fixture *f = &((timed *)context)->fixture;
-  *more = t + 1 < TIMED_ROUNDS;
-  return f->method->round(&f->world, f->state, t, 0.1);
-}
-
-static rh_status keep_time(void *context, const rh_round_time *time)
-{
-  ((timed *)context)->elapsed_s = time->finish_s;
-  return RH_OK;
-}
-
-/* latency and bandwidth between two hosts of ideal.xml, which are all alike */
-static double pair_latency_s, pair_bandwidth_Bps;
-
-static void load_ideal(void)
-{
-  load();
-  const rh_route *route;
-  RH_ASSERT(rh_platform_route(platform, 0, 1, &route) == RH_OK);
-  pair_latency_s = route->latency_s;
-  pair_bandwidth_Bps = route->bandwidth_Bps;
-}
-
-/* Hosts of equal speed and a network without contention: a round is its steps one after the other, or side by side. */
+/* Three rounds. */
 static void check_round_seconds(const choice *c, double round_s)
 {
-  timed run = {0};
-  rh_schedule_def def = {.platform = platform, .lead = 2, .context = &run, .produce = produce, .round_done = keep_time};
-  RH_ASSERT(rh_schedule_new(&def, &schedule) == RH_OK);
-  fixture_init(&run.fixture, c);
-  for (int b = 0; !run.fixture.world.compressor->sum && b < 3; b++)
-    run.fixture.world.seconds.encode_s[b][1] = 0; /* as in a run: a second phase is charged where there is one */
-  if (rh_schedule_run(schedule) != RH_OK) fail_msg("%s", rh_error_message());
-  assert_true(fabs(run.elapsed_s - TIMED_ROUNDS * round_s) < 1e-9 * TIMED_ROUNDS * round_s);
-  fixture_clear(&run.fixture);
-  rh_schedule_free(schedule);
-}
-
-static const double parameters = 6 * 6 * 16 + 16 + 16 * 3 + 3;
-
-static double exchange_s(void)
-{
-  return pair_latency_s + 2 * 4 * parameters / pair_bandwidth_Bps; /* two messages share the way out */
+  check_seconds(c, 3, 3 * round_s);
 }
 
 static void an_allreduce_round_takes_its_closed_form(void **state)
@@ -186,7 +138,7 @@ static double lowrank_values(int buckets, int bucket, int phase)
 {
   fixture f = {0};
   const rh_compressor *q = &rh_compressor_lowrank;
-  void *options = options_new(q->options, q->option_count, q->options_size, "compress", "rank", "2", "", NULL);
+  void *options = options_new(q->options, q->option_count, q->options_size, "compress", "rank", "2");
   /* dense of 36 x 16, 16 biases, dense of 16 x 3, 3 biases */
   const int64_t count[] = {576, 16, 48, 3}, rows[] = {16, 16, 3, 3};
   for (int s = 0; s < 4; s++)
