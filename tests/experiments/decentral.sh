@@ -47,6 +47,12 @@ check "dcd warns of coarse messages on a ring" [ "$(warned all.db)" = "int8,topk
 "$program" run all.yaml --db dense.db --set train.method=dcd --set graph.name=complete >/dev/null 2>dense.err
 check "and of coarser ones among neighbours of all" [ "$(warned dense.db)" = "topk" ]
 
+hashes() {
+  ask "$1" "SELECT method, compressor, parameters_hash FROM runs ORDER BY 1, 2"
+}
+"$program" run all.yaml --db one.db --set run.threads=1 >/dev/null 2>one.err
+check "the same bits on one thread" [ "$(hashes one.db)" = "$(hashes all.db)" ]
+
 # refused WORDS SETTINGS...: status 2, and a reason with these words
 refused() {
   local words=$1 arguments=()

@@ -3,7 +3,15 @@
 #include "method_fixture.h"
 #include "method_sgp.h"
 
+/* A directed graph of in-degrees 1 to 3 and out-degrees 1 to 4, strongly connected by its ring. */
+static const char irregular[] = "0 1\n1 2\n2 3\n3 4\n4 5\n5 6\n6 7\n7 0\n0 3\n0 4\n0 5\n2 5\n3 7\n6 1\n";
+
 static const char *const background[] = {"train.exchange=background", NULL};
+
+static choice irregular_sgp(void)
+{
+  return (choice){.method = "sgp", .graph = "file", .edges = irregular, .directed = true, .weights = RH_WEIGHTS_PUSH};
+}
 
 static bool equal_bits(fixture *a, fixture *b)
 {
@@ -125,7 +133,7 @@ static void exchanges_keep_the_mean_body(void)
   for (int m = 0; m < 6; m++) {
     const bool behind = m == 2;
     choice c = {.method = methods[m], .graph = "ring", .momentum = 0.9};
-    if (m == 5) c.weights = RH_WEIGHTS_PUSH;
+    if (m == 5) c = irregular_sgp();
     c.settings = behind ? background : NULL;
     check_mean_is_kept(&c);
     c.compressor = "int8";
@@ -271,9 +279,6 @@ static void gossip_alone_computes_no_gradient_body(void)
   }
 }
 
-/* A directed graph of in-degrees 1 to 3 and out-degrees 1 to 4, strongly connected by its ring. */
-static const char irregular[] = "0 1\n1 2\n2 3\n3 4\n4 5\n5 6\n6 7\n7 0\n0 3\n0 4\n0 5\n2 5\n3 7\n6 1\n";
-
 static double sum_of_weights(fixture *f)
 {
   double sum = 0;
@@ -298,7 +303,7 @@ static void push_sum_finds_the_true_mean_body(void)
 {
   static const char *const compressors[] = {"none", "int8"};
   for (int k = 0; k < 2; k++) {
-    choice c = {.method = "sgp", .graph = "file", .edges = irregular, .directed = true, .weights = RH_WEIGHTS_PUSH};
+    choice c = irregular_sgp();
     c.compressor = compressors[k];
     fixture f;
     fixture_init(&f, &c);
@@ -320,7 +325,7 @@ static void push_sum_finds_the_true_mean_body(void)
 /* The step of a worker goes to its numerator as it is: the mean of the x moves by the mean of lr u_i. */
 static void sgp_moves_the_mean_by_whole_steps_body(void)
 {
-  choice c = {.method = "sgp", .graph = "file", .edges = irregular, .directed = true, .weights = RH_WEIGHTS_PUSH};
+  choice c = irregular_sgp();
   c.momentum = 0.9;
   c.decay = 1e-3;
   fixture f;
@@ -367,6 +372,39 @@ static void push_sum_follows_a_changing_graph_body(void)
   }
 }
 
+/* Whether a method warns of this. */
+static bool warns(const char *method, const char *graph, const char *compressor, const char *bits)
+{
+  const choice c = {.method = method, .graph = graph, .compressor = compressor, .bits = bits};
+  fixture f;
+  rh_text text = {0};
+  fixture_init(&f, &c);
+  f.method->warn(&f.world, &text);
+  const bool said = text.length > 0;
+  RH_ASSERT(!said || (strstr(rh_text_get(&text), method) && strstr(rh_text_get(&text), "watch the loss")));
+  rh_text_clear(&text);
+  fixture_clear(&f);
+  return said;
+}
+
+/* dcd's proof on a ring of 8 asks for alpha < (1 - .8047) / (2 * 4/3) = .0732, on a complete graph for .5. int8 promises
+ * alpha^2 = (d - 2) / (2 L^2), d = 576 at most: .066 with 255 steps, .133 with 127; a tenth of the values .95. */
+static void coarse_messages_are_warned_of_body(void)
+{
+  RH_ASSERT(!warns("dcd", "ring", "none", NULL));
+  RH_ASSERT(!warns("dcd", "ring", "int", "8"));
+  RH_ASSERT(warns("dcd", "ring", "int", "7"));
+  RH_ASSERT(!warns("dcd", "complete", "int", "7"));
+  RH_ASSERT(warns("dcd", "complete", "topk", NULL));
+  /* 2 bits: a sign and one level in buckets of 512 values; the error may be longer than the vector */
+  static const char *const methods[] = {"choco", "deepsqueeze", "qg-dsgdm", "sgp"};
+  for (int m = 0; m < 4; m++) {
+    RH_ASSERT(!warns(methods[m], "ring", "none", NULL));
+    RH_ASSERT(!warns(methods[m], "ring", "topk", NULL));
+    RH_ASSERT(warns(methods[m], "ring", "qsgd", "2"));
+  }
+}
+
 /* All methods learn with all compressors: 60 rounds from a loss of ln 3 = 1.1. */
 static void methods_learn_body(void)
 {
@@ -397,6 +435,7 @@ VALUES_TEST(gossip_alone_computes_no_gradient)
 VALUES_TEST(push_sum_finds_the_true_mean)
 VALUES_TEST(sgp_moves_the_mean_by_whole_steps)
 VALUES_TEST(push_sum_follows_a_changing_graph)
+VALUES_TEST(coarse_messages_are_warned_of)
 VALUES_TEST(methods_learn)
 
 int main(int argc, char **argv)
@@ -413,6 +452,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(push_sum_finds_the_true_mean),
       cmocka_unit_test(sgp_moves_the_mean_by_whole_steps),
       cmocka_unit_test(push_sum_follows_a_changing_graph),
+      cmocka_unit_test(coarse_messages_are_warned_of),
       cmocka_unit_test(methods_learn),
   };
   in_process_begin(argc, argv);
