@@ -14,8 +14,7 @@
  * ones. C is the least number that keeps chunks at 128 KiB (parts.h). D = 2 ceil(log2 N) at most.
  *
  * The form counts steps as if all ranks kept in step. A rank that has nothing to do in one goes on to the next, so it is
- * an upper bound, reached where pipelines are full; position 0 receives 2C chunks and then sends 2C, so that
- * 4 C (a + c b / B) is a lower one. Both hold where transfers wait for their receiver.
+ * an upper bound where transfers wait for their receiver; simulated, it is reached for every N from 2 to 64.
  *
  * messages    4 C (N-1)
  * bytes       4 C (N-1) c b

@@ -1,5 +1,5 @@
-/* Two-level all-reduce: every rank ends with the elementwise sum over ranks: inside each zone (node) first, then across
- * zones, then inside again. Each rank sends S / m between zones where a ring would send all through two of its m ranks.
+/* Two-level all-reduce: every rank ends with the elementwise sum over ranks: first inside each zone (node), then across
+ * zones, then inside again. A ring's bytes in fewer steps, of which only 2 (Z-1) leave a zone, with all its ranks' ports.
  *
  * Symbols     N ranks, Z zones, m ranks in the smallest zone, M in the largest, F = ceil(M / m) - 1, X = N - m Z ranks
  *             beyond the smallest zone's number, n elements of b bytes, S = n b, c = ceil(n / m Z) elements of a block,
@@ -10,8 +10,9 @@
  * (m (f+1) + i)-th member hands its vector to the i-th, and gets the sum in as many steps after. Equal zones: F = 0.
  * One zone, or zones of one rank, leave the plain ring. Blocks are padded; whole vectors are not.
  *
- * Exact where all routes are alike and transfers wait for their receiver. Real platforms are faster inside: the form,
- * which knows the slowest route alone, is then an upper bound.
+ * Exact where all routes are alike and transfers wait for their receiver. Where zones are faster inside, the form, which
+ * knows the slowest route alone, is an upper bound; where a zone's ranks share one port, steps across take m times as
+ * long as it says.
  *
  * messages    2 Z m (m-1) + 2 m Z (Z-1) + 2 X
  * bytes       (2 Z m (m-1) Z + 2 m Z (Z-1)) c b + 2 X S
@@ -207,9 +208,8 @@ const rh_collective_kind rh_allreduce_two_level = {
     .name = "allreduce-two-level",
     .operation = "all-reduce",
     .summary = "sum over ranks by rings: reduce-scatter inside each zone, all-reduce across zones, all-gather inside",
-    .formula =
-        "2 (m-1) (a + Z c b / B) + 2 (Z-1) (a + c b / B), Z zones of m ranks, c = ceil(n / m Z); faster inside: a "
-        "bound; unequal zones: + 2 F (a + S / B)",
+    .formula = "2 (m-1) (a + Z c b / B) + 2 (Z-1) (a + c b / B), Z zones of m ranks, c = ceil(n / m Z); unequal zones: "
+               "+ 2 F (a + S / B)",
     .source = "Cho et al., BlueConnect, MLSys 2019",
     .new_plan = new_plan,
     .steps = steps,
