@@ -1,12 +1,12 @@
 #include "segment.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bits.h"
 #include "clones.h"
-
-enum { LANES = 8 }; /* partial sums: the loops vectorise and the order is fixed */
+#include "status.h"
 
 RH_INLINE uint32_t float_bits(float x)
 {
@@ -21,6 +21,9 @@ RH_INLINE float bits_float(uint32_t b)
   memcpy(&x, &b, sizeof x);
   return x;
 }
+
+/* Values looked at side by side, enough to keep a machine's adders busy; f64 sums of them; rows of lanes in a sum. */
+enum { LANES = 64, SUMS = 16, ROWS = 16 };
 
 /* Integers in the order of floats: NaN lies beyond the infinities, so that one pass finds the range and what is not
  * finite; and minima of integers, unlike those of floats, do not depend on the order. */
@@ -41,72 +44,125 @@ RH_CLONES static void ordered_range(const float *x, int64_t n, int32_t *lo, int3
   *hi = high;
 }
 
+/* Side by side, so that the loop vectorises. A sum shows what minima pass over: NaN stays in it. */
+RH_CLONES static float float_range(const float *x, int64_t n, float *lo, float *hi)
+{
+  float low[LANES], high[LANES], sum[LANES] = {0};
+  for (int k = 0; k < LANES; k++)
+    low[k] = high[k] = x[0];
+  for (int64_t i = 0; i + LANES <= n; i += LANES)
+    for (int k = 0; k < LANES; k++) {
+      const float value = x[i + k];
+      low[k] = value < low[k] ? value : low[k];
+      high[k] = value > high[k] ? value : high[k];
+      sum[k] += value;
+    }
+  for (int64_t i = n / LANES * LANES, k = 0; i < n; i++, k++) {
+    low[k] = x[i] < low[k] ? x[i] : low[k];
+    high[k] = x[i] > high[k] ? x[i] : high[k];
+    sum[k] += x[i];
+  }
+  for (int k = 1; k < LANES; k++) {
+    low[0] = low[k] < low[0] ? low[k] : low[0];
+    high[0] = high[k] > high[0] ? high[k] : high[0];
+    sum[0] += sum[k];
+  }
+  *lo = low[0];
+  *hi = high[0];
+  return sum[0];
+}
+
 bool rh_segment_range(const float *x, int64_t n, float *lo, float *hi)
 {
-  int32_t low, high;
-  ordered_range(x, n, &low, &high);
-  const float least = bits_float((uint32_t)ordered(low)), most = bits_float((uint32_t)ordered(high));
-  if (!isfinite(least) || !isfinite(most)) return false;
+  float least, most;
+  if (!isfinite(float_range(x, n, &least, &most))) { /* a value is not finite, or the sum overflowed */
+    int32_t low, high;
+    ordered_range(x, n, &low, &high);
+    least = bits_float((uint32_t)ordered(low));
+    most = bits_float((uint32_t)ordered(high));
+    if (!isfinite(least) || !isfinite(most)) return false;
+  }
   *lo = least;
   *hi = most;
   return true;
 }
 
-static double sum_lanes(const double lane[LANES])
+/* Sums of floats have a fixed order: partial sums side by side are halved until one is left. */
+RH_INLINE double fold(double sum[SUMS])
 {
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+  for (int k = 0; k < 8; k++)
+    sum[k] += sum[k + 8];
+  for (int k = 0; k < 4; k++)
+    sum[k] += sum[k + 4];
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
-RH_CLONES static void magnitudes(const float *x, int64_t n, double *lane, uint32_t *top)
+/* Squares are added in f32 over a few rows of lanes, and those sums in f64: half the work of f64 alone. */
+RH_INLINE rh_magnitudes measure(const float *x, int64_t n, bool want_largest)
 {
-  double sum[LANES] = {0};
-  uint32_t most[LANES] = {0};
+  double total[SUMS] = {0};
+  uint32_t most[LANES] = {0}, largest = 0;
   int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++) {
-      const uint32_t b = float_bits(x[i + k]) & INT32_MAX;
-      sum[k] += (double)x[i + k] * (double)x[i + k];
-      most[k] = b > most[k] ? b : most[k];
-    }
+  while (i + LANES <= n) {
+    float sum[LANES] = {0};
+    for (int row = 0; row < ROWS && i + LANES <= n; row++, i += LANES)
+      for (int k = 0; k < LANES; k++) {
+        sum[k] += x[i + k] * x[i + k];
+        if (!want_largest) continue;
+        const uint32_t b = float_bits(x[i + k]) & INT32_MAX;
+        most[k] = b > most[k] ? b : most[k];
+      }
+    for (int k = 0; k < LANES / 2; k++)
+      sum[k] += sum[k + LANES / 2];
+    for (int k = 0; k < SUMS; k++)
+      total[k] += (double)(sum[k] + sum[k + SUMS]);
+  }
   for (; i < n; i++) {
     const uint32_t b = float_bits(x[i]) & INT32_MAX;
-    sum[i % LANES] += (double)x[i] * (double)x[i];
-    most[i % LANES] = b > most[i % LANES] ? b : most[i % LANES];
+    total[i % SUMS] += (double)x[i] * (double)x[i];
+    largest = b > largest ? b : largest;
   }
-  memcpy(lane, sum, sizeof sum);
-  memcpy(top, most, sizeof most);
-}
-
-rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n)
-{
-  double lane[LANES];
-  uint32_t top[LANES], largest = 0;
-  magnitudes(x, n, lane, top);
   for (int k = 0; k < LANES; k++)
-    largest = top[k] > largest ? top[k] : largest;
-  return (rh_magnitudes){sum_lanes(lane), bits_float(largest)};
+    largest = most[k] > largest ? most[k] : largest;
+  return (rh_magnitudes){fold(total), bits_float(largest)};
+}
+_Static_assert(LANES == 4 * SUMS, "lanes are halved twice");
+
+RH_CLONES static double squares(const float *x, int64_t n)
+{
+  return measure(x, n, false).squares;
 }
 
-RH_CLONES static void squares(const float *x, int64_t n, double *lane)
+RH_CLONES static void magnitudes(const float *x, int64_t n, rh_magnitudes *m)
 {
-  double sum[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++)
-      sum[k] += (double)x[i + k] * (double)x[i + k];
-  for (; i < n; i++)
-    sum[i % LANES] += (double)x[i] * (double)x[i];
-  memcpy(lane, sum, sizeof sum);
+  *m = measure(x, n, true);
+}
+
+/* The sum, unless it is out of the range of squares in f32. A square below f32's normal range is off by 2^-150 at most,
+ * so that sums of 2^-80 and more do not notice. */
+static double squares_checked(const float *x, int64_t n, double sum)
+{
+  if (sum >= 0x1p-80 && isfinite(sum)) return sum;
+  double total[SUMS] = {0};
+  for (int64_t i = 0; i < n; i++)
+    total[i % SUMS] += (double)x[i] * (double)x[i];
+  return fold(total);
 }
 
 double rh_segment_squares(const float *x, int64_t n)
 {
-  double lane[LANES];
-  squares(x, n, lane);
-  return sum_lanes(lane);
+  return squares_checked(x, n, squares(x, n));
 }
 
-RH_CLONES static void absolute(const float *x, int64_t n, double *lane)
+rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n)
+{
+  rh_magnitudes m;
+  magnitudes(x, n, &m);
+  m.squares = squares_checked(x, n, m.squares);
+  return m;
+}
+
+RH_CLONES static double absolute(const float *x, int64_t n)
 {
   double sum[LANES] = {0};
   int64_t i = 0;
@@ -115,20 +171,33 @@ RH_CLONES static void absolute(const float *x, int64_t n, double *lane)
       sum[k] += (double)fabsf(x[i + k]);
   for (; i < n; i++)
     sum[i % LANES] += (double)fabsf(x[i]);
-  memcpy(lane, sum, sizeof sum);
+  for (int k = 0; k < LANES / 2; k++)
+    sum[k] += sum[k + LANES / 2];
+  for (int k = 0; k < SUMS; k++)
+    sum[k] += sum[k + SUMS];
+  return fold(sum);
 }
 
 double rh_segment_absolute(const float *x, int64_t n)
 {
-  double lane[LANES];
-  absolute(x, n, lane);
-  return sum_lanes(lane);
+  return absolute(x, n);
+}
+
+const float *rh_segment_groups(const float *x, int64_t n, float power, float room[RH_BLOCK], int64_t *whole)
+{
+  RH_ASSERT(n > 0 && n <= RH_BLOCK);
+  *whole = (n + RH_GROUP - 1) / RH_GROUP * RH_GROUP;
+  if (*whole == n && power == 1) return x;
+  for (int64_t i = 0; i < *whole; i++)
+    room[i] = power * x[i < n ? i : 0];
+  return room;
 }
 
 float rh_segment_power(double size)
 {
   int exponent;
   frexp(size, &exponent);
+  if (abs(exponent) <= 96) return 1;
   if (exponent > 126) exponent = 126;
   if (exponent < -126) exponent = -126;
   return ldexpf(1, -exponent);
