@@ -44,12 +44,9 @@ uint32_t rh_rng_u32(rh_rng *rng)
   return rng->block[rng->used++];
 }
 
-/* Stored to where callers see u32 or halves of them. */
-typedef uint32_t word __attribute__((may_alias, aligned(2)));
-
 /* `count` blocks from `first` on. Each 32-bit word has a 64-bit lane to itself, whose upper half is left to rot: so the
  * compiler makes the wide products of many blocks at once without shuffling halves between the rounds. */
-RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, word *restrict x)
+RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, uint32_t *restrict x)
 {
   for (int64_t b = 0; b < count; b++) {
     uint64_t c0 = (uint32_t)(first[0] + (uint32_t)b), c1 = first[1], c2 = first[2], c3 = first[3];
@@ -75,7 +72,7 @@ RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4]
 /* The same for AVX2, four blocks at a time, by hand: the compiler makes three products of each 64-bit one where
  * AVX-512's is missing, though one is enough, since the upper halves do not count. Returns how many blocks it made. */
 __attribute__((target("avx2"))) static int64_t make_blocks_avx2(const uint32_t key[2], const uint32_t first[4],
-                                                                int64_t count, word *x)
+                                                                int64_t count, uint32_t *x)
 {
   const __m256i m0 = _mm256_set1_epi64x(PHILOX_M4x32_0), m1 = _mm256_set1_epi64x(PHILOX_M4x32_1);
   int64_t b = 0;
@@ -106,13 +103,13 @@ __attribute__((target("avx2"))) static int64_t make_blocks_avx2(const uint32_t k
 }
 
 /* As many of the blocks as there is a better way for than make_blocks. */
-static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, word *x)
+static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, uint32_t *x)
 {
   if (!__builtin_cpu_supports("avx2") || __builtin_cpu_supports("avx512dq")) return 0;
   return make_blocks_avx2(key, first, count, x);
 }
 #else
-static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, word *x)
+static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4], int64_t count, uint32_t *x)
 {
   (void)key;
   (void)first;
@@ -122,7 +119,7 @@ static int64_t make_first_blocks(const uint32_t key[2], const uint32_t first[4],
 }
 #endif
 
-static void fill(rh_rng *rng, word *x, int64_t n)
+void rh_rng_fill_u32(rh_rng *rng, uint32_t *x, int64_t n)
 {
   int64_t i = 0;
   while (i < n && rng->used < 4)
@@ -133,18 +130,6 @@ static void fill(rh_rng *rng, word *x, int64_t n)
   rng->counter[0] += (uint32_t)(blocks - made);
   for (i += 4 * blocks; i < n; i++)
     x[i] = rh_rng_u32(rng);
-}
-
-void rh_rng_fill_u32(rh_rng *rng, uint32_t *x, int64_t n)
-{
-  fill(rng, x, n);
-}
-
-void rh_rng_fill_u16(rh_rng *rng, uint16_t *x, int64_t n)
-{
-  _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half of a number comes first");
-  fill(rng, (word *)x, n / 2);
-  if (n % 2) x[n - 1] = (uint16_t)rh_rng_u32(rng);
 }
 
 float rh_rng_f32(rh_rng *rng)

@@ -40,10 +40,7 @@ uint32_t rh_rng_below(rh_rng *rng, uint32_t n);          /* 0..n-1 without bias 
 double rh_rng_normal(rh_rng *rng);                       /* mean 0, variance 1 (Box-Muller, one of the pair) */
 void rh_rng_shuffle(rh_rng *rng, int32_t *x, int64_t n); /* Fisher-Yates, from the end */
 
-/* Fills x[n] with the stream's next u32, many blocks at a time: the fast path of encoders. */
+/* Fills x[n] with the stream's next u32, many blocks at a time. */
 void rh_rng_fill_u32(rh_rng *rng, uint32_t *x, int64_t n);
-
-/* Fills x[n] with 16-bit numbers, two of each u32, the low half first; of an odd last one the high half is lost. */
-void rh_rng_fill_u16(rh_rng *rng, uint16_t *x, int64_t n);
 
 #endif
