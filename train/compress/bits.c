@@ -9,8 +9,14 @@
  * No tables, no branches; with b known the compiler makes vectors of it. Bytes are read as little-endian words. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first code is in the low byte");
 
+/* The result is in the low 8b bits; above them anything. */
 RH_INLINE uint64_t squeeze(uint64_t w, int b)
 {
+  if (b <= 4) { /* what is moved lands beside what stays, not on it: one mask serves both */
+    w = (w | w >> (8 - b)) & ((1ULL << 2 * b) - 1) * 0x0001000100010001;
+    w = (w | w >> (16 - 2 * b)) & ((1ULL << 4 * b) - 1) * 0x0000000100000001;
+    return w | w >> (32 - 4 * b);
+  }
   w = (w & 0x00FF00FF00FF00FF) | (w & 0xFF00FF00FF00FF00) >> (8 - b);
   w = (w & 0x0000FFFF0000FFFF) | (w & 0xFFFF0000FFFF0000) >> (16 - 2 * b);
   return (w & 0x00000000FFFFFFFF) | w >> 32 << 4 * b;

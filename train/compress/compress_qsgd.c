@@ -78,13 +78,13 @@ static rh_claims claims(const void *opaque, const rh_layout *layout)
 
 /* Codes of whole groups: the level, and the sign as the top of `bits` bits. In units of 2^-8 of a level, so that the draw
  * is added, and the floor taken, in integers; with their sign, since the floor of a negative share is a level further
- * down just as often. s + 1 levels up keep them positive. */
-RH_CLONES static void quantise(const float *restrict v, int64_t n, float scale, int bits, rh_dither *dither,
+ * down just as often. `up`, s + 1 levels and the draws' shared part, keeps them positive. */
+RH_CLONES static void quantise(const float *restrict v, int64_t n, float scale, int bits, float up, rh_dither *dither,
                                uint8_t *restrict codes)
 {
   rh_dither d = *dither;
   const uint8_t zero = (uint8_t)(1 << (bits - 1)); /* and the sign's bit */
-  const float top = (float)(256 * (zero - 1)), up = rh_dither_above(dither, bits + 7);
+  const float top = (float)(256 * (zero - 1));
   for (int64_t i = 0; i < n; i += RH_GROUP) {
     uint8_t draws[RH_GROUP], raised[RH_GROUP];
     rh_dither_next(&d, draws);
@@ -94,8 +94,9 @@ RH_CLONES static void quantise(const float *restrict v, int64_t n, float scale, 
       raised[j] = (uint8_t)(((int32_t)(level + up) + draws[j]) >> 8);
     }
     for (int j = 0; j < RH_GROUP; j++) {
-      const uint8_t r = raised[j] > 1 ? raised[j] : 1; /* and of -1 */
-      codes[i + j] = (uint8_t)(r < zero ? (zero - r) | zero : r - zero);
+      const int8_t level = (int8_t)((raised[j] > 1 ? raised[j] : 1) - zero); /* and of -1 */
+      const int8_t size = (int8_t)(level < 0 ? -level : level);
+      codes[i + j] = (uint8_t)(size | (level & zero)); /* below zero, complements have the sign's bit */
     }
   }
   *dither = d;
@@ -113,7 +114,7 @@ static norm norm_of(const qsgd_options *o, const float *v, int64_t n)
   return (norm){length, isfinite(scale) ? scale : 0}; /* norms whose inverse overflows round to zero */
 }
 
-static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, norm norm, rh_dither *dither,
+static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, norm norm, float up, rh_dither *dither,
                               uint8_t *wire)
 {
   float room[RH_BLOCK];
@@ -129,7 +130,7 @@ static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, 
     int64_t whole;
     const float *from = rh_segment_groups(v + i, m, 1, room, &whole);
     uint8_t *to = rh_bits_place(codes, m == whole, o->bits, wire);
-    quantise(from, whole, norm.scale, (int)o->bits, dither, to);
+    quantise(from, whole, norm.scale, (int)o->bits, up, dither, to);
     wire = rh_bits_put(to, m, o->bits, wire);
   }
   return wire;
@@ -140,6 +141,7 @@ static uint8_t *encode_segment(const qsgd_options *o, const float *v, int64_t le
 {
   enum { AHEAD = 8 };
   norm norms[AHEAD];
+  const float up = rh_dither_above(dither, (int)o->bits + 7);
   for (int64_t i = 0; i < length;) {
     int64_t ahead = i;
     for (int k = 0; k < AHEAD && ahead < length; k++) {
@@ -149,7 +151,7 @@ static uint8_t *encode_segment(const qsgd_options *o, const float *v, int64_t le
     }
     for (int k = 0; i < ahead; k++) {
       const int64_t n = bucket_length(o, length, i);
-      wire = encode_bucket(o, v + i, n, norms[k], dither, wire);
+      wire = encode_bucket(o, v + i, n, norms[k], up, dither, wire);
       i += n;
     }
   }

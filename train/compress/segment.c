@@ -44,29 +44,40 @@ RH_CLONES static void ordered_range(const float *x, int64_t n, int32_t *lo, int3
   *hi = high;
 }
 
+/* The values after the last whole row of lanes, n % LANES of them, as a row that is filled up with `fill`. */
+RH_INLINE void last_row(const float *x, int64_t n, float fill, float row[LANES])
+{
+  for (int k = 0; k < LANES; k++)
+    row[k] = fill;
+  memcpy(row, x + n / LANES * LANES, (size_t)(n % LANES) * sizeof *row);
+}
+
+RH_INLINE void widen(const float row[LANES], float low[LANES], float high[LANES], float sum[LANES])
+{
+  for (int k = 0; k < LANES; k++) {
+    low[k] = row[k] < low[k] ? row[k] : low[k];
+    high[k] = row[k] > high[k] ? row[k] : high[k];
+    sum[k] += row[k];
+  }
+}
+
 /* Side by side, so that the loop vectorises. A sum shows what minima pass over: NaN stays in it. */
 RH_CLONES static float float_range(const float *x, int64_t n, float *lo, float *hi)
 {
-  float low[LANES], high[LANES], sum[LANES] = {0};
+  float low[LANES], high[LANES], sum[LANES] = {0}, last[LANES];
   for (int k = 0; k < LANES; k++)
     low[k] = high[k] = x[0];
   for (int64_t i = 0; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++) {
-      const float value = x[i + k];
-      low[k] = value < low[k] ? value : low[k];
-      high[k] = value > high[k] ? value : high[k];
-      sum[k] += value;
+    widen(x + i, low, high, sum);
+  last_row(x, n, x[0], last);
+  widen(last, low, high, sum);
+#pragma GCC unroll 6
+  for (int half = LANES / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; k++) {
+      low[k] = low[k + half] < low[k] ? low[k + half] : low[k];
+      high[k] = high[k + half] > high[k] ? high[k + half] : high[k];
+      sum[k] += sum[k + half];
     }
-  for (int64_t i = n / LANES * LANES, k = 0; i < n; i++, k++) {
-    low[k] = x[i] < low[k] ? x[i] : low[k];
-    high[k] = x[i] > high[k] ? x[i] : high[k];
-    sum[k] += x[i];
-  }
-  for (int k = 1; k < LANES; k++) {
-    low[0] = low[k] < low[0] ? low[k] : low[0];
-    high[0] = high[k] > high[0] ? high[k] : high[0];
-    sum[0] += sum[k];
-  }
   *lo = low[0];
   *hi = high[0];
   return sum[0];
@@ -97,36 +108,46 @@ RH_INLINE double fold(double sum[SUMS])
   return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
+RH_INLINE void add_squares(const float row[LANES], float sum[LANES], uint32_t most[LANES], bool want_largest)
+{
+  for (int k = 0; k < LANES; k++) {
+    sum[k] += row[k] * row[k];
+    if (!want_largest) continue;
+    const uint32_t b = float_bits(row[k]) & INT32_MAX;
+    most[k] = b > most[k] ? b : most[k];
+  }
+}
+
+RH_INLINE void add_sums(float sum[LANES], double total[SUMS])
+{
+  for (int k = 0; k < LANES / 2; k++)
+    sum[k] += sum[k + LANES / 2];
+  for (int k = 0; k < SUMS; k++)
+    total[k] += (double)(sum[k] + sum[k + SUMS]);
+}
+_Static_assert(LANES == 4 * SUMS, "lanes are halved twice");
+
 /* Squares are added in f32 over a few rows of lanes, and those sums in f64: half the work of f64 alone. */
 RH_INLINE rh_magnitudes measure(const float *x, int64_t n, bool want_largest)
 {
   double total[SUMS] = {0};
+  float sum[LANES] = {0}, last[LANES];
   uint32_t most[LANES] = {0}, largest = 0;
-  int64_t i = 0;
-  while (i + LANES <= n) {
-    float sum[LANES] = {0};
-    for (int row = 0; row < ROWS && i + LANES <= n; row++, i += LANES)
-      for (int k = 0; k < LANES; k++) {
-        sum[k] += x[i + k] * x[i + k];
-        if (!want_largest) continue;
-        const uint32_t b = float_bits(x[i + k]) & INT32_MAX;
-        most[k] = b > most[k] ? b : most[k];
-      }
-    for (int k = 0; k < LANES / 2; k++)
-      sum[k] += sum[k + LANES / 2];
-    for (int k = 0; k < SUMS; k++)
-      total[k] += (double)(sum[k] + sum[k + SUMS]);
+  if (n % LANES > 0) {
+    last_row(x, n, 0, last);
+    add_squares(last, sum, most, want_largest);
+    add_sums(sum, total);
   }
-  for (; i < n; i++) {
-    const uint32_t b = float_bits(x[i]) & INT32_MAX;
-    total[i % SUMS] += (double)x[i] * (double)x[i];
-    largest = b > largest ? b : largest;
+  for (int64_t i = 0; i + LANES <= n;) {
+    memset(sum, 0, sizeof sum);
+    for (int row = 0; row < ROWS && i + LANES <= n; row++, i += LANES)
+      add_squares(x + i, sum, most, want_largest);
+    add_sums(sum, total);
   }
   for (int k = 0; k < LANES; k++)
     largest = most[k] > largest ? most[k] : largest;
   return (rh_magnitudes){fold(total), bits_float(largest)};
 }
-_Static_assert(LANES == 4 * SUMS, "lanes are halved twice");
 
 RH_CLONES static double squares(const float *x, int64_t n)
 {
@@ -165,12 +186,13 @@ rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n)
 RH_CLONES static double absolute(const float *x, int64_t n)
 {
   double sum[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
+  for (int64_t i = 0; i + LANES <= n; i += LANES)
     for (int k = 0; k < LANES; k++)
       sum[k] += (double)fabsf(x[i + k]);
-  for (; i < n; i++)
-    sum[i % LANES] += (double)fabsf(x[i]);
+  float last[LANES];
+  last_row(x, n, 0, last);
+  for (int k = 0; k < LANES; k++)
+    sum[k] += (double)fabsf(last[k]);
   for (int k = 0; k < LANES / 2; k++)
     sum[k] += sum[k + LANES / 2];
   for (int k = 0; k < SUMS; k++)
@@ -188,8 +210,10 @@ const float *rh_segment_groups(const float *x, int64_t n, float power, float roo
   RH_ASSERT(n > 0 && n <= RH_BLOCK);
   *whole = (n + RH_GROUP - 1) / RH_GROUP * RH_GROUP;
   if (*whole == n && power == 1) return x;
-  for (int64_t i = 0; i < *whole; i++)
-    room[i] = power * x[i < n ? i : 0];
+  for (int64_t i = 0; i < n; i++)
+    room[i] = power * x[i];
+  for (int64_t i = n; i < *whole; i++)
+    room[i] = room[0];
   return room;
 }
 
