@@ -1,10 +1,17 @@
--- The tables of compressors.yaml and compressors-feedback.yaml: sqlite3 -box compressors.db < experiments/compressors.sql
+-- The tables of compressors.yaml and compressors-*.yaml: sqlite3 -box compressors.db < experiments/compressors.sql
+
+-- What a study adds to the names of its compressors.
+CREATE TEMP TABLE suffix(study TEXT PRIMARY KEY, text TEXT);
+INSERT INTO suffix VALUES ('compressors', ''), ('compressors-feedback', ' + feedback'),
+  ('compressors-step-ahead', ' + step-ahead'), ('compressors-own-rate', ', own rate'),
+  ('compressors-own-rate-feedback', ' + feedback, own rate');
 
 -- Time, bytes and accuracy: medians over the seeds that reached the target, and how many did.
 CREATE TEMP VIEW run AS
-SELECT platform, compressor || CASE study WHEN 'compressors' THEN '' ELSE ' + feedback' END AS compressor, workers, seed, accuracy, rounds_to_target, time_to_target_s, simulated_s / rounds AS round_s,
-  1.0 * wire_bytes / rounds / workers AS round_bytes, 1.0 * bytes_to_target / workers AS target_bytes
-FROM run_summary WHERE study IN ('compressors', 'compressors-feedback') AND status = 'done';
+SELECT platform, compressor || text AS compressor, workers, seed, accuracy, rounds_to_target, time_to_target_s,
+  simulated_s / rounds AS round_s, 1.0 * wire_bytes / rounds / workers AS round_bytes,
+  1.0 * bytes_to_target / workers AS target_bytes
+FROM run_summary JOIN suffix USING (study) WHERE status = 'done';
 
 CREATE TEMP VIEW ranked AS
 SELECT *, count(rounds_to_target) OVER (PARTITION BY platform, compressor) AS reached,

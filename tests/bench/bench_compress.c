@@ -3,7 +3,7 @@
  * Three cases: a model of 20,522 values in two tensors, in the second-level cache; a tensor of 1,048,576 values, again
  * and again, whatever cache holds it; and the same, out of cache: 16 such tensors with their messages in turn, 64 MiB
  * each. Seconds are the thread's own, so that others on the machine disturb less; each figure is the best of several
- * rounds.
+ * rounds. An argument names the only compressor to measure.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,14 +106,14 @@ static const struct {
     {"threshold", "compress.threshold", "2.5758", "threshold 2.5758"}, /* 1 % of a normal distribution */
 };
 
-/* Every compressor with its defaults, and with the variants of the options that it has. */
-static rh_status measure_all(fixture *f)
+/* Every compressor, or the one of that name, with its defaults, and with the variants of the options that it has. */
+static rh_status measure_all(fixture *f, const char *name)
 {
   rh_status status = RH_OK;
   rh_settings settings = {0};
   for (size_t i = 0; rh_compressors[i]; i++) {
     const rh_compressor *c = rh_compressors[i];
-    if (!c->encode || !c->decode) continue;
+    if (!c->encode || !c->decode || (name && strcmp(name, c->name) != 0)) continue;
     RH_TRY(measure(c, &settings, "", f));
     for (size_t k = 0; k < c->option_count; k++)
       for (size_t v = 0; v < RH_COUNT(variants); v++) {
@@ -129,7 +129,7 @@ done:
 }
 
 static rh_status run(const char *title, int32_t count, const int64_t *lengths, const int64_t *rows, int tensors,
-                     int calls)
+                     int calls, const char *name)
 {
   fixture f = {.layout = {.count = count, .length = lengths, .rows = rows}, .tensors = tensors, .calls = calls};
   for (int32_t s = 0; s < count; s++)
@@ -151,20 +151,21 @@ static rh_status run(const char *title, int32_t count, const int64_t *lengths, c
   printf("%s; load average %.2f (numbers of a busy machine are not to be trusted)\n", title, load[0]);
   printf("%-29s %9s %9s %9s %17s %10s\n%-29s %29s %8s %8s %10s\n", "", "copy", "encode", "decode", "times the copy",
          "bytes", "", "ns a value", "encode", "decode", "a value");
-  rh_status status = measure_all(&f);
+  rh_status status = measure_all(&f, name);
   free(f.x);
   free(f.wire);
   free(f.y);
   return status;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
   rh_status status = RH_OK;
+  const char *name = argc > 1 ? argv[1] : NULL;
   const int64_t one[] = {LARGE}, one_rows[] = {1024}, two[] = {SMALL - 10, 10}, two_rows[] = {1, 10};
-  RH_TRY(run("20,522 values in two tensors", 2, two, two_rows, 1, 200));
-  RH_TRY(run("1,048,576 values, always the same", 1, one, one_rows, 1, 8));
-  RH_TRY(run("1,048,576 values, out of cache", 1, one, one_rows, TENSORS, TENSORS));
+  RH_TRY(run("20,522 values in two tensors", 2, two, two_rows, 1, 200, name));
+  RH_TRY(run("1,048,576 values, always the same", 1, one, one_rows, 1, 8, name));
+  RH_TRY(run("1,048,576 values, out of cache", 1, one, one_rows, TENSORS, TENSORS, name));
 done:
   if (status != RH_OK) fprintf(stderr, "%s\n", rh_error_message());
   return status == RH_OK ? 0 : 1;

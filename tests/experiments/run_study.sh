@@ -103,6 +103,13 @@ check "id: the third is left out" grep -q '^1 of 3 runs equal an earlier one' id
 "$program" run quickstart.yaml --dry-run >quick.txt 2>quick.err
 check "quickstart: found" [ "$(wc -l <quick.txt)" -eq 9 ] # with the heading
 
+# The studies of compressors pass their checks; no run is another's twin, no key is in vain
+for shipped in compressors compressors-feedback compressors-step-ahead compressors-own-rate compressors-own-rate-feedback; do
+  "$program" run $shipped.yaml --dry-run >/dev/null 2>shipped.err
+  check "$shipped: status" [ $? -eq 0 ]
+  check "$shipped: no warning" [ ! -s shipped.err ]
+done
+
 # Labels tell the runs apart
 sed '$a vary: {train.lr: [0.1, 0.2], compress.name: [none, qsgd], compress.bits: [4, 8], run.seed: [1, 2]}' id.yaml |
   sed 's/^compress:.*//' >labels.yaml

@@ -25,7 +25,7 @@ static const entry contractions[] = {
     {"ef-sign", NULL, NULL, true},
     {"int", "compress.bits", "4", true},
     {"int8", NULL, NULL, true},
-    {"fp16", NULL, NULL, true}, /* messages decoded one by one: half-precision sums add an error of their own */
+    {"fp16", NULL, NULL, true}, /* what rounding their sums adds, which is not fed back, is too little to see here */
     {"bf16", NULL, NULL, true},
     {"qsgd", "compress.bits", "6", true},
     {"lowrank", "compress.warm", "off", true},

@@ -115,7 +115,7 @@ static void wide_gaps_come_back(void **state)
   }
 }
 
-/* Random lists of every density, uniform and in clusters. */
+/* Random lists of every density, uniform and in clusters, and some with few gaps between long runs. */
 static void random_lists_come_back(void **state)
 {
   (void)state;
@@ -123,7 +123,7 @@ static void random_lists_come_back(void **state)
   uint32_t *index = malloc(200000 * sizeof *index);
   for (int round = 0; round < 60; round++) {
     const int64_t d = 1 + rh_rng_below(&rng, round % 3 ? 3000 : 200000);
-    const double share = rh_rng_f64(&rng) * (round % 2 ? 1 : 0.02);
+    const double part = rh_rng_f64(&rng) * (round % 2 ? 1 : 0.02), share = round % 7 == 6 ? 1 - part / 20 : part;
     const uint32_t cluster = round % 5 == 4 ? 64 : 1;
     int64_t k = 0;
     bool in = false;

@@ -218,9 +218,36 @@ static void dgc_masks_in_every_tensor(void **state)
   rig_free(&r);
 }
 
+/* 100 values and 7: a fifth at random is 20 and 1, drawn at 5 operations each on both sides, and a product for each when
+ * decoded; a scan takes mask and compare, a mean square 2 more, zeros 1. */
+static void flop_are_those_of_the_options(void **state)
+{
+  (void)state;
+  static const int64_t lengths[] = {100, 7};
+  const rh_layout layout = {2, lengths, lengths, 107};
+  static const struct {
+    const rh_compressor *compressor;
+    const char *options;
+    double encode, decode;
+  } cases[] = {
+      {&rh_compressor_randomk, "ratio=0.2", 2 * 107 + 5 * 21, 107 + 6 * 21},
+      {&rh_compressor_randomk, "ratio=0.2 scope=global", 2 * 107 + 5 * 21, 107 + 6 * 21}, /* floor(21.4) */
+      {&rh_compressor_threshold, "relative=off", 2 * 107, 107},
+      {&rh_compressor_threshold, "relative=on", 4 * 107, 107},
+      {&rh_compressor_topk, "ratio=0.2", 4 * 107, 107}, /* a constant per value */
+  };
+  for (size_t i = 0; i < RH_COUNT(cases); i++) {
+    rig r = rig_new(cases[i].compressor, cases[i].options, layout);
+    const rh_flop flop = rh_compressor_flop(r.c, r.options, &r.layout);
+    assert_true(flop.encode[0] == cases[i].encode && flop.encode[1] == 0 && flop.decode == cases[i].decode);
+    rig_free(&r);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(flop_are_those_of_the_options),
       cmocka_unit_test(randomk_draws_the_same_places_on_all_workers),
       cmocka_unit_test(randomk_contributions_add_up),
       cmocka_unit_test(randomk_is_unbiased_scaled_and_contracts_unscaled),

@@ -23,7 +23,8 @@ typedef enum rh_purpose {
   RH_PURPOSE_SHARED,    /* what all workers draw alike in a round: indices, warm starts */
   RH_PURPOSE_ROUND,     /* stochastic rounding within a training step */
   RH_PURPOSE_BOOTSTRAP, /* resampling in comparisons */
-  RH_PURPOSE_MASK       /* random masks of weights */
+  RH_PURPOSE_MASK,      /* random masks of weights */
+  RH_PURPOSE_PLATFORM   /* devices and links of a generated platform */
 } rh_purpose;
 
 typedef struct rh_rng {

@@ -9,8 +9,14 @@
  * No tables, no branches; with b known the compiler makes vectors of it. Bytes are read as little-endian words. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first code is in the low byte");
 
+/* The result is in the low 8b bits; above them anything. */
 RH_INLINE uint64_t squeeze(uint64_t w, int b)
 {
+  if (b <= 4) { /* what is moved lands beside what stays, not on it: one mask serves both */
+    w = (w | w >> (8 - b)) & ((1ULL << 2 * b) - 1) * 0x0001000100010001;
+    w = (w | w >> (16 - 2 * b)) & ((1ULL << 4 * b) - 1) * 0x0000000100000001;
+    return w | w >> (32 - 4 * b);
+  }
   w = (w & 0x00FF00FF00FF00FF) | (w & 0xFF00FF00FF00FF00) >> (8 - b);
   w = (w & 0x0000FFFF0000FFFF) | (w & 0xFFFF0000FFFF0000) >> (16 - 2 * b);
   return (w & 0x00000000FFFFFFFF) | w >> 32 << 4 * b;
@@ -52,43 +58,66 @@ RH_INLINE void unpack_words(const uint8_t *restrict wire, int64_t groups, int b,
     to[g] = spread(b == 1 ? wire[g] : b == 2 ? ((const word2 *)wire)[g] : ((const word4 *)wire)[g], b);
 }
 
-/* Other widths: words of 8 bytes are written over each other, in order, and read so, as long as they end within the
- * stream; the last few byte by byte. They pass through an array, so that the moving of bits is still done in vectors.
- */
+/* Other widths pass through an array of words, so that the moving of bits is done in vectors: of each word the low b bytes
+ * count. Two words at a time, those bytes are brought together, or apart, in one shuffle; what is stored beyond them is
+ * written over next. The last words, beyond which there may be nothing, are copied one by one. */
 enum { RUN = 64 };
+
+typedef uint8_t pair __attribute__((vector_size(16)));
+
+/* The last of n words that, with the next, may be moved as 16 bytes: `left` words of b bytes are in the stream. */
+RH_INLINE int64_t last_pair(int64_t n, int64_t left, int b)
+{
+  const int64_t last = left - (16 + b - 1) / b;
+  return last < n - 2 ? last : n - 2;
+}
 
 RH_INLINE void pack_bytes(const uint8_t *restrict codes, int64_t groups, int b, uint8_t *restrict wire)
 {
-  const int64_t whole = groups - 7 / b;
   const word8 *from = (const word8 *)codes;
   uint64_t run[RUN];
+  pair together;
+  for (int i = 0; i < 16; i++)
+    together[i] = (uint8_t)(i < b ? i : i < 2 * b ? 8 + i - b : 0);
   for (int64_t first = 0; first < groups; first += RUN) {
-    const int64_t n = groups - first < RUN ? groups - first : RUN;
+    const int64_t left = groups - first, n = left < RUN ? left : RUN, last = last_pair(n, left, b);
     for (int64_t k = 0; k < n; k++)
       run[k] = squeeze(from[first + k], b);
-    for (int64_t k = 0; k < n; k++)
-      if (first + k < whole)
-        *(word8 *)(wire + b * (first + k)) = run[k];
-      else
-        memcpy(wire + b * (first + k), &run[k], (size_t)b);
+    int64_t k = 0;
+#pragma GCC unroll 8
+    for (; k <= last; k += 2) {
+      pair two;
+      memcpy(&two, &run[k], 16);
+      two = __builtin_shuffle(two, together);
+      memcpy(wire + b * (first + k), &two, 16);
+    }
+    for (; k < n; k++)
+      memcpy(wire + b * (first + k), &run[k], (size_t)b);
   }
 }
 
 RH_INLINE void unpack_bytes(const uint8_t *restrict wire, int64_t groups, int b, uint8_t *restrict codes)
 {
-  const int64_t whole = groups - 7 / b;
   word8 *to = (word8 *)codes;
   uint64_t run[RUN];
+  pair apart;
+  for (int i = 0; i < 16; i++)
+    apart[i] = (uint8_t)(i < 8 ? i : b + i - 8); /* bytes b to 7 of a word hold others' bits, which `spread` leaves */
   for (int64_t first = 0; first < groups; first += RUN) {
-    const int64_t n = groups - first < RUN ? groups - first : RUN;
-    for (int64_t k = 0; k < n; k++)
-      if (first + k < whole) {
-        run[k] = *(const word8 *)(wire + b * (first + k));
-      } else {
-        run[k] = 0;
-        memcpy(&run[k], wire + b * (first + k), (size_t)b);
-      }
-    for (int64_t k = 0; k < n; k++)
+    const int64_t left = groups - first, n = left < RUN ? left : RUN, last = last_pair(n, left, b);
+    int64_t k = 0;
+#pragma GCC unroll 8
+    for (; k <= last; k += 2) {
+      pair two;
+      memcpy(&two, wire + b * (first + k), 16);
+      two = __builtin_shuffle(two, apart);
+      memcpy(&run[k], &two, 16);
+    }
+    for (; k < n; k++) {
+      run[k] = 0;
+      memcpy(&run[k], wire + b * (first + k), (size_t)b);
+    }
+    for (k = 0; k < n; k++)
       to[first + k] = spread(run[k], b);
   }
 }

@@ -12,6 +12,9 @@
  * Source      IEEE 754-2019 binary16; bf16: the format of TPUs and of AVX512-BF16, here with subnormal numbers kept
  */
 #include <string.h>
+#if defined(__x86_64__) && !defined(RH_SANITIZED)
+#include <immintrin.h>
+#endif
 
 #include "clones.h"
 #include "compressor.h"
@@ -43,7 +46,7 @@ RH_INLINE uint16_t to_fp16(float x)
   const uint32_t normal = (a - (112U << 23) + 0xFFF + (a >> 13 & 1)) >> 13;
   /* adding 1/2 leaves units of 2^-24, those of subnormal halves, and rounds to even by itself */
   const uint32_t subnormal = float_bits(bits_float(a) + 0.5F) - float_bits(0.5F);
-  const uint32_t special = a > 0x7F800000 ? 0x7E00 : 0x7C00;
+  const uint32_t special = a > 0x7F800000 ? 0x7E00 | (a >> 13 & 0x3FF) : 0x7C00; /* NaN keeps what fits, quiet */
   uint32_t h = a < 113U << 23 ? subnormal : normal;
   h = a >= 143U << 23 ? special : h; /* 65536 and above */
   return (uint16_t)(h | sign);
@@ -71,17 +74,74 @@ RH_INLINE float from_bf16(uint16_t h)
   return bits_float((uint32_t)h << 16);
 }
 
+#if defined(__x86_64__) && !defined(RH_SANITIZED)
+/* The same by the machine's own conversions, whose roundings are IEEE 754's, eight at a time. Returns how many it did.
+ */
+__attribute__((target("avx2,f16c"))) static int64_t convert_to_fp16(const float *x, int64_t n, half *wire)
+{
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i codes = _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128((__m128i *)(wire + i), codes);
+  }
+  return i;
+}
+
+__attribute__((target("avx2,f16c"))) static int64_t convert_from_fp16(const half *wire, int64_t n, float factor,
+                                                                      float *x)
+{
+  const __m256 times = _mm256_set1_ps(factor);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i codes = _mm_loadu_si128((const __m128i *)(wire + i));
+    _mm256_storeu_ps(x + i, _mm256_mul_ps(times, _mm256_cvtph_ps(codes)));
+  }
+  return i;
+}
+
+static bool converts(void)
+{
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+}
+
+/* As many of the values as there is a better way for than the loops below. */
+static int64_t encode_first_fp16(const float *x, int64_t n, half *wire)
+{
+  return converts() ? convert_to_fp16(x, n, wire) : 0;
+}
+
+static int64_t decode_first_fp16(const half *wire, int64_t n, float factor, float *x)
+{
+  return converts() ? convert_from_fp16(wire, n, factor, x) : 0;
+}
+#else
+#define encode_first_fp16(x, n, wire)         ((int64_t)0)
+#define decode_first_fp16(wire, n, factor, x) ((int64_t)0)
+#endif
+#define encode_first_bf16(x, n, wire)         ((int64_t)0)
+#define decode_first_bf16(wire, n, factor, x) ((int64_t)0)
+
 /* The loops of one format. */
 #define RH_LOOPS(format)                                                                                               \
-  RH_CLONES static void encode_##format(const float *restrict x, int64_t n, half *restrict wire)                       \
+  RH_CLONES static void encode_rest_##format(const float *restrict x, int64_t n, half *restrict wire)                  \
   {                                                                                                                    \
     for (int64_t i = 0; i < n; i++)                                                                                    \
       wire[i] = to_##format(x[i]);                                                                                     \
   }                                                                                                                    \
-  RH_CLONES static void decode_##format(const half *restrict wire, int64_t n, float factor, float *restrict x)         \
+  RH_CLONES static void decode_rest_##format(const half *restrict wire, int64_t n, float factor, float *restrict x)    \
   {                                                                                                                    \
     for (int64_t i = 0; i < n; i++)                                                                                    \
       x[i] = factor * from_##format(wire[i]);                                                                          \
+  }                                                                                                                    \
+  static void encode_##format(const float *x, int64_t n, half *wire)                                                   \
+  {                                                                                                                    \
+    const int64_t first = encode_first_##format(x, n, wire);                                                           \
+    encode_rest_##format(x + first, n - first, wire + first);                                                          \
+  }                                                                                                                    \
+  static void decode_##format(const half *wire, int64_t n, float factor, float *x)                                     \
+  {                                                                                                                    \
+    const int64_t first = decode_first_##format(wire, n, factor, x);                                                   \
+    decode_rest_##format(wire + first, n - first, factor, x + first);                                                  \
   }                                                                                                                    \
   RH_CLONES static void add_##format(const half *restrict wire, int64_t n, half *restrict sum)                         \
   {                                                                                                                    \

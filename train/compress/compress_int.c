@@ -7,8 +7,8 @@
  *             (hi - lo)^2 <= 2 (hi^2 + lo^2) <= 2 |v|^2 this is at most (d - 2) / (2 L^2) |v|^2.
  *             nearest: |Q(v_i) - v_i| <= step / 2, so the same bound holds for every draw.
  *             Where the bound is below 1 (d < 2 L^2 + 2: 130,052 values at 8 bits) either is a contraction.
- *             Draws have 16 bits and levels are resolved to 2^-16 of a step: a level's probability is off by at most
- *             2^-16, plus what f32 rounds. The bounds claimed are a thousandth wider for it.
+ *             Draws are those of dither.h, and steps are resolved to 2^-16 of one: a level's probability is off by at
+ *             most that and what f32 rounds. The bounds claimed are a thousandth wider for it.
  * Wire        per segment lo and hi as f32, then `bits` bits a value, least significant bit first. Not finite: lo is NaN
  * Differs     the authors take step = max((hi - lo) / L, 1e-8), which rounds ranges below 1e-8 L, usual late in a
  *             training, to a few levels or to none; here hi is sent instead of the step, and the range is scaled by a
@@ -20,7 +20,8 @@
 #include <string.h>
 
 #include "bits.h"
-#include "clones.h"
+#include "dither.h"
+#include "extent.h"
 #include "segment.h"
 
 enum { STOCHASTIC, NEAREST };
@@ -80,25 +81,44 @@ static affine affine_of(float lo, float hi)
   return (affine){power, lo * power, hi, (float)(range * (double)power)};
 }
 
-/* In units of 2^-16 of a step, so that the draw is added, and the floor taken, in integers. */
-RH_CLONES static void quantise(const float *restrict v, int64_t n, affine a, float units, int32_t top,
-                               const uint16_t *restrict draws, uint8_t *restrict codes)
+/* Whole groups. In units of 2^-8 of a step, so that the draw is added, and the floor taken, in integers. */
+RH_CLONES static void round_drawn(const float *restrict v, int64_t n, affine a, float units, int32_t top,
+                                  rh_dither *dither, uint8_t *restrict codes)
 {
-  for (int64_t i = 0; i < n; i++) {
-    int32_t level = (int32_t)((v[i] * a.power - a.lo) * units + 0.5F);
-    level = level < top ? level : top;
-    codes[i] = (uint8_t)((level + draws[i]) >> 16);
+  rh_dither d = *dither;
+  const float shared = rh_dither_shared(dither);
+  for (int64_t i = 0; i < n; i += RH_GROUP) {
+    uint8_t draws[RH_GROUP];
+    rh_dither_next(&d, draws);
+    for (int j = 0; j < RH_GROUP; j++) {
+      int32_t level = (int32_t)((v[i + j] - a.lo) * units + shared);
+      level = level < top ? level : top;
+      codes[i + j] = (uint8_t)((level + draws[j]) >> 8);
+    }
   }
+  *dither = d;
 }
 
-static uint8_t *encode_segment(const int_options *o, const float *v, int64_t n, rh_rng *rng, uint8_t *wire)
+/* The same with u = 1/2. */
+RH_CLONES static void round_nearest(const float *restrict v, int64_t n, affine a, float units, int32_t top,
+                                    uint8_t *restrict codes)
 {
-  uint16_t draws[RH_BLOCK];
+  for (int64_t i = 0; i < n; i += RH_GROUP)
+    for (int j = 0; j < RH_GROUP; j++) {
+      int32_t level = (int32_t)((v[i + j] - a.lo) * units + 0.5F);
+      level = level < top ? level : top;
+      codes[i + j] = (uint8_t)((level + 32768) >> 16);
+    }
+}
+
+static uint8_t *encode_segment(const int_options *o, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
+{
+  float room[RH_BLOCK];
   uint8_t codes[RH_BLOCK];
   const int bits = bits_of(o);
-  const int32_t top = ((1 << bits) - 1) * 65536;
+  const int32_t unit = o->rounding == STOCHASTIC ? 1 << 8 : 1 << 16, top = ((1 << bits) - 1) * unit;
   float ends[2] = {NAN, NAN};
-  const bool finite = rh_segment_range(v, n, &ends[0], &ends[1]);
+  const bool finite = rh_extent(v, n, &ends[0], &ends[1]);
   memcpy(wire, ends, 8);
   wire += 8;
   if (!finite) {
@@ -107,14 +127,16 @@ static uint8_t *encode_segment(const int_options *o, const float *v, int64_t n, 
   }
   const affine a = affine_of(ends[0], ends[1]);
   const float units = a.range > 0 ? (float)top / a.range : 0;
-  for (int i = 0; i < RH_BLOCK; i++)
-    draws[i] = 32768; /* nearest */
   for (int64_t i = 0; i < n; i += RH_BLOCK) {
     const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
-    if (o->rounding == STOCHASTIC) rh_rng_fill_u16(rng, draws, m);
-    quantise(v + i, m, a, units, top, draws, codes);
-    rh_bits_pack(codes, m, bits, wire);
-    wire += rh_bits_bytes(m, bits);
+    int64_t whole;
+    const float *from = rh_segment_groups(v + i, m, a.power, room, &whole);
+    uint8_t *to = rh_bits_place(codes, m == whole, bits, wire);
+    if (o->rounding == STOCHASTIC)
+      round_drawn(from, whole, a, units, top, dither, to);
+    else
+      round_nearest(from, whole, a, units, top, to);
+    wire = rh_bits_put(to, m, bits, wire);
   }
   return wire;
 }
@@ -124,8 +146,10 @@ static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *
   (void)state;
   const rh_layout *layout = coding->layout;
   uint8_t *at = wire;
+  rh_dither dither;
+  rh_dither_start(&dither, &coding->rng);
   for (int32_t s = 0; s < layout->count; s++) {
-    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &coding->rng, at);
+    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &dither, at);
     x += layout->length[s];
   }
   return at - wire;
@@ -189,8 +213,8 @@ const rh_compressor rh_compressor_int8 = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
-    /* range 2, scale, shift and round 5, draw 10 Philox rounds of 2 products shared by 8 values: 2.5 */
-    .encode_flop = 9.5,
+    /* range 3, shift, scale and round 6, draw 9 operations shared by 8 values: 1 */
+    .encode_flop = 10,
     .decode_flop = 3,
 };
 
@@ -207,6 +231,6 @@ const rh_compressor rh_compressor_int = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
-    .encode_flop = 9.5,
+    .encode_flop = 10,
     .decode_flop = 3,
 };

@@ -17,6 +17,7 @@
 
 #include "bits.h"
 #include "clones.h"
+#include "extent.h"
 #include "segment.h"
 
 typedef struct sign_options {
@@ -87,7 +88,7 @@ static int64_t encode_sign(rh_coding *coding, const float *x, float *state, uint
   const int64_t n = coding->layout->values;
   if (n == 0) return 0;
   float lo, hi;
-  *wire = !rh_segment_range(x, n, &lo, &hi);
+  *wire = !rh_extent(x, n, &lo, &hi);
   return pack_signs(x, n, wire + 1) - wire;
 }
 

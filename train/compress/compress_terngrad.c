@@ -6,8 +6,9 @@
  * Claims      without clipping unbiased: E |Q(g) - g|^2 = s |g|_1 - |g|^2 <= (sqrt(d) - 1) / 2 |g|^2. (With s = 1 the
  *             largest value gives 1 to both sums and each other t - C t^2 <= 1 / (4 C): |g|_1 <= C |g|^2 once 1 + (d -
  *             1) / (4 C) <= C, that is C = (sqrt(d) + 1) / 2.) Clipped values are biased towards zero: no claims. Draws
- *             have 16 bits and shares are resolved to 2^-16: a probability is off by at most 2^-17 and f32's rounding.
- * Wire        per segment s as f32, NaN if a value is not finite, then 2 bits a value: 0 zero, 1 plus, 2 minus
+ *             are those of dither.h, and shares are resolved to 2^-22: a probability is off by at most 2^-23 and what
+ *             f32 rounds.
+ * Wire        per segment s as f32, NaN if a value is not finite, then 2 bits a value: 1 minus, 2 zero, 3 plus
  * Differs     r is the deviation from zero, not from the mean: gradients average nearly zero, and a segment of one
  *             value, or of equal ones, has no deviation from its mean and would be clipped to nothing
  * Source      Wen, Xu, Yan, Wu, Wang, Chen, Li, TernGrad, NeurIPS 2017; clip 2.5 as there
@@ -16,7 +17,7 @@
 #include <string.h>
 
 #include "bits.h"
-#include "clones.h"
+#include "dither.h"
 #include "segment.h"
 
 typedef struct terngrad_options {
@@ -50,15 +51,25 @@ static rh_claims claims(const void *opaque, const rh_layout *layout)
   return (rh_claims){.unbiased = true, .variance = variance, .contraction = fmax(1 - variance, 0)};
 }
 
-/* Shares of s in units of 2^-16, so that the draw is added, and the floor taken, in integers. */
-RH_CLONES static void quantise(const float *restrict v, int64_t n, float power, float units,
-                               const uint16_t *restrict draws, uint8_t *restrict codes)
+/* Whole groups. Shares of s in units of 2^-8, so that the draw is added, and the floor taken, in integers; with their
+ * sign, since the floor of a negative share is a step further down just as often. Two steps up keep them positive. */
+RH_CLONES static void quantise(const float *restrict v, int64_t n, float units, rh_dither *dither,
+                               uint8_t *restrict codes)
 {
-  for (int64_t i = 0; i < n; i++) {
-    const float wanted = fabsf(v[i]) * power * units + 0.5F;
-    const int32_t share = (int32_t)(wanted < 65536.0F ? wanted : 65536.0F);
-    codes[i] = (uint8_t)(((share + draws[i]) >> 16) << (v[i] < 0));
+  rh_dither d = *dither;
+  const float two_steps = rh_dither_above(dither, 9);
+  for (int64_t i = 0; i < n; i += RH_GROUP) {
+    uint8_t draws[RH_GROUP];
+    rh_dither_next(&d, draws);
+    for (int j = 0; j < RH_GROUP; j++) {
+      float share = v[i + j] * units;
+      share = share < 256 ? share : 256;
+      int32_t raised = (int32_t)(share + two_steps);
+      raised = raised > 256 ? raised : 256;
+      codes[i + j] = (uint8_t)((raised + draws[j]) >> 8);
+    }
   }
+  *dither = d;
 }
 
 static float scale_of(const terngrad_options *o, const float *v, int64_t n)
@@ -69,24 +80,24 @@ static float scale_of(const terngrad_options *o, const float *v, int64_t n)
   return o->clip > 0 && clipped < (double)m.largest ? (float)clipped : m.largest;
 }
 
-static uint8_t *encode_segment(const terngrad_options *o, const float *v, int64_t n, rh_rng *rng, uint8_t *wire)
+static uint8_t *encode_segment(const terngrad_options *o, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
 {
-  uint16_t draws[RH_BLOCK];
+  float room[RH_BLOCK];
   uint8_t codes[RH_BLOCK];
   const float scale = scale_of(o, v, n);
   memcpy(wire, &scale, 4);
   wire += 4;
-  if (!(scale > 0)) { /* zeros, or not finite */
+  if (isnan(scale)) {
     memset(wire, 0, (size_t)rh_bits_bytes(n, BITS));
     return wire + rh_bits_bytes(n, BITS);
   }
-  const float power = rh_segment_power((double)scale), units = 65536 / (scale * power);
+  const float power = scale > 0 ? rh_segment_power((double)scale) : 1, units = scale > 0 ? 256 / (scale * power) : 0;
   for (int64_t i = 0; i < n; i += RH_BLOCK) {
     const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
-    rh_rng_fill_u16(rng, draws, m);
-    quantise(v + i, m, power, units, draws, codes);
-    rh_bits_pack(codes, m, BITS, wire);
-    wire += rh_bits_bytes(m, BITS);
+    int64_t whole;
+    const float *from = rh_segment_groups(v + i, m, power, room, &whole);
+    quantise(from, whole, units, dither, codes);
+    wire = rh_bits_put(codes, m, BITS, wire);
   }
   return wire;
 }
@@ -96,8 +107,10 @@ static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *
   (void)state;
   const rh_layout *layout = coding->layout;
   uint8_t *at = wire;
+  rh_dither dither;
+  rh_dither_start(&dither, &coding->rng);
   for (int32_t s = 0; s < layout->count; s++) {
-    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &coding->rng, at);
+    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &dither, at);
     x += layout->length[s];
   }
   return at - wire;
@@ -106,7 +119,7 @@ static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *
 RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, float scale, float *restrict v)
 {
   for (int64_t i = 0; i < n; i++)
-    v[i] = (float)((codes[i] & 1) - (codes[i] >> 1)) * scale;
+    v[i] = (float)(codes[i] - 2) * scale;
 }
 
 static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
@@ -145,7 +158,7 @@ const rh_compressor rh_compressor_terngrad = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
-    /* magnitudes 3, share and round 4, draw 10 Philox rounds of 2 products shared by 8 values: 2.5 */
-    .encode_flop = 9.5,
+    /* magnitudes 3, share and round 6, draw 9 operations shared by 8 values: 1 */
+    .encode_flop = 10,
     .decode_flop = 1,
 };

@@ -110,6 +110,14 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+/* Mask and compare, and a square and a sum where relative; decode writes zeros. */
+static rh_flop flop(const void *opaque, const rh_layout *layout)
+{
+  const threshold_options *o = opaque;
+  const double d = (double)layout->values;
+  return (rh_flop){.encode = {(o->relative ? 4 : 2) * d}, .decode = d};
+}
+
 const rh_compressor rh_compressor_threshold = {
     .name = "threshold",
     .summary = "every value of at least a given magnitude; messages vary in length",
@@ -126,7 +134,5 @@ const rh_compressor rh_compressor_threshold = {
     .scratch_bytes = scratch_bytes,
     .encode = encode,
     .decode = decode,
-    /* mask and compare, and a square and a sum where relative; decode writes zeros */
-    .encode_flop = 4,
-    .decode_flop = 1,
+    .flop = flop,
 };

@@ -81,8 +81,9 @@ static rh_index_layout shortest(int64_t d, const uint32_t *index, int64_t k, int
   for (rh_index_layout l = RH_INDEX_U16; l <= RH_INDEX_BITMAP; l++)
     best = plain_bytes(l, d, k) < plain_bytes(best, d, k) ? l : best;
   *bytes = plain_bytes(best, d, k);
-  if (rice_bytes(k) >= *bytes) return best; /* not even gaps of 0 would be shorter */
-  int64_t bits;
+  /* w = 0 takes a bit for each place up to the last index, and others two for each index at least */
+  int64_t bits = k > 0 && index[k - 1] + 1 < 2 * k ? index[k - 1] + 1 : 2 * k;
+  if (rice_bytes(bits) >= *bytes) return best;
   best_width(d, index, k, &bits);
   if (rice_bytes(bits) >= *bytes) return best;
   *bytes = rice_bytes(bits);
@@ -127,6 +128,20 @@ static void decode_u16(int64_t d, const uint8_t *wire, int64_t k, uint32_t *inde
   }
 }
 
+static void encode_bitmap(int64_t d, const uint32_t *index, int64_t k, uint8_t *wire)
+{
+  memset(wire, 0, (size_t)(d + 7) / 8);
+  for (int64_t j = 0; j < k;) {
+    if (index[j] % 8 == 0 && rh_index_run(index, j, k)) {
+      memset(wire + index[j] / 8, 0xFF, RH_INDEX_RUN / 8);
+      j += RH_INDEX_RUN;
+    } else {
+      wire[index[j] / 8] |= (uint8_t)(1U << index[j] % 8);
+      j++;
+    }
+  }
+}
+
 static void decode_bitmap(int64_t d, const uint8_t *wire, int64_t k, uint32_t *index)
 {
   int64_t j = 0;
@@ -134,6 +149,12 @@ static void decode_bitmap(int64_t d, const uint8_t *wire, int64_t k, uint32_t *i
     uint64_t word = 0;
     const int64_t left = (d + 7) / 8 - byte;
     memcpy(&word, wire + byte, left < 8 ? (size_t)left : 8);
+    if (word == UINT64_MAX) {
+      for (int n = 0; n < 64; n++)
+        index[j + n] = (uint32_t)(8 * byte + n);
+      j += 64;
+      continue;
+    }
     for (; word; word &= word - 1)
       index[j++] = (uint32_t)(8 * byte + __builtin_ctzll(word));
   }
@@ -220,9 +241,7 @@ int64_t rh_index_encode(rh_index_layout layout, int64_t d, const uint32_t *index
     encode_u16(d, index, k, wire);
     break;
   case RH_INDEX_BITMAP:
-    memset(wire, 0, (size_t)(d + 7) / 8);
-    for (int64_t j = 0; j < k; j++)
-      wire[index[j] / 8] |= (uint8_t)(1U << index[j] % 8);
+    encode_bitmap(d, index, k, wire);
     break;
   case RH_INDEX_PACKED:
     return encode_packed(d, index, k, wire);

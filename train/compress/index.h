@@ -41,6 +41,14 @@ typedef enum rh_index_layout {
     .choices = "auto u32 u16 bitmap packed", .help = "how indices are written; auto: the shortest for each message"    \
   }
 
+/* Whether indices j to j + RH_INDEX_RUN - 1 of [k] are there and follow each other without a gap: where nearly all places
+ * are filled, values are copied and bits are set by the run. */
+enum { RH_INDEX_RUN = 32 };
+static inline bool rh_index_run(const uint32_t *index, int64_t j, int64_t k)
+{
+  return j + RH_INDEX_RUN <= k && index[j + RH_INDEX_RUN - 1] - index[j] == RH_INDEX_RUN - 1;
+}
+
 /* Longest length for any `k` or fewer indices. 0 <= k <= d < 2^32 */
 int64_t rh_index_bound(rh_index_layout layout, int64_t d, int64_t k);
 

@@ -1,13 +1,12 @@
 #include "segment.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bits.h"
 #include "clones.h"
-#include "extent.h"
-
-enum { LANES = 8 }; /* partial sums: the loops vectorise and the order is fixed */
+#include "status.h"
 
 RH_INLINE uint32_t float_bits(float x)
 {
@@ -23,88 +22,141 @@ RH_INLINE float bits_float(uint32_t b)
   return x;
 }
 
-bool rh_segment_range(const float *x, int64_t n, float *lo, float *hi)
-{
-  return rh_extent(x, n, lo, hi);
-}
+/* Values looked at side by side, enough to keep a machine's adders busy; f64 sums of them; rows of lanes in a sum. */
+enum { LANES = 64, SUMS = 16, ROWS = 16 };
 
-static double sum_lanes(const double lane[LANES])
+/* The values after the last whole row of lanes, n % LANES of them, as a row that is filled up with `fill`. */
+RH_INLINE void last_row(const float *x, int64_t n, float fill, float row[LANES])
 {
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-}
-
-RH_CLONES static void magnitudes(const float *x, int64_t n, double *lane, uint32_t *top)
-{
-  double sum[LANES] = {0};
-  uint32_t most[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++) {
-      const uint32_t b = float_bits(x[i + k]) & INT32_MAX;
-      sum[k] += (double)x[i + k] * (double)x[i + k];
-      most[k] = b > most[k] ? b : most[k];
-    }
-  for (; i < n; i++) {
-    const uint32_t b = float_bits(x[i]) & INT32_MAX;
-    sum[i % LANES] += (double)x[i] * (double)x[i];
-    most[i % LANES] = b > most[i % LANES] ? b : most[i % LANES];
-  }
-  memcpy(lane, sum, sizeof sum);
-  memcpy(top, most, sizeof most);
-}
-
-rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n)
-{
-  double lane[LANES];
-  uint32_t top[LANES], largest = 0;
-  magnitudes(x, n, lane, top);
   for (int k = 0; k < LANES; k++)
-    largest = top[k] > largest ? top[k] : largest;
-  return (rh_magnitudes){sum_lanes(lane), bits_float(largest)};
+    row[k] = fill;
+  memcpy(row, x + n / LANES * LANES, (size_t)(n % LANES) * sizeof *row);
 }
 
-RH_CLONES static void squares(const float *x, int64_t n, double *lane)
+/* Sums of floats have a fixed order: partial sums side by side are halved until one is left. */
+RH_INLINE double fold(double sum[SUMS])
 {
-  double sum[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++)
-      sum[k] += (double)x[i + k] * (double)x[i + k];
-  for (; i < n; i++)
-    sum[i % LANES] += (double)x[i] * (double)x[i];
-  memcpy(lane, sum, sizeof sum);
+  for (int k = 0; k < 8; k++)
+    sum[k] += sum[k + 8];
+  for (int k = 0; k < 4; k++)
+    sum[k] += sum[k + 4];
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+RH_INLINE void add_squares(const float row[LANES], float sum[LANES], uint32_t most[LANES], bool want_largest)
+{
+  for (int k = 0; k < LANES; k++) {
+    sum[k] += row[k] * row[k];
+    if (!want_largest) continue;
+    const uint32_t b = float_bits(row[k]) & INT32_MAX;
+    most[k] = b > most[k] ? b : most[k];
+  }
+}
+
+RH_INLINE void add_sums(float sum[LANES], double total[SUMS])
+{
+  for (int k = 0; k < LANES / 2; k++)
+    sum[k] += sum[k + LANES / 2];
+  for (int k = 0; k < SUMS; k++)
+    total[k] += (double)(sum[k] + sum[k + SUMS]);
+}
+_Static_assert(LANES == 4 * SUMS, "lanes are halved twice");
+
+/* Squares are added in f32 over a few rows of lanes, and those sums in f64: half the work of f64 alone. */
+RH_INLINE rh_magnitudes measure(const float *x, int64_t n, bool want_largest)
+{
+  double total[SUMS] = {0};
+  float sum[LANES] = {0}, last[LANES];
+  uint32_t most[LANES] = {0}, largest = 0;
+  if (n % LANES > 0) {
+    last_row(x, n, 0, last);
+    add_squares(last, sum, most, want_largest);
+    add_sums(sum, total);
+  }
+  for (int64_t i = 0; i + LANES <= n;) {
+    memset(sum, 0, sizeof sum);
+    for (int row = 0; row < ROWS && i + LANES <= n; row++, i += LANES)
+      add_squares(x + i, sum, most, want_largest);
+    add_sums(sum, total);
+  }
+  for (int k = 0; k < LANES; k++)
+    largest = most[k] > largest ? most[k] : largest;
+  return (rh_magnitudes){fold(total), bits_float(largest)};
+}
+
+RH_CLONES static double squares(const float *x, int64_t n)
+{
+  return measure(x, n, false).squares;
+}
+
+RH_CLONES static void magnitudes(const float *x, int64_t n, rh_magnitudes *m)
+{
+  *m = measure(x, n, true);
+}
+
+/* The sum, unless it is out of the range of squares in f32. A square below f32's normal range is off by 2^-150 at most,
+ * so that sums of 2^-80 and more do not notice. */
+static double squares_checked(const float *x, int64_t n, double sum)
+{
+  if (sum >= 0x1p-80 && isfinite(sum)) return sum;
+  double total[SUMS] = {0};
+  for (int64_t i = 0; i < n; i++)
+    total[i % SUMS] += (double)x[i] * (double)x[i];
+  return fold(total);
 }
 
 double rh_segment_squares(const float *x, int64_t n)
 {
-  double lane[LANES];
-  squares(x, n, lane);
-  return sum_lanes(lane);
+  return squares_checked(x, n, squares(x, n));
 }
 
-RH_CLONES static void absolute(const float *x, int64_t n, double *lane)
+rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n)
+{
+  rh_magnitudes m;
+  magnitudes(x, n, &m);
+  m.squares = squares_checked(x, n, m.squares);
+  return m;
+}
+
+RH_CLONES static double absolute(const float *x, int64_t n)
 {
   double sum[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
+  for (int64_t i = 0; i + LANES <= n; i += LANES)
     for (int k = 0; k < LANES; k++)
       sum[k] += (double)fabsf(x[i + k]);
-  for (; i < n; i++)
-    sum[i % LANES] += (double)fabsf(x[i]);
-  memcpy(lane, sum, sizeof sum);
+  float last[LANES];
+  last_row(x, n, 0, last);
+  for (int k = 0; k < LANES; k++)
+    sum[k] += (double)fabsf(last[k]);
+  for (int k = 0; k < LANES / 2; k++)
+    sum[k] += sum[k + LANES / 2];
+  for (int k = 0; k < SUMS; k++)
+    sum[k] += sum[k + SUMS];
+  return fold(sum);
 }
 
 double rh_segment_absolute(const float *x, int64_t n)
 {
-  double lane[LANES];
-  absolute(x, n, lane);
-  return sum_lanes(lane);
+  return absolute(x, n);
+}
+
+const float *rh_segment_groups(const float *x, int64_t n, float power, float room[RH_BLOCK], int64_t *whole)
+{
+  RH_ASSERT(n > 0 && n <= RH_BLOCK);
+  *whole = (n + RH_GROUP - 1) / RH_GROUP * RH_GROUP;
+  if (*whole == n && power == 1) return x;
+  for (int64_t i = 0; i < n; i++)
+    room[i] = power * x[i];
+  for (int64_t i = n; i < *whole; i++)
+    room[i] = room[0];
+  return room;
 }
 
 float rh_segment_power(double size)
 {
   int exponent;
   frexp(size, &exponent);
+  if (abs(exponent) <= 96) return 1;
   if (exponent > 126) exponent = 126;
   if (exponent < -126) exponent = -126;
   return ldexpf(1, -exponent);

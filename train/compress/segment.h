@@ -7,12 +7,16 @@
 
 #include "compressor.h"
 
-enum { RH_BLOCK = 512 }; /* values worked on at once: draws, codes and values stay in the first-level cache */
+/* Values worked on at once, so that they and their codes stay in the first-level cache, and the least of them: loops
+ * over whole groups need no remainders. */
+enum { RH_BLOCK = 1024, RH_GROUP = 64 };
 
-/* Smallest and largest value of x [n], n > 0. False, and nothing is set, if a value is not finite. */
-bool rh_segment_range(const float *x, int64_t n, float *lo, float *hi);
+/* The n <= RH_BLOCK values at x, times a power of two, for a loop over whole groups: x itself, or, where there is
+ * something to multiply or the last group is not whole, a copy in `room` that repeats the first value. *whole: n rounded
+ * up to groups. */
+const float *rh_segment_groups(const float *x, int64_t n, float power, float room[RH_BLOCK], int64_t *whole);
 
-/* Sum of squares in f64. */
+/* Sum of squares, to 2^-20 of itself at worst and a few 2^-24 as a rule. NaN or infinite if a value is. */
 double rh_segment_squares(const float *x, int64_t n);
 
 /* The same, and the largest magnitude: NaN or infinite if a value is. */
@@ -25,8 +29,8 @@ rh_magnitudes rh_segment_magnitudes(const float *x, int64_t n);
 /* Sum of magnitudes in f64. */
 double rh_segment_absolute(const float *x, int64_t n);
 
-/* A power of two, within f32's normal range, that brings `size` > 0 near 1: quotients of very small and very large
- * values stay in range. */
+/* A power of two that brings `size` > 0 near 1 if it is very small or large, so that its quotients stay in range; 1 for
+ * sizes from 2^-96 to 2^96, whose do. */
 float rh_segment_power(double size);
 
 /* Length of the longest segment; 0 without any. */

@@ -62,6 +62,12 @@ RH_CLONES int64_t rh_sparse_above(const float *x, int64_t d, uint32_t floor, uin
       flag[j] = (int32_t)rh_sparse_magnitude(x[i + j]) >= (int32_t)floor;
     uint64_t bits = bits_of(flag, &total);
     if (total == 0) continue;
+    if (total == BLOCK) {
+      for (int j = 0; j < BLOCK; j++)
+        index[n + j] = (uint32_t)(i + j);
+      n += BLOCK;
+      continue;
+    }
     if (total > DENSE) {
       for (int j = 0; j < BLOCK; j++) {
         index[n] = (uint32_t)(i + j); /* n <= i + j < d */
@@ -155,15 +161,21 @@ void rh_sparse_largest(const float *x, int64_t d, int64_t k, uint32_t *index)
 
 void rh_sparse_gather(const float *x, const uint32_t *index, int64_t k, uint8_t *values)
 {
-  for (int64_t j = 0; j < k; j++)
-    memcpy(values + 4 * j, x + index[j], 4);
+  for (int64_t j = 0; j < k;) {
+    const int64_t n = rh_index_run(index, j, k) ? RH_INDEX_RUN : 1;
+    memcpy(values + 4 * j, x + index[j], n == 1 ? 4 : 4 * RH_INDEX_RUN);
+    j += n;
+  }
 }
 
 void rh_sparse_scatter(int64_t d, const uint8_t *values, const uint32_t *index, int64_t k, float *x)
 {
-  memset(x, 0, (size_t)d * sizeof *x);
-  for (int64_t j = 0; j < k; j++)
-    memcpy(x + index[j], values + 4 * j, 4);
+  if (k < d) memset(x, 0, (size_t)d * sizeof *x);
+  for (int64_t j = 0; j < k;) {
+    const int64_t n = rh_index_run(index, j, k) ? RH_INDEX_RUN : 1;
+    memcpy(x + index[j], values + 4 * j, n == 1 ? 4 : 4 * RH_INDEX_RUN);
+    j += n;
+  }
 }
 
 int64_t rh_sparse_bound(rh_index_layout layout, int64_t d, int64_t k)
