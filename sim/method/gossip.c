@@ -55,6 +55,7 @@ rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_goss
   if (!g) return rh_error(RH_ENOMEM, "no memory for the gossip of %d workers", world->workers);
   g->world = world;
   g->def = *def;
+  g->terms = 1;
   for (int32_t k = 0; k < world->graphs->period; k++)
     for (int32_t i = 0; i < world->workers; i++)
       if (g->terms < in_degree(&world->graphs->graphs[k], i) + 1)
