@@ -82,6 +82,7 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   s->feeder_wake = sg_sem_init(0);
   init_lanes(s);
   s->traffic = (rh_traffic){.transfer_floor = transfer_floor, .compute_floor = compute_floor, .context = s};
+  s->traffic.zones = rh_platform_zones(def->platform);
   rh_traffic_init(&s->traffic, rh_platform_link_count(def->platform), s->workers);
   *schedule = s;
   return RH_OK;
@@ -294,4 +295,15 @@ rh_link_time rh_schedule_link_time(const rh_schedule *schedule, int32_t link)
 {
   RH_ASSERT(link >= 0 && link < schedule->traffic.link_count);
   return rh_traffic_link_time(&schedule->traffic, link);
+}
+
+const int64_t *rh_schedule_link_bins(const rh_schedule *schedule, int32_t link, int32_t *count)
+{
+  RH_ASSERT(link >= 0 && link < schedule->traffic.link_count);
+  return rh_bins_of(&schedule->traffic.bins, link, count);
+}
+
+double rh_schedule_bin_s(const rh_schedule *schedule)
+{
+  return schedule->traffic.bins.width_s;
 }

@@ -64,9 +64,19 @@ typedef struct rh_rank_time {
   int64_t sent_bytes, received_bytes, sent_messages;
 } rh_rank_time;
 
+enum { RH_NOBODY = -1, RH_SEVERAL = -2 };
+
+/* Where the transfers over a link come from and go to, each where all agree; else RH_SEVERAL, RH_NOBODY without any. */
+typedef struct rh_link_ends {
+  int32_t from_rank, to_rank;
+  int32_t from_zone, to_zone; /* as rh_platform_zone_of */
+} rh_link_ends;
+
 typedef struct rh_link_time {
-  int64_t bytes; /* sum over transfers whose route holds the link */
-  double busy_s; /* union of their intervals */
+  int64_t bytes;      /* sum over transfers whose route holds the link */
+  double busy_s;      /* union of their intervals */
+  int64_t peak_bytes; /* of the fullest bin */
+  rh_link_ends ends;
 } rh_link_time;
 
 /* All callbacks run on one big stack, while no rank does; only `produce` may append. */
@@ -115,5 +125,9 @@ RH_CHECKED rh_status rh_schedule_run(rh_schedule *schedule);
 double rh_schedule_elapsed_s(const rh_schedule *schedule);
 rh_rank_time rh_schedule_rank_time(const rh_schedule *schedule, int32_t rank);
 rh_link_time rh_schedule_link_time(const rh_schedule *schedule, int32_t link);
+/* Bytes of a link over time, in bins of rh_schedule_bin_s from 0 on, *count of them (at most 200); NULL and 0 for a link
+ * without traffic. Borrowed. See bins.h. */
+const int64_t *rh_schedule_link_bins(const rh_schedule *schedule, int32_t link, int32_t *count);
+double rh_schedule_bin_s(const rh_schedule *schedule);
 
 #endif

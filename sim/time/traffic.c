@@ -11,6 +11,9 @@ void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
   traffic->links = calloc((size_t)links + 1, sizeof *traffic->links); /* + 1: a platform may have no link */
   traffic->ranks = calloc((size_t)ranks, sizeof *traffic->ranks);
   RH_ASSERT(traffic->links != NULL && traffic->ranks != NULL);
+  for (int32_t i = 0; i < links; i++)
+    traffic->links[i].ends = (rh_link_ends){RH_NOBODY, RH_NOBODY, RH_NOBODY, RH_NOBODY};
+  rh_bins_init(&traffic->bins, links);
   traffic->floor_s = 0;
   traffic->told = 0;
 }
@@ -41,6 +44,29 @@ static void add_communication(rh_traffic *traffic, int32_t rank, double start_s,
   rh_busy_add(&traffic->ranks[rank].communication, start_s, finish_s);
 }
 
+static void note_end(int32_t *known, int32_t seen)
+{
+  if (*known == RH_NOBODY)
+    *known = seen;
+  else if (*known != seen)
+    *known = RH_SEVERAL;
+}
+
+static void note_ends(const rh_traffic *traffic, rh_link_ends *ends, int32_t from, int32_t to)
+{
+  note_end(&ends->from_rank, from);
+  note_end(&ends->to_rank, to);
+  if (traffic->zones == NULL) return;
+  note_end(&ends->from_zone, traffic->zones[from]);
+  note_end(&ends->to_zone, traffic->zones[to]);
+}
+
+void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s)
+{
+  for (int32_t i = 0; i < route->link_count; i++)
+    rh_bins_add(&traffic->bins, route->links[i], bytes, start_s, finish_s);
+}
+
 void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
                          double start_s, double finish_s)
 {
@@ -49,7 +75,9 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
     link->bytes += bytes;
     if (rh_busy_full(&link->busy)) rh_busy_fold(&link->busy, transfer_floor(traffic));
     rh_busy_add(&link->busy, start_s, finish_s);
+    note_ends(traffic, &link->ends, from, to);
   }
+  rh_traffic_spread(traffic, route, bytes, start_s, finish_s);
   add_communication(traffic, from, start_s, finish_s);
   add_communication(traffic, to, start_s, finish_s);
   traffic->ranks[from].sent_bytes += bytes;
@@ -82,7 +110,10 @@ rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, doubl
 rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link)
 {
   const rh_traffic_link *l = &traffic->links[link];
-  return (rh_link_time){.bytes = l->bytes, .busy_s = rh_busy_seconds(&l->busy)};
+  return (rh_link_time){.bytes = l->bytes,
+                        .busy_s = rh_busy_seconds(&l->busy),
+                        .peak_bytes = rh_bins_peak(&traffic->bins, link),
+                        .ends = l->ends};
 }
 
 void rh_traffic_clear(rh_traffic *traffic)
@@ -93,6 +124,7 @@ void rh_traffic_clear(rh_traffic *traffic)
     rh_busy_clear(&traffic->ranks[i].compute);
     rh_busy_clear(&traffic->ranks[i].communication);
   }
+  rh_bins_clear(&traffic->bins);
   free(traffic->links);
   free(traffic->ranks);
   *traffic = (rh_traffic){0};

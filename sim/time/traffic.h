@@ -1,4 +1,5 @@
-/* Traffic: bytes and busy seconds of links, seconds of ranks, from what SimGrid says of each transfer and execution.
+/* Traffic: bytes, busy seconds and bytes over time of links, seconds of ranks, from what SimGrid says of each transfer
+ * and execution.
  *
  * Bytes are sums along routes, as integers; seconds are unions of intervals. Each transfer is told once, when its
  * sender has seen it end.
@@ -6,12 +7,14 @@
 #ifndef RH_TRAFFIC_H
 #define RH_TRAFFIC_H
 
+#include "bins.h"
 #include "busy.h"
 #include "schedule.h"
 
 typedef struct rh_traffic_link {
   int64_t bytes;
   rh_busy busy;
+  rh_link_ends ends;
 } rh_traffic_link;
 
 typedef struct rh_traffic_rank {
@@ -24,6 +27,8 @@ typedef struct rh_traffic {
   int32_t link_count, rank_count;
   rh_traffic_link *links; /* [link_count], owned */
   rh_traffic_rank *ranks; /* [rank_count], owned */
+  const int32_t *zones;   /* [rank_count], of ranks; borrowed; NULL: not known */
+  rh_bins bins;           /* of links */
   /* Times that nothing told later can precede: of transfers (any), and of one rank's executions. */
   double (*transfer_floor)(const void *context);
   double (*compute_floor)(const void *context, int32_t rank);
@@ -37,6 +42,8 @@ void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks);
 void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
                          double start_s, double finish_s);
 void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s);
+/* Bytes over a route between two times, evenly, in the bins alone. */
+void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);
 rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
 void rh_traffic_clear(rh_traffic *traffic);
