@@ -101,8 +101,18 @@ static void describe_json(const rh_registry *registry, const rh_component *compo
   rh_text_append(out, "}");
 }
 
+/* Columns that names take, at least as many as in most listings. */
+static int name_width(const rh_registry *registry)
+{
+  size_t width = 18;
+  for (size_t i = 0; rh_registry_name(registry, i); i++)
+    if (strlen(rh_registry_name(registry, i)) > width) width = strlen(rh_registry_name(registry, i));
+  return (int)width;
+}
+
 static void list(const rh_registry *registry, bool json, rh_text *out)
 {
+  const int width = name_width(registry);
   rh_component component;
   if (json) rh_text_append(out, "[");
   for (size_t i = 0; registry->get(i, &component); i++) {
@@ -110,7 +120,7 @@ static void list(const rh_registry *registry, bool json, rh_text *out)
       rh_text_append(out, "%s", i ? ",\n " : "");
       describe_json(registry, &component, out);
     } else {
-      rh_text_append(out, "%-18s %s\n", component.name, component.summary);
+      rh_text_append(out, "%-*s %s\n", width, component.name, component.summary);
     }
   }
   if (json)

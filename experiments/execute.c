@@ -346,7 +346,9 @@ static rh_status prepare_time(execution *e)
                         .replicas = e->replicas,
                         .schedule = s,
                         .graphs = run->method->needs_graph ? &e->graphs : NULL,
-                        .allreduce = &rh_allreduce_ring,
+                        .allreduce = {.choice = run->network.collective,
+                                      .zone_of = rh_platform_zones(e->platform),
+                                      .shards = (int32_t)run->network.shards},
                         .allgather = &rh_allgather_ring,
                         .exchange = &rh_neighbour_exchange,
                         .compressor = run->compressor,
@@ -356,6 +358,7 @@ static rh_status prepare_time(execution *e)
                         .bucket_count = e->setup.bucket_count,
                         .buckets = e->setup.buckets,
                         .method_options = run->method_options};
+  RH_TRY(rh_torus_read(run->network.torus, e->world.workers, e->world.allreduce.sides));
   RH_TRY(rh_measure_seconds(run, &e->setup, &e->profile, rh_platform_fastest(e->platform), &e->world.seconds));
   if (run->method->check) RH_TRY(run->method->check(&e->world));
   RH_TRY(run->method->new_state(&e->world, &e->method_state));

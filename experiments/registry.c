@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "collectives.h"
+#include "choice.h"
 #include "compressor.h"
 #include "dataset.h"
 #include "graph.h"
@@ -85,8 +85,8 @@ static void method_details(const rh_component *component, bool json, rh_text *ou
   }
   const bool ahead = method->copies == RH_COPIES_ONE && method->takes_feedback;
   append_text("copies",
-              ahead ? "one for all workers; with error_feedback: step-ahead one per worker" : copies[method->copies], json,
-              out);
+              ahead ? "one for all workers; with error_feedback: step-ahead one per worker" : copies[method->copies],
+              json, out);
 }
 
 static void compressor_details(const rh_component *component, bool json, rh_text *out)
@@ -116,6 +116,13 @@ static void collective_details(const rh_component *component, bool json, rh_text
   const rh_collective_kind *kind = component->descriptor;
   append_text("operation", kind->operation, json, out);
   append_text("closed_form", kind->formula, json, out);
+  for (int choice = 0; choice < RH_ALLREDUCE_COUNT; choice++) {
+    if (rh_allreduce_kind(choice) != kind) continue;
+    rh_text setting = {0};
+    rh_text_append(&setting, "network.collective=%s", kind->name + strlen("allreduce-"));
+    append_text("chosen_by", rh_text_get(&setting), json, out);
+    rh_text_clear(&setting);
+  }
 }
 
 const rh_registry rh_registry_methods = {.plural = "methods",

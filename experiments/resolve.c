@@ -81,6 +81,21 @@ static rh_status find_for(const rh_run *run, const char *key, const char *name, 
   return status == RH_OK ? RH_OK : rh_settings_error(status, setting, "%s", rh_error_message());
 }
 
+/* What the workers must allow. */
+static rh_status check_collective(const rh_run *run)
+{
+  int32_t sides[RH_TORUS_MAX];
+  const int64_t workers = run->platform.workers;
+  const rh_status status = rh_torus_read(run->network.torus, (int32_t)workers, sides);
+  if (status != RH_OK)
+    return rh_settings_error(status, rh_settings_find(&run->settings, "network.torus"), "%s", rh_error_message());
+  if (run->network.shards > workers)
+    return rh_settings_error(RH_EINVAL, rh_settings_find(&run->settings, "network.shards"),
+                             "%lld shards on %lld workers; each shard is on a worker of its own",
+                             (long long)run->network.shards, (long long)workers);
+  return RH_OK;
+}
+
 static rh_status read_platform(rh_run *run)
 {
   rh_status status = RH_OK;
@@ -89,6 +104,7 @@ static rh_status read_platform(rh_run *run)
   RH_TRY(check_section("network", NULL, NULL, 0, settings));
   RH_TRY(read_fixed("platform", settings, &run->platform));
   RH_TRY(read_fixed("network", settings, &run->network));
+  RH_TRY(check_collective(run));
   if (!run->platform.file[0])
     return rh_settings_error(RH_EINVAL, rh_settings_find(settings, "platform.file"), "the file's name is empty");
   if (run->platform.hostfile[0] && run->platform.deployment[0])

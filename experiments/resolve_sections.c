@@ -28,6 +28,15 @@ static const rh_option network_rows[] = {
     {ROW(rh_network_options, protocol), .kind = RH_OPTION_CHOICE, .fallback = "rendezvous",
      .choices = "rendezvous eager",
      .help = "whether a transfer starts when both sides are there (MPI above its threshold) or at once"},
+    {ROW(rh_network_options, collective), .kind = RH_OPTION_CHOICE, .fallback = "ring", .choices = RH_ALLREDUCE_CHOICES,
+     .help =
+         "algorithm of all-reduces; auto picks one for each operation by its bytes and ranks, as MPICH and Open MPI do "
+         "(sim/collective/choice.h)"},
+    {ROW(rh_network_options, torus), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "of collective torus: its sides, as 8x8 or 4x4x4, whose product is the workers and of which the first "
+             "varies fastest with the rank; none: two, as equal as the workers allow"},
+    {ROW(rh_network_options, shards), .kind = RH_OPTION_INTEGER, .fallback = "1", .min = 1, .max = WORKERS_MAX,
+     .help = "of collective server: parts of the vector, each on a worker of its own, the first ones"},
 };
 
 static const rh_option graph_rows[] = {

@@ -19,6 +19,9 @@ typedef struct rh_platform_options {
 typedef struct rh_network_options {
   const char *model; /* "" : the platform file's */
   int protocol;      /* enum rh_protocol */
+  int collective;    /* enum rh_allreduce_choice */
+  const char *torus; /* "8x8"; "": as square as the workers allow */
+  int64_t shards;    /* of collective server */
 } rh_network_options;
 
 typedef struct rh_graph_options {

@@ -13,6 +13,14 @@ const rh_method *rh_method_find(const char *name)
   return NULL;
 }
 
+rh_collective rh_world_allreduce(const rh_world *world, const int32_t *group, int32_t size, int64_t bytes,
+                                 int64_t element_bytes)
+{
+  rh_collective c = {.size = size, .group = group, .bytes = bytes, .element_bytes = element_bytes};
+  rh_allreduce_choose(&world->allreduce, &c);
+  return c;
+}
+
 void rh_world_take_losses(rh_world *world, const double *loss)
 {
   world->train_loss = 0;

@@ -15,11 +15,8 @@ enum { VALUE_BYTES = 4, INDEX_BYTES = 8 };
 /* All ranks of a group, or of all (NULL), add `values` values; each starts when its lanes are done. */
 static void append_sum(rh_world *w, ab_state *s, const ab_group *g, int64_t values)
 {
-  const rh_collective c = {.kind = w->allreduce,
-                           .size = g ? g->count : w->workers,
-                           .group = g ? g->ranks : NULL,
-                           .bytes = VALUE_BYTES * values,
-                           .element_bytes = VALUE_BYTES};
+  const rh_collective c =
+      rh_world_allreduce(w, g ? g->ranks : NULL, g ? g->count : w->workers, VALUE_BYTES * values, VALUE_BYTES);
   for (int32_t p = 0; p < c.size; p++)
     s->after[p] = rh_schedule_last(w->schedule, rh_collective_rank(&c, p), RH_LANE_COMPUTE);
   if (c.size > 1) rh_schedule_collective(w->schedule, &c, s->after);

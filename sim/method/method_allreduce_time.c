@@ -79,7 +79,7 @@ static rh_token arrived(rh_world *w, int32_t i)
 /* One phase of a bucket's sum: it begins at ready[i], and ready[i] becomes the token of its arrival. */
 static void append_allreduce(rh_world *w, int64_t bytes, int64_t element_bytes, rh_token *ready)
 {
-  rh_collective c = {.kind = w->allreduce, .size = w->workers, .bytes = bytes, .element_bytes = element_bytes};
+  const rh_collective c = rh_world_allreduce(w, NULL, w->workers, bytes, element_bytes);
   rh_schedule_collective(w->schedule, &c, ready);
   for (int32_t i = 0; i < w->workers; i++)
     ready[i] = arrived(w, i);

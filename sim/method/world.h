@@ -8,6 +8,7 @@
 #define RH_WORLD_H
 
 #include "charge.h"
+#include "choice.h"
 #include "compressor.h"
 #include "graph.h"
 #include "replicas.h"
@@ -46,7 +47,8 @@ typedef struct rh_world {
   rh_replicas *replicas;
   rh_schedule *schedule;
   const rh_graph_sequence *graphs; /* rh_graph_at gives round t's; NULL when the method needs none */
-  const rh_collective_kind *allreduce, *allgather, *exchange;
+  rh_allreduce allreduce;          /* rh_world_allreduce asks it */
+  const rh_collective_kind *allgather, *exchange;
   const rh_compressor *compressor;
   const void *compressor_options;
   rh_feedback_options feedback;
@@ -66,6 +68,10 @@ typedef struct rh_world {
   const int64_t *ranks;          /* [rank_count] current rank of each */
   const char *const *rank_names; /* [rank_count] names of the weights */
 } rh_world;
+
+/* The all-reduce of `bytes` in elements of element_bytes over the `size` ranks of `group` (NULL: the first ones). */
+rh_collective rh_world_allreduce(const rh_world *world, const int32_t *group, int32_t size, int64_t bytes,
+                                 int64_t element_bytes);
 
 /* world->train_loss = mean of the workers' losses [N], added in the order of ranks. */
 void rh_world_take_losses(rh_world *world, const double *loss);

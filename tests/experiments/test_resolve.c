@@ -68,6 +68,9 @@ static void defaults_are_complete(void **state)
   assert_null(run.deployment_path);
   assert_string_equal(run.network.model, "");
   assert_int_equal(run.network.protocol, RH_PROTOCOL_RENDEZVOUS);
+  assert_int_equal(run.network.collective, RH_ALLREDUCE_RING);
+  assert_string_equal(run.network.torus, "");
+  assert_int_equal(run.network.shards, 1);
   assert_string_equal(run.dataset_kind->name, "glyphs");
   assert_int_equal(run.partition.kind, RH_PARTITION_IID);
   assert_string_equal(run.model_kind->name, "cnn");
@@ -240,6 +243,12 @@ static void bad_values_name_their_places(void **state)
       {"data.partition=random", RH_EINVAL, "s.yaml:3:1: data.partition: 'random' is unknown"},
       {"graph.name=web", RH_EINVAL, "s.yaml:3:1: graph.name: no graph 'web'"},
       {"graph.directed=maybe", RH_EINVAL, "s.yaml:3:1: graph.directed: 'maybe' is neither on nor off"},
+      {"network.collective=rings", RH_EINVAL,
+       "s.yaml:3:1: network.collective: 'rings' is unknown; did you mean 'ring'?"},
+      {"network.torus=3x2", RH_EINVAL,
+       "s.yaml:3:1: network.torus: a torus of 3x2 has more than 4 ranks, the workers; the product must be equal"},
+      {"network.shards=5", RH_EINVAL,
+       "s.yaml:3:1: network.shards: 5 shards on 4 workers; each shard is on a worker of its own"},
       {"network.protocol=eagre", RH_EINVAL, "s.yaml:3:1: network.protocol: 'eagre' is unknown; did you mean 'eager'?"},
       {"run.memory=8", RH_EUNIT, "s.yaml:3:1: run.memory: '8'"},
       {"run.memory=8GX", RH_EUNIT, "s.yaml:3:1: run.memory: '8GX'"},

@@ -92,7 +92,6 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
                         .schedule = schedule,
                         .zone_count = N / G,
                         .zone_of = f->zone_of,
-                        .allreduce = &rh_allreduce_ring,
                         .allgather = &rh_allgather_ring,
                         .compressor = none,
                         .bucket_count = 1,

@@ -203,7 +203,6 @@ static inline void fixture_init(fixture *f, const choice *c)
                         .replicas = replicas,
                         .schedule = schedule,
                         .graphs = c->graph ? &f->graphs : NULL,
-                        .allreduce = &rh_allreduce_ring,
                         .allgather = &rh_allgather_ring,
                         .exchange = &rh_neighbour_exchange,
                         .compressor = q,
