@@ -33,6 +33,14 @@ static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
                     .one = {p + 1 < N ? p + 1 : 0, left}};
 }
 
+/* Messages of different lengths pass a rank in another order than the next one. */
+static int64_t same_until(const rh_collective *c, int64_t k)
+{
+  for (int32_t q = 1; q < c->size; q++)
+    if (rh_collective_bytes(c, q) != rh_collective_bytes(c, 0)) return k + 1;
+  return steps(c);
+}
+
 static int64_t messages(const rh_collective *c)
 {
   return steps(c) * c->size;
@@ -62,6 +70,7 @@ const rh_collective_kind rh_allgather_ring = {
     .source = "Thakur, Rabenseifner & Gropp, IJHPCA 19(1), 2005",
     .steps = steps,
     .step = step,
+    .same_until = same_until,
     .messages = messages,
     .wire_bytes = wire_bytes,
     .closed_form_s = closed_form_s,

@@ -48,6 +48,20 @@ static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
   receive_from(step, p + (wrap(x - 1, side) - x) * stride);
 }
 
+/* The steps along one dimension; of the last one both halves, which follow each other. */
+static int64_t same_until(const rh_collective *c, int64_t k)
+{
+  const int64_t half = steps(c) / 2;
+  const bool reduce = k < half;
+  const int64_t at = reduce ? k : 2 * half - 1 - k;
+  int64_t begin = 0, end = 0;
+  for (int i = 0; end <= at; i++) {
+    begin = end;
+    end += c->sides[i] - 1;
+  }
+  return reduce && end < half ? end : 2 * half - begin;
+}
+
 static int64_t messages(const rh_collective *c)
 {
   return steps(c) * c->size;
@@ -72,6 +86,7 @@ const rh_collective_kind rh_allreduce_torus = {
     .source = "Barnett, Littlefield, Payne & van de Geijn, IPPS 1993",
     .steps = steps,
     .step = step,
+    .same_until = same_until,
     .messages = messages,
     .wire_bytes = wire_bytes,
     .closed_form_s = closed_form_s,

@@ -31,6 +31,13 @@ static void step(const rh_collective *c, int32_t p, int64_t k, rh_step *step)
   if (p > 0 && chunk + 1 >= 0 && chunk + 1 < chunks) receive_from(step, p - 1);
 }
 
+/* While the chain is full, from its last position's first chunk to its first position's last one. */
+static int64_t same_until(const rh_collective *c, int64_t k)
+{
+  const int64_t chunks = pipeline_chunks(c->bytes);
+  return k >= c->size - 2 && k < chunks ? chunks : k + 1;
+}
+
 static int64_t messages(const rh_collective *c)
 {
   return ((int64_t)c->size - 1) * pipeline_chunks(c->bytes);
@@ -54,6 +61,7 @@ const rh_collective_kind rh_broadcast_chain = {
     .source = "Pjesivac-Grbovic et al., Cluster Computing 10(2), 2007",
     .steps = steps,
     .step = step,
+    .same_until = same_until,
     .messages = messages,
     .wire_bytes = wire_bytes,
     .closed_form_s = closed_form_s,

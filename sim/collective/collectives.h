@@ -21,4 +21,7 @@ static inline int32_t rh_collective_log2(int32_t n)
   return exponent;
 }
 
+/* same_until of kinds whose steps are all alike. */
+int64_t rh_collective_all_alike(const rh_collective *c, int64_t k);
+
 #endif

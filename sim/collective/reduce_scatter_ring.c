@@ -49,6 +49,7 @@ const rh_collective_kind rh_reduce_scatter_ring = {
     .source = "Patarasuk & Yuan, JPDC 69(2), 2009",
     .steps = steps,
     .step = step,
+    .same_until = rh_collective_all_alike,
     .messages = messages,
     .wire_bytes = wire_bytes,
     .closed_form_s = closed_form_s,

@@ -73,6 +73,24 @@ double rh_busy_seconds(const rh_busy *busy)
   return seconds;
 }
 
+double rh_busy_before(const rh_busy *busy, double until_s)
+{
+  double seconds = busy->folded_s;
+  for (int32_t i = 0; i < busy->count && busy->list[i].start_s < until_s; i++)
+    seconds += fmin(busy->list[i].finish_s, until_s) - busy->list[i].start_s;
+  return seconds;
+}
+
+void rh_busy_skip(rh_busy *busy, double at_s, double span_s, double more_s)
+{
+  rh_busy_fold(busy, at_s);
+  busy->folded_s += more_s;
+  for (int32_t i = 0; i < busy->count; i++) {
+    busy->list[i].start_s += span_s;
+    busy->list[i].finish_s += span_s;
+  }
+}
+
 double rh_busy_overlap(const rh_busy *a, const rh_busy *b, double until_s)
 {
   double seconds = 0;

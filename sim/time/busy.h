@@ -26,6 +26,11 @@ bool rh_busy_full(const rh_busy *busy);
 /* Folds everything before floor_s: no interval added later begins before it. */
 void rh_busy_fold(rh_busy *busy, double floor_s);
 double rh_busy_seconds(const rh_busy *busy);
+/* Seconds before until_s, which lies behind the last fold. */
+double rh_busy_before(const rh_busy *busy, double until_s);
+/* At at_s, before which no interval added later begins, a span of time is put in that holds more_s busy seconds: what
+ * was before is folded, what comes after moves back by span_s. */
+void rh_busy_skip(rh_busy *busy, double at_s, double span_s, double more_s);
 /* Seconds before until_s that both hold, folded parts left out. */
 double rh_busy_overlap(const rh_busy *a, const rh_busy *b, double until_s);
 void rh_busy_clear(rh_busy *busy);

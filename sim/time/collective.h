@@ -23,7 +23,7 @@ typedef struct rh_neighbours {
 
 typedef struct rh_collective_kind rh_collective_kind;
 
-/* Most dimensions of a torus: five are the most that a machine was built with whose network is a plain torus. */
+/* Most dimensions of a torus: Blue Gene/Q's had five. */
 enum { RH_TORUS_MAX = 5 };
 
 /* One use of a collective. Copied by the schedule; what it points to must live until its last rank is done. */
@@ -71,6 +71,9 @@ struct rh_collective_kind {
   void *(*new_plan)(const rh_collective *c);
   int64_t (*steps)(const rh_collective *c);
   void (*step)(const rh_collective *c, int32_t position, int64_t k, rh_step *step);
+  /* The end of the steps from k on in which every position has the same peers and sends as many bytes as in step k: of
+   * those a steady state may be skipped (steady.h). At least k + 1. NULL: always k + 1. */
+  int64_t (*same_until)(const rh_collective *c, int64_t k);
   /* messages and bytes of all ranks together, pads included */
   int64_t (*messages)(const rh_collective *c);
   int64_t (*wire_bytes)(const rh_collective *c);

@@ -46,7 +46,7 @@ rh_status deadlock_error(rh_schedule *schedule)
     }
   if (told > PAIRS_TOLD) rh_text_append(&text, "; and %d more", (int)(told - PAIRS_TOLD));
   const rh_status status = rh_error(RH_EINVAL, "deadlock at %.9g s of simulated time: %d of %d ranks cannot go on%s",
-                                    simgrid_get_clock(), (int)stuck, (int)schedule->workers, rh_text_get(&text));
+                                    schedule_now_s(schedule), (int)stuck, (int)schedule->workers, rh_text_get(&text));
   rh_text_clear(&text);
   return status;
 }

@@ -47,7 +47,7 @@ bool schedule_stopped(rh_schedule *schedule)
 {
   if (schedule->status == RH_OK && schedule->def.stop != NULL && *schedule->def.stop != 0)
     schedule_fail(schedule, rh_error(RH_EINTERRUPTED, "interrupted after %.6g s of simulated time, in round %lld",
-                                     simgrid_get_clock(), (long long)schedule->delivered));
+                                     schedule_now_s(schedule), (long long)schedule->delivered));
   return schedule->status != RH_OK;
 }
 
@@ -106,6 +106,13 @@ static const channel *find_channel(lane *lane, bool sending, int32_t peer)
   return slot;
 }
 
+const rh_route *lane_route(rh_schedule *schedule, int32_t from, int32_t to)
+{
+  const channel *known = find_channel(lane_of(schedule, from, RH_LANE_COMMUNICATION), true, to);
+  RH_ASSERT(known != NULL); /* it was sent to */
+  return known->route;
+}
+
 /* --- transfers ---------------------------------------------------------------------------------------------------- */
 
 static void tell_event(rh_schedule *schedule, const rh_event *event)
@@ -139,20 +146,27 @@ static void note_route(use *use, const rh_route *route)
   if (seconds > use->closed_form_s) use->closed_form_s = seconds;
 }
 
+void slot_add(const rh_schedule *schedule, round_slot *slot, int32_t from, int32_t to, int64_t messages, int64_t bytes)
+{
+  const rh_platform *platform = schedule->def.platform;
+  slot->time.messages += messages;
+  slot->time.wire_bytes += bytes;
+  if (rh_platform_zone_of(platform, from) == rh_platform_zone_of(platform, to))
+    slot->time.within_bytes += bytes;
+  else
+    slot->time.between_bytes += bytes;
+}
+
 /* Books a transfer that its sender has seen end. */
 static void book_transfer(lane *lane, const operation *operation, const channel *to, int64_t bytes, double start_s,
                           double finish_s)
 {
   rh_schedule *schedule = lane->schedule;
+  start_s += schedule->skipped_s;
+  finish_s += schedule->skipped_s;
+  schedule->messages++;
   rh_traffic_transfer(&schedule->traffic, lane->rank, to->peer, to->route, bytes, start_s, finish_s);
-  round_slot *slot = slot_of(schedule, operation->round);
-  slot->time.messages++;
-  slot->time.wire_bytes += bytes;
-  const rh_platform *platform = schedule->def.platform;
-  if (rh_platform_zone_of(platform, lane->rank) == rh_platform_zone_of(platform, to->peer))
-    slot->time.within_bytes += bytes;
-  else
-    slot->time.between_bytes += bytes;
+  slot_add(schedule, slot_of(schedule, operation->round), lane->rank, to->peer, 1, bytes);
   if (operation->kind == OPERATION_COLLECTIVE) {
     operation->use->messages++;
     operation->use->wire_bytes += bytes;
@@ -196,8 +210,10 @@ static int32_t rank_of(const rh_collective *c, int32_t position)
   return c != NULL ? rh_collective_rank(c, position) : position;
 }
 
-/* Starts all transfers of a step together and waits for them. */
-static bool do_step(lane *lane, const operation *operation, const rh_step *step, const rh_collective *c)
+/* Starts all transfers of a step together and waits for them. Tells the times (SimGrid's) of the last one
+ * sent, else of the last one received; of none: now. */
+static bool do_step(lane *lane, const operation *operation, const rh_step *step, const rh_collective *c,
+                    double *start_s, double *finish_s)
 {
   const int32_t sends = step->send_count, receives = step->receive_count;
   reserve_comms(lane, sends + receives);
@@ -215,14 +231,17 @@ static bool do_step(lane *lane, const operation *operation, const rh_step *step,
     lane->to[i] = find_channel(lane, true, rank_of(c, step->send_to[i]));
     lane->comms[i] = sg_mailbox_put_async(lane->to[i]->mailbox, &lane->schedule->sink, (long)step->send_bytes);
   }
-  double start_s = 0, finish_s = 0;
+  *start_s = *finish_s = lane->start_s;
   for (int32_t i = 0; i < sends; i++) {
-    if (!wait_comm(lane, lane->comms[i], WAIT_SEND, lane->to[i]->peer, &start_s, &finish_s)) return false;
-    book_transfer(lane, operation, lane->to[i], step->send_bytes, start_s, finish_s);
+    if (!wait_comm(lane, lane->comms[i], WAIT_SEND, lane->to[i]->peer, start_s, finish_s)) return false;
+    book_transfer(lane, operation, lane->to[i], step->send_bytes, *start_s, *finish_s);
   }
+  double from_s, to_s; /* of a transfer that the sender tells of */
   for (int32_t i = 0; i < receives; i++) {
     const int32_t from = rank_of(c, step->receive_from[i]);
-    if (!wait_comm(lane, lane->comms[sends + i], WAIT_RECEIVE, from, &start_s, &finish_s)) return false;
+    const bool told = sends > 0;
+    if (!wait_comm(lane, lane->comms[sends + i], WAIT_RECEIVE, from, told ? &from_s : start_s, told ? &to_s : finish_s))
+      return false;
   }
   lane->busy = false;
   return true;
@@ -232,8 +251,10 @@ static bool do_step(lane *lane, const operation *operation, const rh_step *step,
 
 static void leave_collective(rh_schedule *schedule, use *use)
 {
-  use->finish_s = simgrid_get_clock();
-  if (++use->done < use->collective.size) return;
+  use->finish_s = schedule_now_s(schedule);
+  use->done++;
+  steady_leave(schedule, use);
+  if (use->done < use->collective.size) return;
   if (schedule->done_last != NULL)
     schedule->done_last->next = use;
   else
@@ -247,13 +268,18 @@ static bool do_collective(lane *lane, const operation *operation)
   use *use = operation->use;
   const rh_collective *c = &use->collective;
   const int64_t steps = c->size > 1 ? c->kind->steps(c) : 0;
-  use->start_s = simgrid_get_clock(); /* the last one to enter is the one that stays */
-  for (int64_t k = 0; k < steps; k++) {
+  use->start_s = schedule_now_s(lane->schedule); /* the last one to enter is the one that stays */
+  steady_enter(lane->schedule, use);
+  int64_t done = 0; /* steps; others are skipped, maybe while this one is in a step */
+  while (done + use->skipped < steps) {
     if (schedule_stopped(lane->schedule)) return false;
     rh_step step = {0};
-    c->kind->step(c, operation->peer, k, &step);
-    lane->wait_step = k;
-    if (!do_step(lane, operation, &step, c)) return false;
+    double start_s, finish_s;
+    lane->wait_step = done + use->skipped;
+    c->kind->step(c, operation->peer, lane->wait_step, &step);
+    if (!do_step(lane, operation, &step, c, &start_s, &finish_s)) return false;
+    steady_record(lane->schedule, use, operation->peer, done + use->skipped, start_s, finish_s);
+    done++;
   }
   leave_collective(lane->schedule, use);
   return true;
@@ -266,7 +292,8 @@ static bool do_message(lane *lane, const operation *operation)
   step.send_count = operation->kind == OPERATION_SEND;
   step.receive_count = operation->kind == OPERATION_RECEIVE;
   lane->wait_step = 0;
-  return do_step(lane, operation, &step, NULL);
+  double start_s, finish_s;
+  return do_step(lane, operation, &step, NULL, &start_s, &finish_s);
 }
 
 static bool do_compute(lane *lane, const operation *operation)
@@ -276,15 +303,15 @@ static bool do_compute(lane *lane, const operation *operation)
   lane->busy = true;
   if (operation->seconds > 0) sg_actor_execute(operation->seconds * schedule->fastest_flops);
   lane->busy = false;
-  const double finish_s = simgrid_get_clock();
-  rh_traffic_compute(&schedule->traffic, lane->rank, lane->start_s, finish_s);
+  const double start_s = lane->start_s + schedule->skipped_s, finish_s = schedule_now_s(schedule);
+  rh_traffic_compute(&schedule->traffic, lane->rank, start_s, finish_s);
   if (schedule->def.event != NULL)
     tell_event(schedule, &(rh_event){.rank = lane->rank,
                                      .lane = RH_LANE_COMPUTE,
                                      .label = operation->label,
                                      .round = operation->round,
                                      .peer = -1,
-                                     .start_s = lane->start_s,
+                                     .start_s = start_s,
                                      .finish_s = finish_s});
   return true;
 }
@@ -295,7 +322,8 @@ static void finish_operation(lane *self)
   rh_schedule *schedule = self->schedule;
   const int64_t round = lane_current(self)->round;
   const int32_t rank = self->rank;
-  const double now_s = simgrid_get_clock();
+  const double now_s = schedule_now_s(schedule);
+  steady_end(schedule);
   self->done++;
   schedule->end_s[rank] = schedule->elapsed_s = now_s;
   lane *other = lane_of(schedule, rank, self->kind == RH_LANE_COMPUTE ? RH_LANE_COMMUNICATION : RH_LANE_COMPUTE);
@@ -336,6 +364,7 @@ void lane_main(int argc, char **argv)
   bool done = true;
   while (done && next_operation(lane)) {
     const operation operation = *lane_current(lane); /* a copy: the queue may grow meanwhile */
+    steady_begin(lane->schedule);
     switch (operation.kind) {
     case OPERATION_COMPUTE:
       done = do_compute(lane, &operation);

@@ -73,7 +73,7 @@ static rh_status produce(rh_schedule *schedule)
   if (status != RH_OK) return status;
   schedule->more = more;
   if (slot->ranks_pending > 0 || more) schedule->produced++;
-  if (slot->ranks_pending == 0) slot->time.first_finish_s = slot->time.finish_s = simgrid_get_clock();
+  if (slot->ranks_pending == 0) slot->time.first_finish_s = slot->time.finish_s = schedule_now_s(schedule);
   for (int32_t i = 0; i < 2 * schedule->workers; i++) {
     lane *lane = &schedule->lanes[i];
     if (lane->wait == WAIT_WORK && (lane->done < lane->appended || !more)) lane_wake(lane);

@@ -22,9 +22,8 @@ enum { MANY_RANKS = 2048 };
 enum { STACK_MAP_BYTES = 32 << 10 };   /* below a lane's stack of 64 KiB */
 enum { MALLOC_MAP_BYTES = 128 << 10 }; /* glibc's default */
 
-static double transfer_floor(const void *context)
+double schedule_floor_s(const rh_schedule *schedule)
 {
-  const rh_schedule *schedule = context;
   double floor_s = simgrid_get_clock();
   for (int32_t rank = 0; rank < schedule->workers; rank++) {
     const lane *lane = &schedule->lanes[2 * rank + 1];
@@ -33,11 +32,17 @@ static double transfer_floor(const void *context)
   return floor_s;
 }
 
+static double transfer_floor(const void *context)
+{
+  const rh_schedule *schedule = context;
+  return schedule_floor_s(schedule) + schedule->skipped_s;
+}
+
 static double compute_floor(const void *context, int32_t rank)
 {
   const rh_schedule *schedule = context;
   const lane *lane = &schedule->lanes[2 * rank];
-  return lane->busy ? lane->start_s : simgrid_get_clock();
+  return (lane->busy ? lane->start_s : simgrid_get_clock()) + schedule->skipped_s;
 }
 
 static void init_lanes(rh_schedule *schedule)
@@ -66,6 +71,8 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   s->fastest_flops = rh_platform_fastest(def->platform);
   s->more = true;
   s->slot_count = (int64_t)def->lead + 1;
+  /* a skipped event would be missing; a change of the platform would come too late */
+  s->steady.on = def->steady && def->event == NULL && !rh_platform_has_profiles(def->platform);
   const size_t workers = (size_t)s->workers;
   s->lanes = calloc(2 * workers, sizeof *s->lanes);
   s->end_s = calloc(workers, sizeof *s->end_s);
@@ -123,6 +130,7 @@ void rh_schedule_free(rh_schedule *schedule)
     free(schedule->slots[i].pending);
   if (schedule->feeder_wake != NULL) sg_sem_destroy(schedule->feeder_wake);
   rh_traffic_clear(&schedule->traffic);
+  steady_clear(&schedule->steady);
   rh_text_clear(&schedule->message);
   free(schedule->events);
   free(schedule->slots);

@@ -86,6 +86,9 @@ typedef struct rh_schedule_def {
   /* Round t is produced when the slowest rank has done round t - lead - 1; at least 1. Ranks that could run further
    * ahead wait: collectives never let them, gossip by as many rounds as the graph is wide. */
   int32_t lead;
+  /* Steady states of collectives are skipped: same times, bytes and busy seconds, to 1e-9 (steady.h). Not where events
+   * are asked for, nor where the platform changes with time. */
+  bool steady;
   const volatile sig_atomic_t *stop; /* non-zero ends the execution soon, with RH_EINTERRUPTED; NULL: never */
   void *context;                     /* handed to the callbacks */
   /* Appends the operations of one round; *more = false when this was the last (or there is none). A failure ends the
@@ -121,7 +124,18 @@ rh_token rh_schedule_last(const rh_schedule *schedule, int32_t rank, rh_lane lan
  */
 RH_CHECKED rh_status rh_schedule_run(rh_schedule *schedule);
 
+/* What was simulated, and what was skipped in steady states. */
+typedef struct rh_steady_total {
+  int64_t simulated_messages, skipped_messages;
+  double skipped_s;
+  int64_t collectives_skipped; /* in part */
+  int64_t collectives_full;
+} rh_steady_total;
+
 /* After (or during) the run: */
+rh_steady_total rh_schedule_steady(const rh_schedule *schedule);
+/* Appends, in words, why collectives were simulated in full: "37 collectives did not settle"; nothing if none was. */
+void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out);
 double rh_schedule_elapsed_s(const rh_schedule *schedule);
 rh_rank_time rh_schedule_rank_time(const rh_schedule *schedule, int32_t rank);
 rh_link_time rh_schedule_link_time(const rh_schedule *schedule, int32_t link);

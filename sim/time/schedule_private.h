@@ -4,10 +4,12 @@
 #define RH_SCHEDULE_PRIVATE_H
 
 #include <simgrid/comm.h>
+#include <simgrid/engine.h>
 #include <simgrid/mailbox.h>
 #include <simgrid/semaphore.h>
 
 #include "schedule.h"
+#include "steady.h"
 #include "text.h"
 #include "traffic.h"
 
@@ -31,7 +33,9 @@ typedef struct use {
   int64_t *bytes_of; /* owned copy, or NULL */
   void *plan;        /* owned, or NULL */
   int64_t round;
-  int32_t done; /* ranks */
+  int32_t entered, done; /* ranks */
+  int64_t skipped;       /* steps, of every rank */
+  bool alone, alike;     /* it was watched for a steady state; in like steps */
   double start_s, finish_s;
   int64_t messages, wire_bytes;
   slow_route slowest[SLOWEST_MAX];
@@ -107,6 +111,9 @@ struct rh_schedule {
   lane *lanes;   /* [2 workers], compute and communication of each rank */
   double *end_s; /* [workers] end of the last operation */
   double elapsed_s;
+  double skipped_s; /* what SimGrid's clock is behind simulated time */
+  steady steady;
+  int64_t messages; /* simulated, not skipped */
   rh_traffic traffic;
   char *sink; /* where payloads of no meaning point to */
 
@@ -142,6 +149,12 @@ static inline round_slot *slot_of(rh_schedule *schedule, int64_t round)
   return &schedule->slots[round % schedule->slot_count];
 }
 
+/* Simulated time. SimGrid's own clock, and every time that it tells, lacks what was skipped. */
+static inline double schedule_now_s(const rh_schedule *schedule)
+{
+  return simgrid_get_clock() + schedule->skipped_s;
+}
+
 /* Tokens: operation number (from 1) and lane. */
 static inline int64_t token_number(rh_token token)
 {
@@ -157,6 +170,12 @@ static inline rh_lane token_lane(rh_token token)
 void schedule_fail(rh_schedule *schedule, rh_status status);
 /* Has it failed, or was `stop` raised? */
 bool schedule_stopped(rh_schedule *schedule);
+/* Counts messages and bytes in a round. */
+void slot_add(const rh_schedule *schedule, round_slot *slot, int32_t from, int32_t to, int64_t messages, int64_t bytes);
+/* The route to a rank to which `from` has sent. */
+const rh_route *lane_route(rh_schedule *schedule, int32_t from, int32_t to);
+/* No transfer told later begins before this (SimGrid's time). */
+double schedule_floor_s(const rh_schedule *schedule);
 void lane_sleep(lane *lane);
 void lane_wake(lane *lane);
 void feeder_wake(rh_schedule *schedule);

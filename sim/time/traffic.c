@@ -16,6 +16,7 @@ void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
   rh_bins_init(&traffic->bins, links);
   traffic->floor_s = 0;
   traffic->told = 0;
+  traffic->hold_s = INFINITY;
 }
 
 /* The floor costs a look at every rank, so it is asked for at most once in as many transfers; in between a list that is
@@ -26,7 +27,7 @@ static double transfer_floor(rh_traffic *traffic)
     traffic->floor_s = traffic->transfer_floor(traffic->context);
     traffic->told = 0;
   }
-  return traffic->floor_s;
+  return fmin(traffic->floor_s, traffic->hold_s);
 }
 
 static void fold_rank(rh_traffic *traffic, int32_t rank)
@@ -114,6 +115,70 @@ rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link)
                         .busy_s = rh_busy_seconds(&l->busy),
                         .peak_bytes = rh_bins_peak(&traffic->bins, link),
                         .ends = l->ends};
+}
+
+/* --- spans that are skipped --------------------------------------------------------------------------------------- */
+
+void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)
+{
+  const int32_t links = traffic->link_count, ranks = traffic->rank_count;
+  if (mark->links == NULL) {
+    mark->links = malloc(((size_t)links + 3 * (size_t)ranks) * sizeof *mark->links);
+    RH_ASSERT(mark->links != NULL);
+    mark->compute = mark->links + links;
+    mark->communication = mark->compute + ranks;
+    mark->both = mark->communication + ranks;
+  }
+  mark->at_s = at_s;
+  for (int32_t i = 0; i < links; i++)
+    mark->links[i] = rh_busy_before(&traffic->links[i].busy, at_s);
+  for (int32_t i = 0; i < ranks; i++) {
+    const rh_traffic_rank *r = &traffic->ranks[i];
+    mark->compute[i] = rh_busy_before(&r->compute, at_s);
+    mark->communication[i] = rh_busy_before(&r->communication, at_s);
+    mark->both[i] = r->both_s + rh_busy_overlap(&r->compute, &r->communication, at_s);
+  }
+}
+
+void rh_traffic_mark_clear(rh_traffic_mark *mark)
+{
+  free(mark->links);
+  *mark = (rh_traffic_mark){0};
+}
+
+void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times)
+{
+  for (int32_t i = 0; i < route->link_count; i++)
+    traffic->links[route->links[i]].bytes += times * bytes;
+  rh_traffic_spread(traffic, route, times * bytes, traffic->span_start_s, traffic->span_finish_s);
+  traffic->ranks[from].sent_bytes += times * bytes;
+  traffic->ranks[from].sent_messages += times;
+  traffic->ranks[to].received_bytes += times * bytes;
+}
+
+/* What was busy between a mark and now, so many times. */
+static void skip_busy(rh_busy *busy, double before_s, double at_s, double span_s, int64_t times)
+{
+  rh_busy_skip(busy, at_s, span_s, (double)times * (rh_busy_before(busy, at_s) - before_s));
+}
+
+void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *since, double at_s, double span_s, int64_t times)
+{
+  const double all_s = (double)times * span_s;
+  for (int32_t i = 0; i < traffic->link_count; i++)
+    skip_busy(&traffic->links[i].busy, since->links[i], at_s, all_s, times);
+  for (int32_t i = 0; i < traffic->rank_count; i++) {
+    rh_traffic_rank *r = &traffic->ranks[i];
+    const double overlap_s = rh_busy_overlap(&r->compute, &r->communication, at_s);
+    r->both_s += overlap_s + (double)times * (r->both_s + overlap_s - since->both[i]);
+    skip_busy(&r->compute, since->compute[i], at_s, all_s, times);
+    skip_busy(&r->communication, since->communication[i], at_s, all_s, times);
+  }
+  rh_bins_insert(&traffic->bins, at_s, all_s);
+  traffic->span_start_s = at_s;
+  traffic->span_finish_s = at_s + all_s;
+  traffic->floor_s = at_s;
+  traffic->hold_s = INFINITY;
 }
 
 void rh_traffic_clear(rh_traffic *traffic)

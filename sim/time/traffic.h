@@ -35,7 +35,17 @@ typedef struct rh_traffic {
   const void *context;
   double floor_s; /* the last transfer floor */
   int64_t told;   /* transfers and executions since it was asked for */
+  double hold_s;  /* nothing behind it is folded; INFINITY: no such time */
+  /* What rh_traffic_skip put in last: rh_traffic_add spreads bytes over it. */
+  double span_start_s, span_finish_s;
 } rh_traffic;
+
+/* Busy seconds of everything before one time. */
+typedef struct rh_traffic_mark {
+  double at_s;
+  double *links;                          /* [link_count], owned */
+  double *compute, *communication, *both; /* [rank_count], of one allocation that `links` owns */
+} rh_traffic_mark;
 
 /* Sizes the tables of a traffic whose floors and context are set. */
 void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks);
@@ -46,6 +56,16 @@ void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, doubl
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);
 rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
+
+/* Sums up what lies before at_s: nothing told later begins there, nothing behind it was folded. Again after the first
+ * time for the same mark. */
+void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
+void rh_traffic_mark_clear(rh_traffic_mark *mark);
+/* A transfer told `times` times that took place in the span which rh_traffic_skip put in last: in the bins its bytes
+ * are spread evenly over it. */
+void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times);
+/* Puts in, at at_s, `times` spans of time which are as busy as the one from `since` to at_s. */
+void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *since, double at_s, double span_s, int64_t times);
 void rh_traffic_clear(rh_traffic *traffic);
 
 #endif
