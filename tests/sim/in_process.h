@@ -33,6 +33,9 @@ static const char *in_process_argument;
 static inline bool in_process_with(const char *name, const char *argument)
 {
   if (in_process_argument != NULL) return false;
+  /* a child that does not know it would start children of its own without end */
+  if (getenv("REHEARSE_IN_PROCESS")) fail_msg("main does not begin with in_process_begin(argc, argv)");
+  setenv("REHEARSE_IN_PROCESS", "1", 1);
   char self[4096];
   const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
   assert_true(length > 0);
@@ -42,6 +45,7 @@ static inline bool in_process_with(const char *name, const char *argument)
   pid_t child;
   fflush(NULL);
   assert_int_equal(posix_spawn(&child, self, NULL, NULL, arguments, environ), 0);
+  unsetenv("REHEARSE_IN_PROCESS");
   int status;
   assert_int_equal(waitpid(child, &status, 0), child);
   if (status != 0)
