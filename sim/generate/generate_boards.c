@@ -20,8 +20,8 @@ static rh_status write(rh_generation *g, rh_text *xml)
       return rh_error(RH_EINVAL, "shape=torus boards=%d: no w x h with both at least 3; take for example 9, 12 or 16",
                       boards);
   }
-  const char *bandwidth = generate_rate(generation_value(g, "bandwidth"));
-  const char *latency = generate_delay(generation_value(g, "latency"));
+  const generate_quantity bandwidth = generate_rate(generation_value(g, "bandwidth"));
+  const generate_quantity latency = generate_delay(generation_value(g, "latency"));
   if (ring)
     generate_head(g, xml, "Ring of %d small boards, each cabled to two neighbours.", boards);
   else
@@ -36,9 +36,10 @@ static rh_status write(rh_generation *g, rh_text *xml)
                 "1000BASE-T (IEEE 802.3ab-1999): 1 Gbit/s = 125 MB/s each way. A Raspberry Pi 4 has one such port; the "
                 "others are USB 3 adapters. Frames of 1500 bytes carry 1448 bytes of TCP payload in 1538 bytes on the "
                 "wire, 5.9 %% less; LV08 takes off 3 %%. Here %s.",
-                bandwidth);
+                bandwidth.text);
   generate_note(xml, "Latency",
-                "%s a cable, which LV08 multiplies: an assumption; replace it by a ping-pong of your own.", latency);
+                "%s a cable, which LV08 multiplies: an assumption; replace it by a ping-pong of your own.",
+                latency.text);
   generate_note(
       xml, "Hosts",
       "Raspberry Pi 4, four cores as one: 8 Gflop/s measured with HPL in fp64 (B. Feiereisen, Benchmarking the "
@@ -48,7 +49,7 @@ static rh_status write(rh_generation *g, rh_text *xml)
   rh_text_append(xml,
                  "  <cluster id=\"boards\" prefix=\"board-\" suffix=\"\" radical=\"0-%d\" speed=\"8Gf\" bw=\"%s\" "
                  "lat=\"%s\"\n           topology=\"TORUS\" topo_parameters=\"%d",
-                 boards - 1, bandwidth, latency, width);
+                 boards - 1, bandwidth.text, latency.text, width);
   if (!ring) rh_text_append(xml, ",%d", boards / width);
   rh_text_append(xml, "\" sharing_policy=\"SPLITDUPLEX\"/>\n");
   generate_close(xml);

@@ -20,12 +20,12 @@ static void write_notes(const rh_generation *g, rh_text *xml, double uplink_Bps)
       "25GBASE (IEEE 802.3by-2016), 25 Gbit/s = 3.125 GB/s each way, here %s. LV08 takes 3 %% off for headers; "
       "frames of 1500 bytes carry 1448 bytes of TCP payload in 1538 bytes on the wire, which is 5.9 %%, jumbo "
       "frames 1 %%.",
-      generate_rate(generation_value(g, "bandwidth")));
+      generate_rate(generation_value(g, "bandwidth")).text);
   generate_note(
       xml, "Racks",
       "a rack's machines share %s each way to the core, an oversubscription of %d:1: an assumption, providers "
       "publish none.",
-      generate_rate(uplink_Bps), generation_count(g, "oversubscription"));
+      generate_rate(uplink_Bps).text, generation_count(g, "oversubscription"));
   if (generation_auto(g, "flow"))
     generate_note(
         xml, "Flows",
@@ -36,7 +36,7 @@ static void write_notes(const rh_generation *g, rh_text *xml, double uplink_Bps)
         xml, "Flows",
         "one message gets at most %s, whatever is free: providers limit single flows, Amazon EC2 to 5 Gbit/s, "
         "or 10 in a cluster placement group (user guide, instance network bandwidth).",
-        generate_rate(generation_value(g, "flow")));
+        generate_rate(generation_value(g, "flow")).text);
   generate_note(xml, "Latency",
                 "1.5 us a cable, 0.5 us a rack's, which LV08 multiplies by 13.01: 39 us within a rack, 52 us between "
                 "racks. An assumption to be replaced by a ping-pong of your own.");
@@ -57,21 +57,23 @@ static rh_status write(rh_generation *g, rh_text *xml)
     rh_text_append(xml,
                    "    <cluster id=\"rack-%d\" prefix=\"vm-\" suffix=\"\" radical=\"%d-%d\" speed=\"8.1Tf\" bw=\"%s\" "
                    "lat=\"%s\"\n             router_id=\"switch-%d\" sharing_policy=\"SPLITDUPLEX\"",
-                   rack, rack * machines, (rack + 1) * machines - 1, generate_rate(bandwidth_Bps),
-                   generate_delay(CABLE_S), rack);
+                   rack, rack * machines, (rack + 1) * machines - 1, generate_rate(bandwidth_Bps).text,
+                   generate_delay(CABLE_S).text, rack);
     /* a backbone that is not shared holds each flow to its rate, and all flows together to nothing */
     if (!generation_auto(g, "flow"))
       rh_text_append(xml, " bb_bw=\"%s\" bb_lat=\"0us\"\n             bb_sharing_policy=\"FATPIPE\"",
-                     generate_rate(generation_value(g, "flow")));
+                     generate_rate(generation_value(g, "flow")).text);
     rh_text_append(xml, "/>\n");
   }
   rh_text_append(xml, "    <zone id=\"core\" routing=\"Full\"><router id=\"core-switch\"/></zone>\n");
   for (int32_t rack = 0; rack < racks; rack++)
+    rh_text_append(xml, "    <link id=\"uplink-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n",
+                   rack, generate_rate(uplink_Bps).text, generate_delay(UPLINK_S).text);
+  for (int32_t rack = 0; rack < racks; rack++)
     rh_text_append(xml,
-                   "    <link id=\"uplink-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n"
                    "    <zoneRoute src=\"rack-%d\" dst=\"core\" gw_src=\"switch-%d\" gw_dst=\"core-switch\"><link_ctn "
                    "id=\"uplink-%d\" direction=\"UP\"/></zoneRoute>\n",
-                   rack, generate_rate(uplink_Bps), generate_delay(UPLINK_S), rack, rack, rack);
+                   rack, rack, rack);
   rh_text_append(xml, "  </zone>\n");
   generate_close(xml);
   return RH_OK;

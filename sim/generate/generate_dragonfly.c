@@ -29,8 +29,8 @@ static rh_status write(rh_generation *g, rh_text *xml)
   const int32_t nodes = generation_count(g, "nodes"), global = generation_count(g, "global");
   rh_status status = check(groups, switches, nodes, global);
   if (status != RH_OK) return status;
-  const char *bandwidth = generate_rate(generation_value(g, "bandwidth"));
-  const char *latency = generate_delay(generation_value(g, "latency"));
+  const generate_quantity bandwidth = generate_rate(generation_value(g, "bandwidth"));
+  const generate_quantity latency = generate_delay(generation_value(g, "latency"));
   generate_head(g, xml, "Dragonfly of %d nodes: %d groups of %d switches with %d nodes each.",
                 groups * switches * nodes, groups, switches, nodes);
   generate_note(xml, "When",
@@ -45,19 +45,19 @@ static rh_status write(rh_generation *g, rh_text *xml)
   generate_note(xml, "Cables",
                 "%s (byte/s) each way. The preset is Slingshot's 200 Gbit/s; switches have %d ports (De Sensi et al., "
                 "SC 2020). Headers are not taken off.",
-                bandwidth, PORTS);
+                bandwidth.text, PORTS);
   generate_note(xml, "Latency",
                 "%s a link. The preset is 350 ns a switch (the same source: the mean of a Rosetta switch), four "
                 "switches on the longest route spread over its five links; adapters come on top, measure your own.",
-                latency);
+                latency.text);
   generate_note_a100(xml);
-  generate_open(xml, MODEL_RELIABLE, "reliable fabrics with congestion control in hardware");
+  generate_open(xml, MODEL_PLAIN, "reliable fabrics with congestion control in hardware" NO_TCP);
   rh_text_append(
       xml,
       "  <cluster id=\"dragonfly\" prefix=\"node-\" suffix=\"\" radical=\"0-%d\" speed=\"19.5Tf\" bw=\"%s\"\n"
       "           lat=\"%s\" topology=\"DRAGONFLY\" topo_parameters=\"%d,%d;1,1;%d,1;%d\"\n"
       "           sharing_policy=\"SPLITDUPLEX\"/>\n",
-      groups * switches * nodes - 1, bandwidth, latency, groups, global, switches, nodes);
+      groups * switches * nodes - 1, bandwidth.text, latency.text, groups, global, switches, nodes);
   generate_close(xml);
   return RH_OK;
 }

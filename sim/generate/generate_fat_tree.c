@@ -67,17 +67,17 @@ static void write_notes(const rh_generation *g, rh_text *xml, int32_t levels, in
                 "%s (byte/s) each way. The preset is InfiniBand HDR100, 100 Gbit/s = 12.5 GB/s, less headers: of each "
                 "packet 4096 bytes are payload and 26 headers and checksums (InfiniBand Architecture Specification, "
                 "vol. 1), which leaves 12.42 GB/s.",
-                generate_rate(generation_value(g, "bandwidth")));
+                generate_rate(generation_value(g, "bandwidth")).text);
   generate_note(xml, "Latency",
                 "%s a link.%s SimGrid has one latency for all cables of a cluster, so hosts on one leaf are a little "
                 "too near.",
-                generate_delay(latency_s),
+                generate_delay(latency_s).text,
                 generation_auto(g, "latency")
                     ? " 0.6 us end to end through one switch and 90 ns for each further one, as IT4I publishes for the "
                       "HDR100 fat-tree of Karolina (docs.it4i.cz/karolina/network), spread over the longest route."
                     : "");
   generate_note_a100(xml);
-  generate_open(xml, MODEL_RELIABLE, "reliable credit-based fabrics");
+  generate_open(xml, MODEL_PLAIN, "reliable credit-based fabrics" NO_TCP);
 }
 
 static rh_status write(rh_generation *g, rh_text *xml)
@@ -102,8 +102,8 @@ static rh_status write(rh_generation *g, rh_text *xml)
                  "  <cluster id=\"fat-tree\" prefix=\"node-\" suffix=\"\" radical=\"0-%d\" speed=\"19.5Tf\" bw=\"%s\"\n"
                  "           lat=\"%s\" topology=\"FAT_TREE\" topo_parameters=\"%d;%s;%s;%s\"\n"
                  "           sharing_policy=\"SPLITDUPLEX\"/>\n",
-                 hosts - 1, generate_rate(generation_value(g, "bandwidth")), generate_delay(latency_s), levels,
-                 rh_text_get(&down), rh_text_get(&up), rh_text_get(&parallel));
+                 hosts - 1, generate_rate(generation_value(g, "bandwidth")).text, generate_delay(latency_s).text,
+                 levels, rh_text_get(&down), rh_text_get(&up), rh_text_get(&parallel));
   rh_text_clear(&down);
   rh_text_clear(&up);
   rh_text_clear(&parallel);

@@ -26,17 +26,17 @@ static void write_notes(const rh_generation *g, rh_text *xml, int32_t nodes, dou
       xml, "Inside",
       "each accelerator has a port of %s (byte/s) each way to a switch that is never busy: NVLink 4, 900 GB/s "
       "in both directions (NVIDIA H100 data sheet). Latency .5 us: an assumption, less than between nodes.",
-      generate_rate(generation_value(g, "nvlink")));
+      generate_rate(generation_value(g, "nvlink")).text);
   generate_note(xml, "Rails",
                 "an adapter an accelerator; adapter i of every node is on rail switch i, so equal accelerators are one "
                 "switch apart, others three, over the spine (DGX SuperPOD reference architecture, compute fabric). "
                 "Nothing is forwarded through another accelerator of the node, as NCCL's PXN would. A rail's cables to "
                 "the spine are one link of %s here%s.",
-                generate_rate(uplink_Bps), generation_count(g, "oversubscription") > 1 ? ", oversubscribed" : "");
+                generate_rate(uplink_Bps).text, generation_count(g, "oversubscription") > 1 ? ", oversubscribed" : "");
   generate_note(xml, "Cables",
                 "InfiniBand NDR, 400 Gbit/s = 50 GB/s; of each packet 4096 bytes are payload and 26 headers and "
                 "checksums (InfiniBand Architecture Specification, vol. 1), which leaves 49.68 GB/s. Here %s each way.",
-                generate_rate(generation_value(g, "nic")));
+                generate_rate(generation_value(g, "nic")).text);
   generate_note(xml, "Latency",
                 "0.6 us through one switch and 90 ns for each further one, as IT4I publishes for HDR "
                 "(docs.it4i.cz/karolina/network); that NDR is the same is an assumption.");
@@ -44,33 +44,45 @@ static void write_notes(const rh_generation *g, rh_text *xml, int32_t nodes, dou
       xml, "Hosts",
       "67 Tflop/s in fp32 (NVIDIA H100 SXM data sheet). Runs with measured step times use only how fast hosts "
       "are compared with each other, and these are equal.");
-  generate_open(xml, MODEL_RELIABLE, "NVLink and reliable credit-based fabrics");
+  generate_open(xml, MODEL_PLAIN, "NVLink and reliable credit-based fabrics" NO_TCP);
 }
 
-static void write_node(const rh_generation *g, rh_text *xml, int32_t node)
+static void write_link(rh_text *xml, const char *name, int32_t number, double bandwidth_Bps, double latency_s,
+                       const char *sharing)
 {
-  const char *nvlink = generate_rate(generation_value(g, "nvlink")), *nic = generate_rate(generation_value(g, "nic"));
-  const int32_t first = node * GPUS;
-  for (int32_t gpu = first; gpu < first + GPUS; gpu++) {
-    rh_text_append(xml, "    <host id=\"gpu-%d\" speed=\"67Tf\"><prop id=\"node\" value=\"node-%d\"/></host>\n", gpu,
-                   node);
-    rh_text_append(xml, "    <link id=\"nvlink-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n",
-                   gpu, nvlink, generate_delay(NVLINK_S));
-    rh_text_append(xml, "    <link id=\"nic-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n",
-                   gpu, nic, generate_delay(NIC_S));
+  rh_text_append(xml, "    <link id=\"%s-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"%s\"/>\n", name, number,
+                 generate_rate(bandwidth_Bps).text, generate_delay(latency_s).text, sharing);
+}
+
+static void write_links(const rh_generation *g, rh_text *xml, int32_t nodes, double uplink_Bps)
+{
+  for (int32_t rail = 0; rail < GPUS; rail++)
+    write_link(xml, "uplink", rail, uplink_Bps, SPINE_S, "SPLITDUPLEX");
+  for (int32_t node = 0; node < nodes; node++)
+    write_link(xml, "nvswitch", node, generation_value(g, "nvlink"), NVSWITCH_S, "FATPIPE");
+  for (int32_t gpu = 0; gpu < nodes * GPUS; gpu++) {
+    write_link(xml, "nvlink", gpu, generation_value(g, "nvlink"), NVLINK_S, "SPLITDUPLEX");
+    write_link(xml, "nic", gpu, generation_value(g, "nic"), NIC_S, "SPLITDUPLEX");
+  }
+}
+
+/* Three links a pair of one node, so that the way over the spine, four, is shorter than one through a neighbour, five. */
+static void write_routes(rh_text *xml, int32_t nodes)
+{
+  for (int32_t rail = 0; rail < GPUS; rail++)
+    rh_text_append(xml,
+                   "    <route src=\"rail-%d\" dst=\"spine\"><link_ctn id=\"uplink-%d\" direction=\"UP\"/></route>\n",
+                   rail, rail);
+  for (int32_t gpu = 0; gpu < nodes * GPUS; gpu++)
     rh_text_append(xml,
                    "    <route src=\"gpu-%d\" dst=\"rail-%d\"><link_ctn id=\"nic-%d\" direction=\"UP\"/></route>\n",
                    gpu, gpu % GPUS, gpu);
-  }
-  rh_text_append(xml, "    <link id=\"nvswitch-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"FATPIPE\"/>\n",
-                 node, nvlink, generate_delay(NVSWITCH_S));
-  /* three links a pair, so that the way over the spine, four, is shorter than one through a neighbour, five */
-  for (int32_t a = first; a < first + GPUS; a++)
-    for (int32_t b = a + 1; b < first + GPUS; b++)
+  for (int32_t a = 0; a < nodes * GPUS; a++)
+    for (int32_t b = a + 1; b < (a / GPUS + 1) * GPUS; b++)
       rh_text_append(xml,
                      "    <route src=\"gpu-%d\" dst=\"gpu-%d\"><link_ctn id=\"nvlink-%d\" direction=\"UP\"/><link_ctn "
                      "id=\"nvswitch-%d\"/><link_ctn id=\"nvlink-%d\" direction=\"DOWN\"/></route>\n",
-                     a, b, a, node, b);
+                     a, b, a, a / GPUS, b);
 }
 
 static rh_status write(rh_generation *g, rh_text *xml)
@@ -78,15 +90,15 @@ static rh_status write(rh_generation *g, rh_text *xml)
   const int32_t nodes = generation_count(g, "nodes");
   const double uplink_Bps = nodes * generation_value(g, "nic") / generation_count(g, "oversubscription");
   write_notes(g, xml, nodes, uplink_Bps);
-  rh_text_append(xml, "  <zone id=\"pod\" routing=\"Floyd\">\n    <router id=\"spine\"/>\n");
+  rh_text_append(xml, "  <zone id=\"pod\" routing=\"Floyd\">\n");
+  for (int32_t gpu = 0; gpu < nodes * GPUS; gpu++)
+    rh_text_append(xml, "    <host id=\"gpu-%d\" speed=\"67Tf\"><prop id=\"node\" value=\"node-%d\"/></host>\n", gpu,
+                   gpu / GPUS);
   for (int32_t rail = 0; rail < GPUS; rail++)
-    rh_text_append(xml,
-                   "    <router id=\"rail-%d\"/>\n    <link id=\"uplink-%d\" bandwidth=\"%s\" latency=\"%s\" "
-                   "sharing_policy=\"SPLITDUPLEX\"/>\n    <route src=\"rail-%d\" dst=\"spine\"><link_ctn "
-                   "id=\"uplink-%d\" direction=\"UP\"/></route>\n",
-                   rail, rail, generate_rate(uplink_Bps), generate_delay(SPINE_S), rail, rail);
-  for (int32_t node = 0; node < nodes; node++)
-    write_node(g, xml, node);
+    rh_text_append(xml, "    <router id=\"rail-%d\"/>\n", rail);
+  rh_text_append(xml, "    <router id=\"spine\"/>\n");
+  write_links(g, xml, nodes, uplink_Bps);
+  write_routes(xml, nodes);
   rh_text_append(xml, "  </zone>\n");
   generate_close(xml);
   return RH_OK;

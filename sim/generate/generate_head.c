@@ -70,10 +70,9 @@ void generate_note_a100(rh_text *xml)
 
 void generate_open(rh_text *xml, generate_model model, const char *why)
 {
-  if (model == MODEL_RELIABLE)
+  if (model == MODEL_PLAIN)
     generate_note(xml, "Model",
-                  "CM02: %s know neither TCP's window nor its slow start, which LV08 is calibrated on. TCP-gamma -1: "
-                  "no window. crosstraffic 0: acknowledgements are a few bytes per packet.",
+                  "CM02: %s. TCP-gamma -1: no window. crosstraffic 0: acknowledgements are a few bytes per packet.",
                   why);
   else
     generate_note(xml, "Model",
@@ -82,10 +81,9 @@ void generate_open(rh_text *xml, generate_model model, const char *why)
                   "(net.ipv4.tcp_wmem, tcp(7)): a flow gets at most that much in twice its latency.",
                   why);
   rh_text_append(xml, "-->\n<platform version=\"4.1\">\n  <config>\n    <prop id=\"network/model\" value=\"%s\"/>\n",
-                 model == MODEL_RELIABLE ? "CM02" : "LV08");
-  rh_text_append(xml, "    <prop id=\"network/TCP-gamma\" value=\"%s\"/>\n",
-                 model == MODEL_RELIABLE ? "-1" : "4194304");
-  if (model == MODEL_RELIABLE) rh_text_append(xml, "    <prop id=\"network/crosstraffic\" value=\"0\"/>\n");
+                 model == MODEL_PLAIN ? "CM02" : "LV08");
+  rh_text_append(xml, "    <prop id=\"network/TCP-gamma\" value=\"%s\"/>\n", model == MODEL_PLAIN ? "-1" : "4194304");
+  if (model == MODEL_PLAIN) rh_text_append(xml, "    <prop id=\"network/crosstraffic\" value=\"0\"/>\n");
   rh_text_append(xml, "  </config>\n");
 }
 
@@ -94,26 +92,24 @@ void generate_close(rh_text *xml)
   rh_text_append(xml, "</platform>\n");
 }
 
-static const char *print(double value, const char *unit)
+static generate_quantity print(double value, const char *unit)
 {
-  static char buffers[4][40];
-  static int next;
-  char *buffer = buffers[next++ % 4];
-  snprintf(buffer, sizeof buffers[0], "%.9g%s", value, unit);
-  return buffer;
+  generate_quantity q;
+  snprintf(q.text, sizeof q.text, "%.9g%s", value, unit);
+  return q;
 }
 
-const char *generate_rate(double bandwidth_Bps)
+generate_quantity generate_rate(double bandwidth_Bps)
 {
   return bandwidth_Bps >= 1e9 ? print(bandwidth_Bps / 1e9, "GBps") : print(bandwidth_Bps / 1e6, "MBps");
 }
 
-const char *generate_delay(double latency_s)
+generate_quantity generate_delay(double latency_s)
 {
   return latency_s >= 1e-3 ? print(latency_s * 1e3, "ms") : print(latency_s * 1e6, "us");
 }
 
-const char *generate_speed(double flops)
+generate_quantity generate_speed(double flops)
 {
   return flops >= 1e12 ? print(flops / 1e12, "Tf") : print(flops / 1e9, "Gf");
 }

@@ -2,8 +2,7 @@
  *
  * Links along a plane never change. Links between planes grow shorter towards the poles, and are dropped near them,
  * where the satellites trade sides; their latency and bandwidth follow profiles computed from the orbits (orbit.h).
- * Neighbouring planes are half a slot apart, so the 2 S places of a slot grid are all that links can begin from, and
- * as many profiles do for all links.
+ * SimGrid takes no profile for two links, so each has files of its own.
  *
  * Source      Walker, JBIS 37, 1984 (star constellations)
  */
@@ -38,28 +37,29 @@ static bool is_up(const constellation *c, orbit_position west, orbit_position ea
          orbit_distance_m(west, east) <= c->range_m && orbit_clearance_m(west, east) >= ATMOSPHERE_M;
 }
 
-/* The profiles of links whose western end is at place `slot` of 2 S when time begins. */
-static void write_profiles(rh_generation *g, const constellation *c, int32_t slot, bool fails)
+/* The profiles of the link that leads east from satellite `rank`. */
+static void write_profiles(rh_generation *g, const constellation *c, int32_t rank, bool fails)
 {
   char name[64];
   orbit_position west, east;
   const double step_s = c->period_s / c->samples;
-  snprintf(name, sizeof name, "latency-%d.profile", slot);
+  const double start = PI * (2 * (rank % c->satellites) + rank / c->satellites) / c->satellites;
+  snprintf(name, sizeof name, "latency-%d.profile", rank);
   rh_text *text = generation_side_file(g, name);
   for (int32_t i = 0; i < c->samples; i++) {
-    ends_of(c, PI * slot / c->satellites + 2 * PI * i / c->samples, &west, &east);
-    rh_text_append(text, "%.3f %.9f\n", i * step_s, orbit_distance_m(west, east) / ORBIT_LIGHT_M_PER_S);
+    ends_of(c, start + 2 * PI * i / c->samples, &west, &east);
+    rh_text_append(text, "%.3f %.7f\n", i * step_s, orbit_distance_m(west, east) / ORBIT_LIGHT_M_PER_S);
   }
   rh_text_append(text, "LOOPAFTER %.3f\n", step_s);
-  snprintf(name, sizeof name, "%s-%d.profile", fails ? "state" : "bandwidth", slot);
+  snprintf(name, sizeof name, "%s-%d.profile", fails ? "state" : "bandwidth", rank);
   text = generation_side_file(g, name);
+  bool before = true;
   for (int32_t i = 0; i < c->samples; i++) {
-    ends_of(c, PI * slot / c->satellites + 2 * PI * i / c->samples, &west, &east);
+    ends_of(c, start + 2 * PI * i / c->samples, &west, &east);
     const bool up = is_up(c, west, east);
-    if (fails)
-      rh_text_append(text, "%.3f %d\n", i * step_s, up);
-    else
-      rh_text_append(text, "%.3f %.9g\n", i * step_s, up ? c->bandwidth_Bps : STALLED_BPS);
+    if (i == 0 || up != before || i == c->samples - 1) /* changes; and the last, from which SimGrid counts the loop */
+      rh_text_append(text, "%.3f %.9g\n", i * step_s, fails ? up : up ? c->bandwidth_Bps : STALLED_BPS);
+    before = up;
   }
   rh_text_append(text, "LOOPAFTER %.3f\n", step_s);
 }
@@ -94,20 +94,20 @@ static void write_notes(const rh_generation *g, const constellation *c, rh_text 
               "bit/s) and goes on when it is back, as in a network that stores and forwards.");
   generate_note(
       xml, "Profiles",
-      "%d samples a period, held until the next one, repeated for ever; in the folder beside this file, one for "
-      "each of the %d places where a link can begin. They count from the start of the simulation.",
-      c->samples, 2 * c->satellites);
+      "%d samples a period, each held until the next one, repeated for ever, from the start of the simulation "
+      "on; in the folder beside this file, two for each link between planes.",
+      c->samples);
   generate_note(
       xml, "Rate",
       "%s (byte/s) each way. The preset is 2.5 Gbit/s, and 5500 km its range, as General Atomics gives for its "
       "terminal after the Space Development Agency's standard (press, September 2025).",
-      generate_rate(c->bandwidth_Bps));
+      generate_rate(c->bandwidth_Bps).text);
   generate_note(
       xml, "Hosts",
       "1.28 Tflop/s in fp32: Jetson Orin Nano (1024 cores at 0.625 GHz, two flop a cycle; NVIDIA data sheet), "
       "an assumption for a small satellite. Runs with measured step times use only how fast hosts are compared "
       "with each other, and these are equal.");
-  generate_open(xml, MODEL_RELIABLE, "links with forward error correction and frames of their own");
+  generate_open(xml, MODEL_PLAIN, "links with forward error correction and frames of their own" NO_TCP);
 }
 
 /* Share of the time that a link is up, and the least and most distance, over all places. */
@@ -130,26 +130,34 @@ static void survey(const constellation *c, double *up, double *least_m, double *
 static void write_links(const rh_generation *g, const constellation *c, rh_text *xml, bool fails)
 {
   const int32_t S = c->satellites;
-  const int stem = (int)strcspn(g->out->files[0].name, "/");
-  const double along_m = 2 * (ORBIT_EARTH_M + c->altitude_m) * sin(PI / S);
-  for (int32_t plane = 0; plane < c->planes; plane++)
-    for (int32_t place = 0; place < S; place++) {
-      const int32_t rank = plane * S + place, ahead = plane * S + (place + 1) % S;
-      rh_text_append(xml,
-                     "    <link id=\"along-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>"
-                     "<route src=\"sat-%d\" dst=\"sat-%d\"><link_ctn id=\"along-%d\" direction=\"UP\"/></route>\n",
-                     rank, generate_rate(c->bandwidth_Bps), generate_delay(along_m / ORBIT_LIGHT_M_PER_S), rank, ahead,
-                     rank);
-      if (plane + 1 == c->planes) continue;
-      const int32_t slot = (2 * place + plane) % (2 * S); /* of this satellite when time begins */
-      rh_text_append(xml,
-                     "    <link id=\"across-%d\" bandwidth=\"%s\" latency=\"10ms\" sharing_policy=\"SPLITDUPLEX\"\n"
-                     "          latency_file=\"%.*s/latency-%d.profile\" %s_file=\"%.*s/%s-%d.profile\"/>"
-                     "<route src=\"sat-%d\" dst=\"sat-%d\"><link_ctn id=\"across-%d\" direction=\"UP\"/></route>\n",
-                     rank, generate_rate(c->bandwidth_Bps), stem, g->out->files[0].name, slot,
-                     fails ? "state" : "bandwidth", stem, g->out->files[0].name, fails ? "state" : "bandwidth", slot,
-                     rank, rank + S, rank);
-    }
+  const generate_quantity rate = generate_rate(c->bandwidth_Bps);
+  const char *beside = g->out->files[0].name;
+  const generate_quantity along =
+      generate_delay(2 * (ORBIT_EARTH_M + c->altitude_m) * sin(PI / S) / ORBIT_LIGHT_M_PER_S);
+  const char *what = fails ? "state" : "bandwidth";
+  const int folder = (int)strcspn(beside, "/");
+  for (int32_t rank = 0; rank < c->planes * S; rank++)
+    rh_text_append(xml, "    <link id=\"along-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n",
+                   rank, rate.text, along.text);
+  for (int32_t rank = 0; rank < (c->planes - 1) * S; rank++) {
+    rh_text_append(xml,
+                   "    <link id=\"across-%d\" bandwidth=\"%s\" latency=\"10ms\" sharing_policy=\"SPLITDUPLEX\" "
+                   "latency_file=\"%.*s/latency-%d.profile\" %s_file=\"%.*s/%s-%d.profile\"/>\n",
+                   rank, rate.text, folder, beside, rank, what, folder, beside, what, rank);
+  }
+}
+
+static void write_routes(const constellation *c, rh_text *xml)
+{
+  const int32_t S = c->satellites;
+  for (int32_t rank = 0; rank < c->planes * S; rank++)
+    rh_text_append(xml,
+                   "    <route src=\"sat-%d\" dst=\"sat-%d\"><link_ctn id=\"along-%d\" direction=\"UP\"/></route>\n",
+                   rank, rank / S * S + (rank % S + 1) % S, rank);
+  for (int32_t rank = 0; rank < (c->planes - 1) * S; rank++)
+    rh_text_append(xml,
+                   "    <route src=\"sat-%d\" dst=\"sat-%d\"><link_ctn id=\"across-%d\" direction=\"UP\"/></route>\n",
+                   rank, rank + S, rank);
 }
 
 static rh_status write(rh_generation *g, rh_text *xml)
@@ -180,13 +188,14 @@ static rh_status write(rh_generation *g, rh_text *xml)
                     "larger range-km or a larger polar-limit",
                     c.planes, least_m / 1e3);
   write_notes(g, &c, xml, up, least_m, most_m);
-  for (int32_t slot = 0; slot < 2 * c.satellites; slot++)
-    write_profiles(g, &c, slot, fails);
+  for (int32_t rank = 0; rank < (c.planes - 1) * c.satellites; rank++)
+    write_profiles(g, &c, rank, fails);
   rh_text_append(xml, "  <zone id=\"orbits\" routing=\"Floyd\">\n");
   for (int32_t i = 0; i < c.planes * c.satellites; i++)
     rh_text_append(xml, "    <host id=\"sat-%d\" speed=\"1.28Tf\"><prop id=\"plane\" value=\"%d\"/></host>\n", i,
                    i / c.satellites);
   write_links(g, &c, xml, fails);
+  write_routes(&c, xml);
   rh_text_append(xml, "  </zone>\n");
   generate_close(xml);
   return RH_OK;
@@ -202,6 +211,6 @@ const rh_generator generate_leo = {
              {"polar-limit", RH_KEY_QUANTITY, RH_UNIT_NONE, "70", 10, 90, NULL, "degrees of latitude, links below it"},
              {"range-km", RH_KEY_COUNT, RH_UNIT_NONE, "5500", 500, 20000, NULL, "of a laser link"},
              {"bandwidth", RH_KEY_QUANTITY, RH_UNIT_BANDWIDTH, "2.5Gbps", 1e3, 1e12, NULL, "of a link, each way"},
-             {"samples", RH_KEY_COUNT, RH_UNIT_NONE, "110", 8, 4096, NULL, "of a period"},
+             {"samples", RH_KEY_COUNT, RH_UNIT_NONE, "66", 8, 4096, NULL, "of a period"},
              {"outage", RH_KEY_WORD, RH_UNIT_NONE, "wait", 0, 0, "wait fail", "of messages on a link that is down"}},
     .write = write};

@@ -35,18 +35,25 @@ void generate_note(rh_text *xml, const char *label, const char *format, ...) RH_
 void generate_note_a100(rh_text *xml);
 
 typedef enum generate_model {
-  MODEL_RELIABLE, /* CM02 without TCP's window and reverse traffic */
-  MODEL_TCP       /* LV08 with Linux's default window */
+  MODEL_PLAIN, /* CM02 without TCP's window and reverse traffic */
+  MODEL_TCP    /* LV08 with Linux's default window */
 } generate_model;
+
+/* Ends the reason of MODEL_PLAIN for networks that are not TCP's. */
+#define NO_TCP " know neither TCP's window nor its slow start, which LV08 is calibrated on"
 
 /* The note on the model with its reason, the end of the comment, <platform> and <config>. */
 void generate_open(rh_text *xml, generate_model model, const char *why);
 void generate_close(rh_text *xml);
 
-/* Quantities as SimGrid reads them, without loss: "12420MBps", "0.195us", "19500Gf". Static storage of four calls. */
-const char *generate_rate(double bandwidth_Bps);
-const char *generate_delay(double latency_s);
-const char *generate_speed(double flops);
+/* Quantities as SimGrid reads them, to nine digits: "12.42GBps", "0.195us", "19.5Tf". */
+typedef struct generate_quantity {
+  char text[40];
+} generate_quantity;
+
+generate_quantity generate_rate(double bandwidth_Bps);
+generate_quantity generate_delay(double latency_s);
+generate_quantity generate_speed(double flops);
 
 extern const rh_generator generate_fat_tree, generate_dragonfly, generate_torus, generate_gpu_pod, generate_cloud,
     generate_wan, generate_wifi_edge, generate_unequal, generate_boards, generate_leo;

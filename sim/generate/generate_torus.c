@@ -15,8 +15,8 @@ static rh_status write(rh_generation *g, rh_text *xml)
     hosts *= sizes[i];
   if (hosts > 131072)
     return rh_error(RH_EINVAL, "sizes=%s: %lld hosts; at most 131072", generation_text(g, "sizes"), (long long)hosts);
-  const char *bandwidth = generate_rate(generation_value(g, "bandwidth"));
-  const char *latency = generate_delay(generation_value(g, "latency"));
+  const generate_quantity bandwidth = generate_rate(generation_value(g, "bandwidth"));
+  const generate_quantity latency = generate_delay(generation_value(g, "latency"));
   generate_head(g, xml, "Torus of %s = %lld accelerators, wired to their neighbours without switches.",
                 generation_text(g, "sizes"), (long long)hosts);
   generate_note(xml, "When",
@@ -28,16 +28,16 @@ static rh_status write(rh_generation *g, rh_text *xml)
   generate_note(xml, "Cables",
                 "%s (byte/s) each way. The preset is TPU v4's inter-chip link: six a chip of 50 GB/s each (Jouppi et "
                 "al., ISCA 2023), in a pod of 4096 chips, which is 16x16x16.",
-                bandwidth);
-  generate_note(xml, "Latency", "%s a link: an assumption; measure your own.", latency);
+                bandwidth.text);
+  generate_note(xml, "Latency", "%s a link: an assumption; measure your own.", latency.text);
   generate_note(xml, "Hosts",
                 "275 Tflop/s in bfloat16, TPU v4's peak (the same source). Runs with measured step times use only how "
                 "fast hosts are compared with each other, and these are equal.");
-  generate_open(xml, MODEL_RELIABLE, "links between accelerators with credits of their own");
+  generate_open(xml, MODEL_PLAIN, "links between accelerators with credits of their own" NO_TCP);
   rh_text_append(xml,
                  "  <cluster id=\"torus\" prefix=\"node-\" suffix=\"\" radical=\"0-%lld\" speed=\"275Tf\" bw=\"%s\" "
                  "lat=\"%s\"\n           topology=\"TORUS\" topo_parameters=\"",
-                 (long long)hosts - 1, bandwidth, latency);
+                 (long long)hosts - 1, bandwidth.text, latency.text);
   for (int i = 0; i < dimensions; i++)
     rh_text_append(xml, "%s%d", i ? "," : "", sizes[i]);
   rh_text_append(xml, "\" sharing_policy=\"SPLITDUPLEX\"/>\n");

@@ -79,12 +79,12 @@ static rh_status write(rh_generation *g, rh_text *xml)
     rh_rng rng = rh_rng_stream((uint64_t)generation_value(g, "seed"), RH_PURPOSE_PLATFORM, (uint32_t)i, 0);
     const line *l = &lines[draw(&rng, &lines[0].share, sizeof lines / sizeof *lines, sizeof *lines)];
     const device *d = &devices[draw(&rng, &devices[0].share, sizeof devices / sizeof *devices, sizeof *devices)];
-    const char *latency = generate_delay(l->latency_s);
+    const generate_quantity latency = generate_delay(l->latency_s);
     rh_text_append(xml,
                    "    <host id=\"d%d\" speed=\"%s\"/><link id=\"u%d\" bandwidth=\"%s\" latency=\"%s\"/>"
                    "<link id=\"v%d\" bandwidth=\"%s\" latency=\"%s\"/>\n",
-                   i, generate_speed(d->flops), i, generate_rate(l->up_Bps), latency, i, generate_rate(l->down_Bps),
-                   latency);
+                   i, generate_speed(d->flops).text, i, generate_rate(l->up_Bps).text, latency.text, i,
+                   generate_rate(l->down_Bps).text, latency.text);
   }
   for (int32_t i = 0; i < count; i++)
     rh_text_append(xml, "    <host_link id=\"d%d\" up=\"u%d\" down=\"v%d\"/>\n", i, i, i);

@@ -54,7 +54,7 @@ static void write_notes(const rh_generation *g, rh_text *xml)
       "%s (byte/s) each way between any two centres, leased, not shared with anybody else: an assumption; the "
       "preset is the most common core capacity of European research networks in TERENA's Compendium of "
       "National Research and Education Networks, chapter 3: 10 Gbit/s.",
-      generate_rate(generation_value(g, "bandwidth")));
+      generate_rate(generation_value(g, "bandwidth")).text);
   generate_note(
       xml, "Latency",
       "(one way) great-circle distance D of the cities, times 1.5 below 1000 km and 1.25 above 1200 km for the "
@@ -71,7 +71,7 @@ static void write_notes(const rh_generation *g, rh_text *xml)
 static rh_status write(rh_generation *g, rh_text *xml)
 {
   const int32_t hosts = generation_count(g, "hosts");
-  const char *circuit = generate_rate(generation_value(g, "bandwidth"));
+  const generate_quantity circuit = generate_rate(generation_value(g, "bandwidth"));
   write_notes(g, xml);
   rh_text_append(xml, "  <zone id=\"world\" routing=\"Full\">\n");
   for (int i = 0; i < CENTRES; i++)
@@ -86,7 +86,7 @@ static rh_status write(rh_generation *g, rh_text *xml)
       rh_text_append(xml,
                      "    <link id=\"circuit-%d-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/> "
                      "<!-- %s - %s, %.0f km -->\n",
-                     a, b, circuit, generate_delay(latency_s(km)), centres[a].city, centres[b].city, km);
+                     a, b, circuit.text, generate_delay(latency_s(km)).text, centres[a].city, centres[b].city, km);
     }
   for (int a = 0; a < CENTRES; a++)
     for (int b = a + 1; b < CENTRES; b++)

@@ -46,8 +46,9 @@ int32_t rh_platform_workers(const rh_platform *platform);
 const char *rh_platform_host(const rh_platform *platform, int32_t rank);
 /* The innermost zone: the one that holds a rank's host itself, for example a node with its accelerators. A zone holds
  * hosts or zones, never both. A <cluster> is one zone, whatever its topology: no host or switch of it is a zone of its
- * own. Zones without ranks do not count. */
-const char *rh_platform_zone(const rh_platform *platform, int32_t rank); /* its name */
+ * own. Zones without ranks do not count. Where SimGrid's zones cannot be nodes, since a zone has one way out, hosts'
+ * property `node` names them: it then counts as the zone. */
+const char *rh_platform_zone(const rh_platform *platform, int32_t rank); /* name of SimGrid's */
 int32_t rh_platform_zone_count(const rh_platform *platform);             /* at least 1 */
 int32_t rh_platform_zone_of(const rh_platform *platform, int32_t rank);  /* 0 .. count - 1, by first rank */
 const int32_t *rh_platform_zones(const rh_platform *platform);           /* zone_of all ranks, [workers]; borrowed */
@@ -79,12 +80,22 @@ typedef struct rh_route {
 RH_CHECKED rh_status rh_platform_route(rh_platform *platform, int32_t from, int32_t to, const rh_route **route);
 
 /* Everything `rehearse platform` says of a loaded platform, as text or JSON: file, model and who set it, hosts, speeds,
- * zones, links, and the routes between ranks (all pairs up to 64 ranks, else a sample), with the pairs that have none.
+ * zones, links, and the routes between ranks (all pairs up to 64 ranks, else a sample), with the pairs that have none;
+ * diameter, bisection bandwidth (by formula, else an upper bound) and a ring all-reduce in closed form.
  *
  * no_routes   NULL, or why routes are not looked at: printed in their place (SimGrid may abort on a pair without one)
  * trying      told of every pair before its route is asked for, so that an abort can be blamed; NULL: nobody
  */
 RH_CHECKED rh_status rh_platform_describe(rh_platform *platform, bool json, const char *no_routes,
                                           void (*trying)(int32_t from, int32_t to), rh_text *out);
+
+/* Draws a loaded platform as SVG, laid out by its kind, links labelled; readable on light and on dark ground. Large ones
+ * are drawn in part, and say so.
+ *
+ * routes      may routes be asked for?
+ * trying      as above
+ */
+RH_CHECKED rh_status rh_platform_draw(rh_platform *platform, bool routes, void (*trying)(int32_t from, int32_t to),
+                                      rh_text *out);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "platform_private.h"
+#include "platform_figures.h"
 #include "rng.h"
 #include "simgrid_shim.h"
 #include "unit.h"
@@ -40,6 +40,7 @@ typedef struct description {
   int32_t zone_kinds, zone_count;
   const char *no_routes; /* why routes were not looked at */
   route_survey routes;
+  platform_figures figures;
 } description;
 
 static const range EMPTY_RANGE = {INFINITY, -INFINITY};
@@ -229,6 +230,30 @@ static void write_links_text(const description *d, rh_text *out)
   }
 }
 
+static void write_figures_text(const description *d, rh_text *out)
+{
+  char one[32], two[32], three[32];
+  const platform_figures *f = &d->figures;
+  if (isinf(f->bisection_Bps))
+    rh_text_append(out, "bisection       no bound: some routes share no link with any other\n");
+  else if (f->bisection_Bps > 0 && f->bisection_exact)
+    rh_text_append(out, "bisection       %s one way: %s\n",
+                   rh_unit_format(f->bisection_Bps, RH_UNIT_BANDWIDTH, one, sizeof one), f->how);
+  else if (f->bisection_Bps > 0)
+    rh_text_append(out,
+                   "bisection       at most %s one way: links that carry %s between two halves, the least of %d\n"
+                   "                halves\n",
+                   rh_unit_format(f->bisection_Bps, RH_UNIT_BANDWIDTH, one, sizeof one),
+                   f->cuts_sampled ? "all of a sample of the routes" : "all routes", f->cuts);
+  if (f->allreduce_s > 0)
+    rh_text_append(out,
+                   "all-reduce      of 100 MB by ring: %s (closed form, no contention: %s and %s a hop,\n"
+                   "                the model's factors included)\n",
+                   rh_unit_format(f->allreduce_s, RH_UNIT_SECOND, one, sizeof one),
+                   rh_unit_format(f->ring_latency_s, RH_UNIT_SECOND, two, sizeof two),
+                   rh_unit_format(f->ring_bandwidth_Bps, RH_UNIT_BANDWIDTH, three, sizeof three));
+}
+
 static void write_routes_text(const description *d, rh_text *out)
 {
   char latency[32];
@@ -247,10 +272,15 @@ static void write_routes_text(const description *d, rh_text *out)
   rh_text_append(out, ", bandwidth ");
   append_range(out, s->bandwidth_Bps, RH_UNIT_BANDWIDTH);
   rh_text_append(out, "\n");
-  if (s->links.high > 0)
+  if (d->figures.diameter_links > 0 && !s->exact)
+    rh_text_append(out, "diameter        %d link%s, %s\n", d->figures.diameter_links,
+                   d->figures.diameter_links > 1 ? "s" : "",
+                   rh_unit_format(d->figures.diameter_s, RH_UNIT_SECOND, latency, sizeof latency));
+  else if (s->links.high > 0)
     rh_text_append(out, "diameter        %s%.0f link%s (%s .. %s), %s\n", s->exact ? "" : "at least ", s->links.high,
                    s->links.high > 1 ? "s" : "", rh_platform_host(p, s->widest_from), rh_platform_host(p, s->widest_to),
                    rh_unit_format(s->latency_s.high, RH_UNIT_SECOND, latency, sizeof latency));
+  write_figures_text(d, out);
   if (s->without_route > 0)
     rh_text_append(out, "no route        %lld of these pairs, for example from %s to %s\n", (long long)s->without_route,
                    rh_platform_host(p, s->no_route_from), rh_platform_host(p, s->no_route_to));
@@ -318,6 +348,34 @@ static void write_routes_json(const description *d, rh_text *out)
   rh_text_append(out, "}");
 }
 
+static void json_number(rh_text *out, const char *key, double value, const char *end)
+{
+  rh_text_append(out, "\"%s\": ", key);
+  rh_text_append_json_number(out, value > 0 ? value : NAN);
+  rh_text_append(out, "%s", end);
+}
+
+/* A figure that is not known is null. */
+static void write_figures_json(const description *d, rh_text *out)
+{
+  const platform_figures *f = &d->figures;
+  const bool formula = f->diameter_links > 0;
+  const double links = formula ? f->diameter_links : d->routes.links.high;
+  rh_text_append(out, "\"diameter\": {");
+  json_number(out, "links", links, ", ");
+  json_number(out, "latency_s", formula ? f->diameter_s : d->routes.latency_s.high, ", ");
+  rh_text_append(out, "\"exact\": %s}, \"bisection\": {", formula || d->routes.exact ? "true" : "false");
+  json_number(out, "bandwidth_Bps", f->bisection_Bps, ", ");
+  rh_text_append(out, "\"exact\": %s, \"halves\": %d, \"sampled\": %s, ", f->bisection_exact ? "true" : "false",
+                 f->cuts, f->cuts_sampled ? "true" : "false");
+  rh_text_append(out, "\"formula\": ");
+  rh_text_append_json(out, f->bisection_exact ? f->how : NULL);
+  rh_text_append(out, "}, \"allreduce_ring_100MB\": {");
+  json_number(out, "seconds", f->allreduce_s, ", ");
+  json_number(out, "latency_s", f->ring_latency_s, ", ");
+  json_number(out, "bandwidth_Bps", f->ring_bandwidth_Bps, "}, ");
+}
+
 static void write_json(const description *d, rh_text *out)
 {
   const rh_platform *p = d->platform;
@@ -345,6 +403,7 @@ static void write_json(const description *d, rh_text *out)
   json_range(out, "speed_flops", d->speed_flops);
   json_range(out, "link_bandwidth_Bps", d->bandwidth_Bps);
   json_range(out, "link_latency_s", d->link_latency_s);
+  write_figures_json(d, out);
   write_routes_json(d, out);
   rh_text_append(out, "}\n");
 }
@@ -360,7 +419,11 @@ rh_status rh_platform_describe(rh_platform *platform, bool json, const char *no_
   gather_hosts(&d);
   gather_links(&d);
   rh_shim_zones(count_zone, &d);
-  if (!no_routes) survey_routes(&d, trying);
+  d.figures = (platform_figures){.how = ""};
+  if (!no_routes) {
+    survey_routes(&d, trying);
+    RH_TRY(platform_figures_gather(platform, trying, &d.figures));
+  }
   if (json)
     write_json(&d, out);
   else

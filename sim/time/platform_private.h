@@ -47,6 +47,12 @@ RH_CHECKED rh_status platform_choose_ranks(rh_platform *platform, const rh_platf
 /* Numbers the zones of the ranks (platform_ranks.c). */
 void platform_number_zones(rh_platform *platform);
 
+/* Does the start tag `tag` ("<cluster") begin here? */
+bool platform_xml_tag(const char *at, const char *tag);
+
+/* The value of `attribute` within the tag [tag, end), cut out of the text; NULL if it has none. */
+char *platform_xml_attribute(char *tag, char *end, const char *attribute);
+
 /* The index of one of SimGrid's links in platform->links. */
 int32_t platform_link_index(sg_link_t link);
 

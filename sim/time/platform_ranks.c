@@ -80,33 +80,6 @@ static rh_status read_hostfile(char *text, host_names *names)
   return RH_OK;
 }
 
-/* The value of `attribute` within the tag [tag, end), cut out of the text; NULL if it has none. */
-static char *attribute_value(char *tag, char *end, const char *attribute)
-{
-  const size_t length = strlen(attribute);
-  for (char *at = tag; at + length < end; at++) {
-    if (!isspace((unsigned char)at[0]) || strncmp(at + 1, attribute, length) != 0) continue;
-    char *value = at + 1 + length;
-    while (value < end && isspace((unsigned char)*value))
-      value++;
-    if (value >= end || *value++ != '=') continue;
-    while (value < end && isspace((unsigned char)*value))
-      value++;
-    if (value >= end || (*value != '"' && *value != '\'')) continue;
-    char *close = memchr(value + 1, *value, (size_t)(end - value - 1));
-    if (!close) return NULL;
-    *close = '\0';
-    return value + 1;
-  }
-  return NULL;
-}
-
-static bool starts_tag(const char *at, const char *tag)
-{
-  size_t length = strlen(tag);
-  return strncmp(at, tag, length) == 0 && isspace((unsigned char)at[length]);
-}
-
 /* The hosts of <actor host="..."> and <process host="...">, outside of comments. `text` is cut up. */
 static rh_status read_deployment(char *text, host_names *names)
 {
@@ -119,8 +92,8 @@ static rh_status read_deployment(char *text, host_names *names)
       line += *counted == '\n';
     if (!end)
       return rh_error(RH_EFORMAT, "%s:%d: this %s does not end", names->file, line, comment ? "comment" : "tag");
-    if (comment || (!starts_tag(at, "<actor") && !starts_tag(at, "<process"))) continue;
-    char *host = attribute_value(at, end, "host");
+    if (comment || (!platform_xml_tag(at, "<actor") && !platform_xml_tag(at, "<process"))) continue;
+    char *host = platform_xml_attribute(at, end, "host");
     if (!host) return rh_error(RH_EFORMAT, "%s:%d: this actor has no host", names->file, line);
     rh_status status = take_host(names, host, line);
     if (status != RH_OK) return status;
@@ -149,7 +122,13 @@ static rh_status check_count(const host_names *names, bool listed, int32_t worke
   return RH_OK;
 }
 
-/* Zones are told apart by where SimGrid keeps their names: it refuses a second zone of the same name. */
+/* A host's property `node`, else its zone. */
+static const char *zone_name(sg_host_t host)
+{
+  const char *node = sg_host_get_property_value(host, "node");
+  return node ? node : rh_shim_host_zone(host);
+}
+
 void platform_number_zones(rh_platform *platform)
 {
   const int32_t workers = platform->workers;
@@ -157,9 +136,9 @@ void platform_number_zones(rh_platform *platform)
   platform->zone_of = malloc((size_t)workers * sizeof *platform->zone_of);
   RH_ASSERT(names && platform->zone_of);
   for (int32_t rank = 0; rank < workers; rank++) {
-    const char *name = rh_shim_host_zone(platform->ranks[rank]);
+    const char *name = zone_name(platform->ranks[rank]);
     int32_t zone = platform->zone_count - 1; /* most ranks are in the zone of the one before */
-    while (zone >= 0 && names[zone] != name)
+    while (zone >= 0 && strcmp(names[zone], name) != 0)
       zone--;
     if (zone < 0) names[zone = platform->zone_count++] = name;
     platform->zone_of[rank] = zone;

@@ -1,0 +1,31 @@
+/* The little of XML that is read here and not by SimGrid: start tags and their attributes. */
+#include <ctype.h>
+#include <string.h>
+
+#include "platform_private.h"
+
+bool platform_xml_tag(const char *at, const char *tag)
+{
+  size_t length = strlen(tag);
+  return strncmp(at, tag, length) == 0 && isspace((unsigned char)at[length]);
+}
+
+char *platform_xml_attribute(char *tag, char *end, const char *attribute)
+{
+  const size_t length = strlen(attribute);
+  for (char *at = tag; at + length < end; at++) {
+    if (!isspace((unsigned char)at[0]) || strncmp(at + 1, attribute, length) != 0) continue;
+    char *value = at + 1 + length;
+    while (value < end && isspace((unsigned char)*value))
+      value++;
+    if (value >= end || *value++ != '=') continue;
+    while (value < end && isspace((unsigned char)*value))
+      value++;
+    if (value >= end || (*value != '"' && *value != '\'')) continue;
+    char *close = memchr(value + 1, *value, (size_t)(end - value - 1));
+    if (!close) return NULL;
+    *close = '\0';
+    return value + 1;
+  }
+  return NULL;
+}
