@@ -15,7 +15,7 @@ typedef struct probe_arguments {
   rh_platform_def def;
   const char *pairs; /* file of "from to" lines */
   bool ring;
-  const char *describe;  /* NULL, "text" or "json" */
+  const char *describe;  /* NULL, "text", "json" or "svg" */
   const char *no_routes; /* of a description: why not */
   int timeout_s;         /* after which the platform is given up */
 } probe_arguments;
@@ -80,7 +80,7 @@ static const struct argp_option options[] = {{.name = "model", .key = KEY_MODEL,
                                              {.name = "workers", .key = KEY_WORKERS, .arg = "N"},
                                              {.name = "pairs", .key = KEY_PAIRS, .arg = "FILE"},
                                              {.name = "ring", .key = KEY_RING},
-                                             {.name = "describe", .key = KEY_DESCRIBE, .arg = "text|json"},
+                                             {.name = "describe", .key = KEY_DESCRIBE, .arg = "text|json|svg"},
                                              {.name = "no-routes", .key = KEY_NO_ROUTES, .arg = "REASON"},
                                              {.name = "timeout", .key = KEY_TIMEOUT, .arg = "SECONDS"},
                                              {0}};
@@ -183,7 +183,9 @@ static rh_status describe(const probe_arguments *a)
 {
   rh_text text = {0};
   rh_status status =
-      rh_platform_describe(platform, strcmp(a->describe, "json") == 0, a->no_routes, report_trying, &text);
+      strcmp(a->describe, "svg") == 0
+          ? rh_platform_draw(platform, !a->no_routes, report_trying, &text)
+          : rh_platform_describe(platform, strcmp(a->describe, "json") == 0, a->no_routes, report_trying, &text);
   if (status == RH_OK) fputs(rh_text_get(&text), stdout);
   rh_text_clear(&text);
   return status;
