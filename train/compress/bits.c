@@ -65,6 +65,18 @@ enum { RUN = 64 };
 
 typedef uint8_t pair __attribute__((vector_size(16)));
 
+RH_INLINE pair shuffled(pair x, pair places)
+{
+#ifdef __clang__ /* has only shuffles whose places are constants of the language */
+  pair y = x;
+  for (int i = 0; i < 16; i++)
+    y[i] = x[places[i]];
+  return y;
+#else
+  return __builtin_shuffle(x, places);
+#endif
+}
+
 /* The last of n words that, with the next, may be moved as 16 bytes: `left` words of b bytes are in the stream. */
 RH_INLINE int64_t last_pair(int64_t n, int64_t left, int b)
 {
@@ -88,7 +100,7 @@ RH_INLINE void pack_bytes(const uint8_t *restrict codes, int64_t groups, int b, 
     for (; k <= last; k += 2) {
       pair two;
       memcpy(&two, &run[k], 16);
-      two = __builtin_shuffle(two, together);
+      two = shuffled(two, together);
       memcpy(wire + b * (first + k), &two, 16);
     }
     for (; k < n; k++)
@@ -110,7 +122,7 @@ RH_INLINE void unpack_bytes(const uint8_t *restrict wire, int64_t groups, int b,
     for (; k <= last; k += 2) {
       pair two;
       memcpy(&two, wire + b * (first + k), 16);
-      two = __builtin_shuffle(two, apart);
+      two = shuffled(two, apart);
       memcpy(&run[k], &two, 16);
     }
     for (; k < n; k++) {
