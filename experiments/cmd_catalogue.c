@@ -45,7 +45,7 @@ static void add_rows(const rh_option *rows, size_t row_count, rh_option *all, si
 }
 
 /* The rows that every component of the registry's section shares, into all [COMMON_MAX]; returns how many. Beside the
- * fixed ones these are the partition's, error feedback's, and the optimiser's and the learning rate's. */
+ * fixed ones these are the partition's, error feedback's, and the optimiser's, the learning rate's and the mask's. */
 static size_t common_rows(const rh_registry *registry, rh_option *all)
 {
   size_t count = 0, fixed_count = 0;
@@ -57,6 +57,7 @@ static size_t common_rows(const rh_registry *registry, rh_option *all)
   if (registry == &rh_registry_methods) {
     add_rows(rh_optimiser_rows, rh_optimiser_row_count, all, &count);
     add_rows(rh_rate_rows, rh_rate_row_count, all, &count);
+    add_rows(rh_mask_rows, rh_mask_row_count, all, &count);
   }
   return count;
 }

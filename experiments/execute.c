@@ -354,6 +354,7 @@ static rh_status prepare_time(execution *e)
                         .compressor = run->compressor,
                         .compressor_options = run->compressor_options,
                         .feedback = run->feedback,
+                        .mask = run->train.mask,
                         .optimiser = &run->train.optimiser,
                         .bucket_count = e->setup.bucket_count,
                         .buckets = e->setup.buckets,

@@ -29,6 +29,7 @@ typedef struct bench {
   rh_factors factors;              /* at full rank, of methods that factorise */
   float *factor_a, *factor_b, *da; /* of all of them */
   float *singular;                 /* [n] of the largest */
+  rh_mask *mask;                   /* NULL without one */
   int64_t wire_bytes;
   int index;
 } bench;
@@ -159,11 +160,18 @@ static void run_project(bench *b)
     rh_factor_gradient_a(&b->setup->model, b->setup->backend, &b->factors.list[k], b->g, b->factor_b, b->da);
 }
 
+static void run_mask(bench *b)
+{
+  const rh_mask_options *o = &b->run->train.mask;
+  const rh_mask_turn turn = {.number = 1, .sparse = true, .sparsity = o->sparsity};
+  rh_mask_make(b->mask, o, &turn, 1, b->x);
+}
+
 static void (*const bodies[])(bench *) = {
     [STEP_FORWARD] = run_forward,   [STEP_BACKWARD] = run_backward, [STEP_UPDATE] = run_update,
     [STEP_MIX] = run_mix,           [STEP_ENCODE] = run_encode,     [STEP_DECODE] = run_decode,
     [STEP_FEEDBACK] = run_feedback, [STEP_SPLIT] = run_split,       [STEP_COMPOSE] = run_compose,
-    [STEP_PROJECT] = run_project};
+    [STEP_PROJECT] = run_project,   [STEP_MASK] = run_mask};
 
 static double time_repeats(bench *b, void (*body)(bench *), int64_t repeats)
 {
@@ -218,6 +226,7 @@ static void bench_clear(bench *b)
   free(b->factor_b);
   free(b->da);
   free(b->singular);
+  rh_mask_free(b->mask);
   free(b->state);
   free(b->common);
   free(b->wire);
@@ -276,6 +285,7 @@ static rh_status bench_init(bench *b)
   rh_status status = rh_workspace_new(&s->model, s->backend, b->run->train.batch, 1, &b->workspace);
   if (status == RH_OK) status = init_messages(b);
   if (status == RH_OK) status = init_factors(b);
+  if (status == RH_OK && b->run->train.mask.kind != RH_MASK_NONE) status = rh_mask_new(&s->model, &b->mask);
   if (status != RH_OK) return status;
   for (int i = 0; i < 3 + rh_optimiser_moments(&b->run->train.optimiser); i++)
     if (!(*rows[i] = s->backend->alloc(row_bytes))) return rh_error(RH_ENOMEM, "no memory to time a step");

@@ -7,6 +7,7 @@
  *     cpu/cnn norm=none groups=8 28x28x1 20522/batch 32 int8/backward conv1
  *     cpu/cnn norm=none groups=8 28x28x1 20522/sgd/update
  *     cpu/cnn norm=none groups=8 28x28x1 20522/adamw clipped/update
+ *     cpu/cnn norm=none groups=8 28x28x1 20522/magnitude 0.8 global/mask
  *     cpu/cnn norm=none groups=8 28x28x1 20522/qsgd bits=8 bucket=512/encode
  *     cpu/cnn norm=none groups=8 28x28x1 20522/lowrank rank=2/encode again 3424+17098
  *

@@ -8,7 +8,7 @@
 static const char *const suffixes[] = {
     [STEP_FORWARD] = "forward", [STEP_BACKWARD] = "backward", [STEP_UPDATE] = "update",     [STEP_MIX] = "mix",
     [STEP_ENCODE] = "encode",   [STEP_DECODE] = "decode",     [STEP_FEEDBACK] = "feedback", [STEP_SPLIT] = "factorise",
-    [STEP_COMPOSE] = "compose", [STEP_PROJECT] = "project"};
+    [STEP_COMPOSE] = "compose", [STEP_PROJECT] = "project",   [STEP_MASK] = "mask"};
 
 /* "qsgd bits=8 bucket=512": a component and the values of its options. */
 static void append_component(const char *name, const rh_option *rows, size_t count, const void *values, rh_text *out)
@@ -35,6 +35,17 @@ static void append_optimiser(const rh_optimiser *o, rh_text *out)
                  o->clip > 0 ? " clipped" : "");
 }
 
+/* "magnitude 0.8 global/": what the time of making a mask depends on. */
+static void append_mask(const rh_mask_options *o, rh_text *out)
+{
+  if (o->kind == RH_MASK_NM)
+    rh_text_append(out, "%" PRId64 ":%" PRId64, o->n, o->m);
+  else
+    rh_text_append(out, "%s %.6g %s", o->kind == RH_MASK_RANDOM ? "random" : "magnitude", o->sparsity,
+                   o->scope == RH_MASK_LAYER ? "layer" : "global");
+  rh_text_append(out, "%s/", o->ends ? "" : " but ends");
+}
+
 void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out)
 {
   const rh_model *m = &setup->model;
@@ -49,7 +60,9 @@ void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index
     append_component(c->name, c->options, c->option_count, run->compressor_options, out);
     rh_text_append(out, "/");
   }
-  if (kind >= STEP_SPLIT && !run->method->dense_ends(run->method_options)) rh_text_append(out, "all weights/");
+  if (kind >= STEP_SPLIT && kind <= STEP_PROJECT && !run->method->dense_ends(run->method_options))
+    rh_text_append(out, "all weights/");
+  if (kind == STEP_MASK) append_mask(&run->train.mask, out);
   if (kind == STEP_UPDATE) append_optimiser(&run->train.optimiser, out);
   rh_text_append(out, "%s", suffixes[kind]);
   if (kind == STEP_BACKWARD) rh_text_append(out, " %s", m->layers[index].name);
@@ -90,6 +103,8 @@ bool measure_needs(const rh_run *run, step kind, int index)
   case STEP_COMPOSE:
   case STEP_PROJECT:
     return run->method->dense_ends != NULL;
+  case STEP_MASK:
+    return run->train.mask.kind != RH_MASK_NONE;
   default:
     return true;
   }
@@ -164,6 +179,8 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
     rh_factors_plan(m, run->method->dense_ends(run->method_options), &factors);
     return kind == STEP_SPLIT ? rh_factors_split_flop(&factors) : rh_factors_product_flop(&factors);
   }
+  case STEP_MASK:
+    return rh_mask_make_flop(&run->train.mask, m);
   case STEP_COUNT:
     break;
   }
@@ -209,6 +226,8 @@ static double *place(rh_step_seconds *s, step kind, int index)
     return &s->compose_s;
   case STEP_PROJECT:
     return &s->project_s;
+  case STEP_MASK:
+    return &s->mask_s;
   case STEP_COUNT:
     break;
   }
@@ -221,6 +240,7 @@ rh_status rh_measure_seconds(const rh_run *run, const rh_setup *setup, const rh_
 {
   rh_status status = RH_OK;
   *seconds = (rh_step_seconds){0};
+  if (run->time.source == RH_TIME_FLOPS) seconds->flop_s = 1 / (fastest_flops * run->time.efficiency);
   for (step kind = 0; kind < STEP_COUNT; kind++)
     for (int index = 0; index < measure_indices(setup, kind); index++)
       if (measure_needs(run, kind, index))

@@ -15,6 +15,7 @@ typedef enum step {
   STEP_SPLIT,   /* SVD of all factored weights */
   STEP_COMPOSE, /* W = A B of all of them, at full rank */
   STEP_PROJECT, /* the gradients of all A, at full rank */
+  STEP_MASK,    /* making one of initial parameters */
   STEP_COUNT
 } step;
 

@@ -144,7 +144,9 @@ static rh_status check_rate(const rh_run *run)
   const rh_rate *rate = &run->train.rate;
   rh_status status = rh_rate_check(rate, run->train.rounds);
   if (status == RH_OK) return RH_OK;
-  const char *key = rate->lr_min > rate->lr ? "train.lr_min" : rate->lr_warmup ? "train.lr_warmup" : "train.lr_cooldown";
+  const char *key = rate->lr_min > rate->lr ? "train.lr_min"
+                    : rate->lr_warmup       ? "train.lr_warmup"
+                                            : "train.lr_cooldown";
   return rh_settings_error(status, rh_settings_find(&run->settings, key), "%s", rh_error_message());
 }
 
@@ -164,11 +166,14 @@ static rh_status read_training(rh_run *run)
   RH_TRY(read_component(&rh_registry_models, settings, &found, &run->model_options));
   run->model_kind = found;
 
-  const rh_option_group step[] = {{rh_optimiser_rows, rh_optimiser_row_count}, {rh_rate_rows, rh_rate_row_count}};
+  const rh_option_group step[] = {{rh_optimiser_rows, rh_optimiser_row_count},
+                                  {rh_rate_rows, rh_rate_row_count},
+                                  {rh_mask_rows, rh_mask_row_count}};
   RH_TRY(check_section("train", &rh_registry_methods, step, RH_COUNT(step), settings));
   RH_TRY(read_fixed("train", settings, &run->train));
   RH_TRY(rh_option_read(rh_optimiser_rows, rh_optimiser_row_count, "train", settings, &run->train.optimiser));
   RH_TRY(rh_option_read(rh_rate_rows, rh_rate_row_count, "train", settings, &run->train.rate));
+  RH_TRY(rh_option_read(rh_mask_rows, rh_mask_row_count, "train", settings, &run->train.mask));
   RH_TRY(check_rate(run));
   RH_TRY(read_component(&rh_registry_methods, settings, &found, &run->method_options));
   run->method = found;
@@ -259,6 +264,7 @@ void rh_run_write(const rh_run *run, rh_text *out)
   write_fixed("train", &run->train, out);
   rh_option_write(rh_optimiser_rows, rh_optimiser_row_count, "train", &run->train.optimiser, out);
   rh_option_write(rh_rate_rows, rh_rate_row_count, "train", &run->train.rate, out);
+  rh_option_write(rh_mask_rows, rh_mask_row_count, "train", &run->train.mask, out);
   write_component(&rh_registry_compressors, run->compressor->name, run->compressor_options, out);
   rh_option_write(rh_feedback_rows, rh_feedback_row_count, "compress", &run->feedback, out);
   write_fixed("time", &run->time, out);

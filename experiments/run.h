@@ -34,6 +34,7 @@ typedef struct rh_train_options {
   int arithmetic; /* enum rh_arithmetic */
   rh_rate rate;
   rh_optimiser optimiser;
+  rh_mask_options mask;
   double label_smoothing;    /* share of the target that is spread over all classes, 0..1 */
   int64_t evaluate_every;    /* rounds */
   int64_t evaluate_replicas; /* sample size for min/median/max */
@@ -100,7 +101,8 @@ RH_CHECKED rh_status rh_run_graphs(const rh_run *run, rh_graph_sequence *graphs)
 void rh_run_write(const rh_run *run, rh_text *out);
 
 /* Option rows of a fixed section ("platform", "network", "graph", "train", "time", "run", "stop"), for help; those of
- * the optimiser and of the learning rate, which section `train` has as well, are rh_optimiser_rows and rh_rate_rows. */
+ * the optimiser, of the learning rate and of masks, which section `train` has as well, are rh_optimiser_rows,
+ * rh_rate_rows and rh_mask_rows. */
 const rh_option *rh_run_section(const char *section, size_t *count);
 
 /* Finds a file: beside `directory`, as given, in share/`kind` of the installation or of the source tree.

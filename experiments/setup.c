@@ -55,6 +55,29 @@ static rh_status check_optimiser(const rh_run *run)
                   setting, key, ahead ? "step-ahead" : run->compressor->name);
 }
 
+/* A mask is known to all without a message where all share a model, whose kept values alone are then compressed. */
+static rh_status check_mask(const rh_run *run, const rh_setup *setup)
+{
+  const rh_compressor *c = run->compressor;
+  if (run->train.mask.kind == RH_MASK_NONE) return RH_OK;
+  if (!run->method->takes_mask)
+    return rh_error(
+        RH_EUNSUPPORTED,
+        "train.mask does not go with train.method: %s: its workers' models differ, and a mask is made of one "
+        "model that all know; use method: allreduce, or mask: none",
+        run->method->name);
+  if (run->feedback.kind == RH_FEEDBACK_STEP_AHEAD)
+    return rh_error(RH_EUNSUPPORTED, "train.mask does not go with compress.error_feedback: step-ahead: every worker "
+                                     "has momentum and gradients at a point of its own; use classic or none");
+  if (c->state_values || (c->sum && c->sum->common_values))
+    return rh_error(
+        RH_EUNSUPPORTED,
+        "train.mask does not go with compress.name: %s: from round to round it keeps a state in the shape of "
+        "the whole model, of which a mask leaves a part; use a compressor without one, such as topk or int8",
+        c->name);
+  return rh_mask_check(&run->train.mask, &setup->model, run->train.rounds);
+}
+
 /* What the method itself says, as far as it needs no platform. */
 static rh_status check_method(const rh_run *run, const rh_setup *setup)
 {
@@ -80,6 +103,7 @@ static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
     return rh_error(RH_EUNSUPPORTED, "compress.name: '%s' compresses gradients, and '%s' sends differences of models",
                     run->compressor->name, run->method->name);
   RH_TRY(check_optimiser(run));
+  RH_TRY(check_mask(run, setup));
   RH_TRY(check_method(run, setup));
   for (int32_t b = 0; b < setup->bucket_count; b++) {
     const rh_layout *layout = &setup->buckets[b].layout;
@@ -148,6 +172,7 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
                           .compressor_options = run->compressor_options,
                           .layout = &setup->layout,
                           .feedback = run->feedback.kind,
+                          .mask = run->train.mask.kind,
                           .threads = setup->threads,
                           .method_options = run->method_options};
   return bytes + (run->method->state_bytes ? run->method->state_bytes(&sizes) : 0);

@@ -13,6 +13,8 @@
  *     g_i = grad f_i(x - e_i),  u_i = momentum u_i + g_i + decay (x - e_i)
  *     x   = x - mean of lr u_i;  e_i are averaged every `average_every` rounds
  *
+ * With train.mask it is the masked model that is shared: g_i inside the mask alone are sent and stepped with (masking.h).
+ *
  * Time        forward, backward layer by layer, a bucket's message as soon as (overlap) or after all gradients exist
  *             (method_allreduce_time.c)
  * Source      Goyal et al., Accurate, large minibatch SGD, 2017; step-ahead: Xu, Huo, Huang, Step-ahead error feedback
@@ -52,6 +54,7 @@ static void free_state(void *opaque)
   allreduce_state *s = opaque;
   if (!s) return;
   rh_aggregate_free(s->aggregate);
+  rh_masking_free(s->masking);
   rh_tree_sum_free(s->errors);
   free(s->mean);
   free(s->x);
@@ -65,6 +68,12 @@ static bool steps_ahead(const rh_world *w)
   return w->feedback.kind == RH_FEEDBACK_STEP_AHEAD;
 }
 
+/* The run as it is sent: of a masked model the values inside alone. */
+static rh_world *sent(rh_world *w, const allreduce_state *s)
+{
+  return s->masking ? rh_masking_world(s->masking) : w;
+}
+
 static rh_status new_state(rh_world *w, void **out)
 {
   rh_status status = RH_OK;
@@ -72,7 +81,8 @@ static rh_status new_state(rh_world *w, void **out)
   allreduce_state *s = calloc(1, sizeof *s);
   *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
-  RH_TRY(rh_aggregate_new(w, &s->aggregate));
+  RH_TRY(rh_masking_new(w, &s->masking));
+  RH_TRY(rh_aggregate_new(sent(w, s), &s->aggregate));
   RH_TRY(rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->errors));
   s->mean = calloc(row, sizeof *s->mean);
   s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
@@ -97,7 +107,7 @@ static int64_t state_bytes(const rh_sizes *z)
   int64_t rows = ahead ? 2 : 1; /* the mean, and x */
   for (int32_t n = ahead ? z->workers : 0; n > 0; n /= 2)
     rows++; /* of the errors' sum */
-  return rh_aggregate_bytes(z) + rows * z->model->stride * (int64_t)sizeof(float) +
+  return rh_aggregate_bytes(z) + rh_masking_bytes(z) + rows * z->model->stride * (int64_t)sizeof(float) +
          32 * (int64_t)z->workers; /* loss and tokens of each worker */
 }
 
@@ -138,9 +148,11 @@ static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr
     rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
     if (status != RH_OK) return status;
     if (steps_ahead(w)) momentum_steps(w, first, count, g, lr);
+    if (s->masking) rh_masking_pack(s->masking, g, count);
     rh_aggregate_give(s->aggregate, first, count, g);
   }
   rh_aggregate_end(s->aggregate, s->mean);
+  if (s->masking) rh_masking_unpack(s->masking, s->mean);
   return RH_OK;
 }
 
@@ -192,6 +204,7 @@ static void step(rh_world *w, allreduce_state *s, int64_t t, double lr)
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 {
   allreduce_state *s = opaque;
+  if (s->masking) rh_masking_begin(s->masking, w, t, s->aggregate);
   rh_status status = aggregate(w, s, t, lr);
   if (status != RH_OK) return status;
   s->averages = steps_ahead(w) && w->feedback.average_every > 0 && (t + 1) % w->feedback.average_every == 0;
@@ -199,7 +212,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
     step_ahead(w, s);
   else
     step(w, s, t, lr);
-  allreduce_append(w, s);
+  allreduce_append(sent(w, s), s);
   rh_world_take_losses(w, s->loss);
   return RH_OK;
 }
@@ -218,6 +231,7 @@ const rh_method rh_method_allreduce = {
     .options_size = sizeof(allreduce_options),
     .copies = RH_COPIES_ONE,
     .takes_feedback = true,
+    .takes_mask = true,
     .bucket_bytes = bucket_bytes,
     .warning = warning,
     .new_state = new_state,

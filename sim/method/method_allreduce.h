@@ -2,7 +2,7 @@
 #ifndef RH_METHOD_ALLREDUCE_H
 #define RH_METHOD_ALLREDUCE_H
 
-#include "aggregate.h"
+#include "masking.h"
 
 enum allreduce_gather { ALLREDUCE_GATHER_ALL, ALLREDUCE_GATHER_SERVER };
 
@@ -14,6 +14,7 @@ typedef struct allreduce_options {
 
 typedef struct allreduce_state {
   rh_aggregate *aggregate;
+  rh_masking *masking; /* NULL without a mask */
   rh_tree_sum *errors; /* to average errors */
   float *mean;         /* [stride] */
   float *x;            /* [stride] the model, with feedback step-ahead; else NULL: it is the replicas' only copy */
@@ -22,7 +23,7 @@ typedef struct allreduce_state {
   rh_token *ready;     /* [buckets][N] when a bucket's message exists, and later when what came of it has arrived */
 } allreduce_state;
 
-/* Appends what the ranks do in this round, and for how long. */
+/* Appends what the ranks do in this round, and for how long; the world is the masking's where there is one. */
 void allreduce_append(rh_world *world, allreduce_state *state);
 
 #endif

@@ -30,10 +30,13 @@ static rh_token *ready_of(const rh_world *w, allreduce_state *s, int32_t bucket)
   return s->ready + (int64_t)bucket * w->workers;
 }
 
-/* A bucket's share of what is done to the whole model. */
+/* A bucket's share of what is done to all that is sent. */
 static double share(const rh_world *w, int32_t b)
 {
-  return (double)w->buckets[b].layout.values / (double)w->model->parameters;
+  int64_t all = 0; /* the model's parameters, or what a mask leaves of them */
+  for (int32_t k = 0; k < w->bucket_count; k++)
+    all += w->buckets[k].layout.values;
+  return (double)w->buckets[b].layout.values / (double)all;
 }
 
 /* What makes a bucket's message: step-ahead's momentum, then encoding and keeping the error. */

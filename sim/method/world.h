@@ -11,6 +11,7 @@
 #include "choice.h"
 #include "compressor.h"
 #include "graph.h"
+#include "mask.h"
 #include "replicas.h"
 #include "schedule.h"
 
@@ -34,6 +35,8 @@ typedef struct rh_step_seconds {
   double mix_s;                       /* adding one weighted model to another: one term of a mixing row */
   /* of methods that factorise, all weights together at full rank (factor.h) */
   double split_s, compose_s, project_s; /* SVD; W = A B; the trained factor's gradient from dW */
+  double mask_s;                        /* making a mask (mask.h) */
+  double flop_s;                        /* of time.source flops: one f32 operation; measured: 0 */
 } rh_step_seconds;
 
 typedef struct rh_world {
@@ -52,6 +55,7 @@ typedef struct rh_world {
   const rh_compressor *compressor;
   const void *compressor_options;
   rh_feedback_options feedback;
+  rh_mask_options mask;          /* of methods that take one; kind RH_MASK_NONE: none */
   const rh_optimiser *optimiser; /* the replicas' */
   int32_t bucket_count;          /* at least 1; the one that exists first comes first */
   const rh_bucket *buckets;
@@ -87,6 +91,7 @@ typedef struct rh_sizes {
   const void *compressor_options;
   const rh_layout *layout;
   int feedback; /* enum rh_feedback */
+  int mask;     /* enum rh_mask_kind */
   int threads;
   const void *method_options;
 } rh_sizes;
@@ -103,6 +108,7 @@ typedef struct rh_method {
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;
+  bool takes_mask; /* it has one model that all share, and sends of it what is inside a mask (masking.h) */
   /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the last
    * one stay dense. NULL: nothing is factored. */
   bool (*dense_ends)(const void *options);

@@ -1,0 +1,160 @@
+#include "masking.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct rh_masking {
+  rh_world world; /* its buckets are those below in a sparse turn */
+  rh_mask *mask;  /* owned */
+  int64_t number; /* of the mask; -1: no round was yet */
+  bool sparse;    /* some value is masked */
+  int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
+  rh_bucket buckets[RH_BUCKETS_MAX]; /* of the packed vector */
+};
+
+rh_status rh_masking_new(const rh_world *w, rh_masking **masking)
+{
+  *masking = NULL;
+  if (w->mask.kind == RH_MASK_NONE) return RH_OK;
+  rh_masking *m = calloc(1, sizeof *m);
+  if (!m) return rh_error(RH_ENOMEM, "no memory for a mask");
+  const rh_status status = rh_mask_new(w->model, &m->mask);
+  if (status != RH_OK) {
+    free(m);
+    return status;
+  }
+  m->world = *w;
+  m->number = -1;
+  *masking = m;
+  return RH_OK;
+}
+
+void rh_masking_free(rh_masking *m)
+{
+  if (m) rh_mask_free(m->mask);
+  free(m);
+}
+
+int64_t rh_masking_bytes(const rh_sizes *z)
+{
+  return z->mask == RH_MASK_NONE ? 0 : rh_mask_bytes(z->model) + (int64_t)sizeof(rh_masking);
+}
+
+rh_world *rh_masking_world(rh_masking *m)
+{
+  return &m->world;
+}
+
+void rh_masking_pack(const rh_masking *m, float *rows, int32_t count)
+{
+  for (int32_t i = 0; m->sparse && i < count; i++)
+    rh_mask_pack(m->mask, rows + i * m->world.model->stride);
+}
+
+void rh_masking_unpack(const rh_masking *m, float *row)
+{
+  if (m->sparse) rh_mask_unpack(m->mask, row);
+}
+
+/* What is left of a dense bucket: pieces of weights, as vectors, and what is never masked; pieces without values do not
+ * count. `used` segments were given to other buckets. Returns how many there are now. */
+static int32_t pack_bucket(rh_masking *m, const rh_bucket *dense, rh_bucket *packed, int32_t used)
+{
+  const rh_model *model = m->world.model;
+  *packed = (rh_bucket){.offset = rh_mask_kept_of(m->mask, 0, dense->offset),
+                        .layout = {.length = m->lengths + used, .rows = m->rows + used},
+                        .ready_layer = dense->ready_layer};
+  for (int s = 0; s < model->segment_count; s++) {
+    const rh_segment *segment = &model->segments[s];
+    if (segment->offset < dense->offset || segment->offset >= dense->offset + dense->layout.values) continue;
+    const int64_t kept = rh_mask_kept_of(m->mask, segment->offset, segment->count);
+    if (kept == 0) continue;
+    m->lengths[used] = kept;
+    m->rows[used] = kept == segment->count ? segment->rows : kept;
+    packed->layout.values += kept;
+    packed->layout.count++;
+    used++;
+  }
+  return used;
+}
+
+static void scale(double *seconds, double factor)
+{
+  *seconds *= factor;
+}
+
+/* Seconds of the sparse form, where they are counted: f of each f32 operation. */
+static void count_seconds(rh_masking *m)
+{
+  rh_world *w = &m->world;
+  rh_step_seconds *s = &w->seconds;
+  const double kept = (double)rh_mask_kept(m->mask) / (double)w->model->parameters, f = s->flop_s;
+  const int64_t batch = rh_replicas_get_def(w->replicas)->batch;
+  s->backward_total_s = 0;
+  for (int l = 0; l < w->model->layer_count; l++) {
+    s->forward_s -= f * rh_mask_forward_saving(m->mask, l, batch);
+    s->backward_s[l] -= f * rh_mask_backward_saving(m->mask, l, batch);
+    s->backward_total_s += s->backward_s[l];
+  }
+  scale(&s->update_s, kept);
+  scale(&s->feedback_s, kept);
+  scale(&s->mix_s, kept);
+  for (int32_t b = 0; b < w->bucket_count; b++) {
+    const rh_flop flop = rh_compressor_flop(w->compressor, w->compressor_options, &w->buckets[b].layout);
+    s->encode_s[b][0] = f * flop.encode[0];
+    s->encode_s[b][1] = f * flop.encode[1];
+    s->decode_s[b] = f * flop.decode;
+  }
+}
+
+/* Zero outside the mask in the copies' parameters and moments; and everywhere in the moments if `forget`. */
+static void apply(rh_masking *m, bool forget)
+{
+  rh_replicas *replicas = m->world.replicas;
+  const rh_replicas_def *def = rh_replicas_get_def(replicas);
+  for (int32_t c = 0; c < rh_replicas_copies(replicas); c++) {
+    rh_mask_apply(m->mask, rh_replicas_copy(replicas, c));
+    for (int k = 0; k < rh_optimiser_moments(&def->optimiser); k++) {
+      float *moment = rh_replicas_copy_moment(replicas, c, k);
+      rh_mask_apply(m->mask, moment);
+      if (forget) memset(moment, 0, (size_t)m->world.model->stride * sizeof *moment);
+    }
+  }
+}
+
+/* The mask of a turn. */
+static void change(rh_masking *m, const rh_mask_turn *turn, rh_aggregate *a)
+{
+  rh_world *w = &m->world;
+  const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
+  const bool reopens = w->mask.schedule == RH_MASK_ACDC && m->number > 0 && !turn->sparse;
+  for (int32_t i = 0; i < w->workers; i++)
+    if (rh_aggregate_error(a, i)) rh_masking_unpack(m, rh_aggregate_error(a, i));
+  rh_mask_make(m->mask, &w->mask, turn, w->seed, rh_replicas_copy(w->replicas, 0));
+  m->sparse = rh_mask_kept(m->mask) < w->model->parameters;
+  m->number = turn->number;
+  for (int32_t i = 0; i < w->workers; i++)
+    if (rh_aggregate_error(a, i)) rh_masking_pack(m, rh_aggregate_error(a, i), 1);
+  apply(m, reopens && o->kind == RH_OPTIMISER_SGD);
+  int32_t used = 0;
+  for (int32_t b = 0; b < w->bucket_count; b++)
+    used = pack_bucket(m, &w->buckets[b], &m->buckets[b], used);
+}
+
+void rh_masking_begin(rh_masking *m, rh_world *w, int64_t t, rh_aggregate *a)
+{
+  const rh_mask_turn turn = rh_mask_turn_at(&w->mask, t, w->rounds);
+  const bool changes = turn.number != m->number;
+  m->world = *w;
+  if (changes) change(m, &turn, a);
+  if (changes && turn.sparse)
+    for (int32_t i = 0; i < w->workers; i++)
+      rh_schedule_compute(w->schedule, i, w->seconds.mask_s, "mask", RH_AT_ONCE);
+  if (m->sparse) {
+    m->world.buckets = m->buckets;
+    if (w->seconds.flop_s > 0) count_seconds(m);
+  }
+  w->phase = m->sparse ? "sparse" : "dense";
+  w->compression_ratio = (double)rh_mask_kept(m->mask) / (double)w->model->parameters;
+  w->rank_count = 0;
+}
