@@ -1,4 +1,5 @@
 /* The values of AB-training's phases: splitting, stepping, averaging and joining factors, for all groups. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,8 +56,8 @@ static void resize_moments(const rh_world *w, const rh_factors *old, const rh_fa
 
 /* Splits all weights of group 0 into full factors, which go to a_full and b_full, and finds the ranks. The weights of
  * all groups are the same bits when AB is entered, so the largest rank over all of them is group 0's. */
-static rh_status split(rh_world *w, const ab_state *s, double cut, rh_factors *full, float *a_full, float *b_full,
-                       float *values, int64_t *ranks)
+static rh_status split(rh_world *w, double cut, const rh_factors *full, float *a_full, float *b_full, float *values,
+                       int64_t *ranks)
 {
   const float *x = rh_replicas_copy(w->replicas, 0);
   for (int k = 0; k < full->count; k++) {
@@ -65,8 +66,12 @@ static rh_status split(rh_world *w, const ab_state *s, double cut, rh_factors *f
     if (status != RH_OK) return status;
     ranks[k] = cut > 0 ? rh_factor_rank(values, f->n, cut) : f->n;
   }
-  (void)s;
   return RH_OK;
+}
+
+bool ab_finite(rh_world *w)
+{
+  return isfinite(rh_squared_norm(w->model->parameters, rh_replicas_copy(w->replicas, 0)));
 }
 
 rh_status ab_enter(rh_world *w, ab_state *s, bool cut)
@@ -84,7 +89,7 @@ rh_status ab_enter(rh_world *w, ab_state *s, bool cut)
   if (!work) return rh_error(RH_ENOMEM, "no memory to factorise model %s", w->model->name);
   float *a_full = work, *b_full = a_full + a_room, *scratch = b_full + b_room, *values = scratch + room;
 
-  RH_TRY(split(w, s, cut ? o->rank_cut : 0, &full, a_full, b_full, values, ranks));
+  RH_TRY(split(w, cut ? o->rank_cut : 0, &full, a_full, b_full, values, ranks));
   rh_factors_set_ranks(&s->factors, ranks);
   broadcast_parameters(w, s);
   for (int32_t g = 0; g < s->group_count; g++) {

@@ -14,7 +14,8 @@
  *               only-b          nothing: there is one group of all ranks, and all train B
  *
  * At a phase change parameters come from rank 0; moments stay, those of factors cropped or padded with zeros to the new
- * rank; the learning rate starts again: min(schedule, k (its value then - smallest) / R), k = 1 .. R. Gradients are
+ * rank; the learning rate starts again: min(schedule, k (its value then - smallest) / R), k = 1 .. R: none at all where
+ * the schedule is at its smallest already, as in a cosine's cool-down. Gradients are
  * linear in the samples, so a group's mean is multiplied with the frozen factor once, not each rank's gradient.
  * Groups hold one copy of weights and moments each, and all the same one before AB is entered for the first time.
  *
@@ -293,6 +294,8 @@ static rh_status change_phase(rh_world *w, ab_state *s, int64_t t, double schedu
 {
   const rh_ab_change change = rh_ab_change_after(&s->periods, t, s->in_ab);
   if (change == RH_AB_STAY) return RH_OK;
+  s->diverged = s->diverged || !ab_finite(w);
+  if (s->diverged) return RH_OK;
   s->ramp_start = t;
   s->ramp_lr = scheduled_lr;
   if (change == RH_AB_LEAVE) {
@@ -316,7 +319,8 @@ static double ramped(const rh_world *w, const ab_state *s, int64_t t, double sch
 {
   const int64_t k = t - s->ramp_start + 1;
   if (s->ramp_start < 0 || k > s->ramp) return scheduled_lr;
-  return fmin(scheduled_lr, (double)k * (s->ramp_lr - w->lr_min) / (double)s->ramp);
+  const double rise = fmax(s->ramp_lr - w->lr_min, 0); /* factors of lr_steps go below lr_min */
+  return fmin(scheduled_lr, (double)k * rise / (double)s->ramp);
 }
 
 /* All gradients, into the sum of all or of each rank's group. */
@@ -385,6 +389,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double scheduled_l
   ab_append_step(w, s);
   w->learning_rate = lr;
   rh_world_take_losses(w, s->loss);
+  if (s->diverged) w->train_loss = NAN; /* of weights that are not finite, even where a ReLU takes that for 0 */
   w->phase = s->in_ab ? "AB" : "FULL";
   w->compression_ratio = s->in_ab ? rh_factors_ratio(&s->factors) : 1;
   w->rank_count = s->in_ab ? s->factors.count : 0;

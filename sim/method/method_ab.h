@@ -48,6 +48,7 @@ typedef struct ab_state {
   const float **rows;               /* [group_count] scratch of averages; owned */
   bool in_ab;                       /* else FULL */
   bool apart;                       /* the groups have copies of their own: from the first AB phase on */
+  bool diverged;                    /* weights were not finite when a phase ended: no phase follows */
   int64_t full_steps, factor_steps; /* of the optimiser, on the full weights and on factors */
   int64_t ramp_start;               /* round of the last change; -1 before the first */
   double ramp_lr;                   /* scheduled then */
@@ -61,6 +62,7 @@ typedef struct ab_state {
 } ab_state;
 
 /* Values of a phase change (ab_model.c). */
+bool ab_finite(rh_world *world);                  /* rank 0's parameters: those that are not have no singular values */
 void ab_spread(rh_world *world, ab_state *state); /* copy 0 and its moments to all groups: they are apart from now on */
 RH_CHECKED rh_status ab_enter(rh_world *world, ab_state *state, bool cut); /* W -> A, B in all groups */
 void ab_synchronise(rh_world *world, ab_state *state);                     /* the groups' averages, by mode */

@@ -43,6 +43,11 @@ check "the learning rate starts again" [ "$(query one.db "SELECT round(learning_
   ON r.id = o.run_id WHERE configuration LIKE '%ab_sync=full%' AND round IN (11, 12) ORDER BY round" | paste -sd' ')" = \
   "0.025 0.05" ]
 
+# Weights that cannot be factorised since they are not finite: the training diverged, which is what was found
+"$program" run study.yaml --db lost.db --set train.ab_sync=full --set train.lr=1e39 --set train.clip=0 \
+  --set train.ab_warmup=1 >/dev/null 2>err || { cat err; failed=1; }
+check "a divergence is a result" [ "$(query lost.db "SELECT status || substr(reason, 1, 8) FROM runs")" = donediverged ]
+
 # A warm-up that never ends is plain data parallel training
 for method in ab allreduce; do
   "$program" run study.yaml --db same.db --set train.ab_warmup=100 --set train.ab_sync=full --set train.method=$method \

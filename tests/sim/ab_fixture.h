@@ -13,6 +13,12 @@ enum { N = 8, G = 2, BATCH = 4, SAMPLES = 64, SIDE = 3, INPUTS = SIDE * SIDE, HI
 enum { P = HIDDEN * INPUTS + HIDDEN + CLASSES * HIDDEN + CLASSES };
 static const double lr = 0.3, momentum = 0.9;
 
+/* Of worlds that are made from now on. */
+static rh_optimiser optimiser = {.kind = RH_OPTIMISER_SGD, .momentum = momentum, .clip = 1};
+static double lr_min = 0;
+static int32_t zones = N / G;
+static int32_t zone_of[N] = {0, 0, 1, 1, 2, 2, 3, 3};
+
 static rh_platform *platform;
 static rh_schedule *schedule;
 
@@ -23,7 +29,6 @@ typedef struct fixture {
   rh_model model;
   int64_t lengths[4], rows[4];
   rh_bucket bucket;
-  int32_t zone_of[N];
   void *options;
   const rh_method *method;
   void *state;
@@ -68,8 +73,6 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
     f->lengths[s] = f->model.segments[s].count;
     f->rows[s] = f->model.segments[s].rows;
   }
-  for (int i = 0; i < N; i++)
-    f->zone_of[i] = i / G;
   f->bucket = (rh_bucket){.layout = {f->model.segment_count, f->lengths, f->rows, P}};
   const rh_compressor *none = rh_compressor_find("none");
   rh_replicas_def def = {.backend = rh_backend_find("ref"),
@@ -77,11 +80,11 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
                          .dataset = &f->dataset,
                          .partition = &f->partition,
                          .workers = N,
-                         .copies = f->method->group_copies ? f->method->group_copies(f->options, N, N / G) : 1,
+                         .copies = f->method->group_copies ? f->method->group_copies(f->options, N, zones) : 1,
                          .batch = BATCH,
                          .seed = 1,
                          .threads = 2,
-                         .optimiser = {.kind = RH_OPTIMISER_SGD, .momentum = momentum, .clip = 1}};
+                         .optimiser = optimiser};
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
   f->world = (rh_world){.workers = N,
@@ -90,8 +93,9 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
                         .model = &f->model,
                         .replicas = replicas,
                         .schedule = schedule,
-                        .zone_count = N / G,
-                        .zone_of = f->zone_of,
+                        .lr_min = lr_min,
+                        .zone_count = zones,
+                        .zone_of = zone_of,
                         .allgather = &rh_allgather_ring,
                         .compressor = none,
                         .bucket_count = 1,

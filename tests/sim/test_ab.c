@@ -1,264 +1,26 @@
-/* AB-training against a literal version of the paper: every rank has its own weights, factors and moments here, and
- * computes its own factor gradients; averages are taken over ranks one by one, in double.
+/* AB-training against a literal version of the paper (ab_literal.h), value by value; its bits without an AB phase; what it
+ * refuses.
  *
  * The model is two dense layers without anything between, both factorised: 4 x 9 and 3 x 4, so that the first matrix is
- * transposed and the second is, too. Eight ranks in four groups of two; Tw 3, Ts 5, Td 2, a cut of .6, so that ranks fall.
+ * transposed and the second is, too. Eight ranks; Tw 3, Ts 5, Td 2, a cut of .6, so that ranks fall.
  */
-#include <lapacke.h>
-#include <math.h>
-#include <stdio.h>
+#include "ab_literal.h"
 
-#include "ab_fixture.h"
-#include "batches.h"
+/* What is followed: ranks in groups, an optimiser, a schedule. */
+typedef struct setting {
+  int sync; /* enum ab_sync */
+  const char *groups;
+  int32_t group_of[N]; /* as `groups` says */
+  int32_t count;
+  rh_optimiser optimiser;
+  double lr, fall, lr_min; /* the scheduled rate of round t: lr (1 - fall t) */
+  int clipped_from;        /* rounds from here on include a FULL one whose gradient is clipped; ROUNDS: not asked */
+} setting;
 
-/* --- the literal version: everything per rank ------------------------------------------------------------------- */
+static const char *const modes[] = {"with-stale", "only-learned", "full", "only-b"};
 
-enum { W1 = 0, B1 = HIDDEN * INPUTS, W2 = B1 + HIDDEN, B2 = W2 + CLASSES * HIDDEN };
-
-/* A weight's working matrix: m x n, tall; both weights are wide as stored, so both are transposed. */
-typedef struct matrix {
-  int offset, m, n;
-} matrix;
-static const matrix matrices[2] = {{W1, INPUTS, HIDDEN}, {W2, HIDDEN, CLASSES}};
-
-typedef struct literal_rank {
-  double x[P], u[P];
-  double a[2][INPUTS * HIDDEN], b[2][HIDDEN * HIDDEN]; /* m x r and r x n, in rows of INPUTS .. HIDDEN at most */
-  double ua[2][INPUTS * HIDDEN], ub[2][HIDDEN * HIDDEN];
-  bool trains_a;
-} literal_rank;
-
-typedef struct literal {
-  literal_rank rank[N];
-  int r[2];
-  bool in_ab;
-  int64_t ramp_start;
-} literal;
-
-static double *entry(double *x, const matrix *w, int i, int j) /* of the tall matrix; stored transposed */
+static void begin(const setting *s, fixture *f, literal *l)
 {
-  return &x[w->offset + j * w->m + i];
-}
-
-static void literal_compose(const literal *l, literal_rank *k)
-{
-  for (int w = 0; w < 2; w++)
-    for (int i = 0; i < matrices[w].m; i++)
-      for (int j = 0; j < matrices[w].n; j++) {
-        double sum = 0;
-        for (int q = 0; q < l->r[w]; q++)
-          sum += k->a[w][i * l->r[w] + q] * k->b[w][q * matrices[w].n + j];
-        *entry(k->x, &matrices[w], i, j) = sum;
-      }
-}
-
-/* Keeps the first `to` columns (or rows) and pads with zeros. */
-static void resize_columns(double *a, int rows, int from, int to)
-{
-  double old[INPUTS * HIDDEN];
-  memcpy(old, a, sizeof old);
-  for (int i = 0; i < rows; i++)
-    for (int q = 0; q < to; q++)
-      a[i * to + q] = q < from ? old[i * from + q] : 0;
-}
-
-static void literal_enter(literal *l, double cut)
-{
-  for (int i = 1; i < N; i++)
-    memcpy(l->rank[i].x, l->rank[0].x, sizeof l->rank[0].x);
-  for (int w = 0; w < 2; w++) {
-    const matrix *mat = &matrices[w];
-    double full[INPUTS * HIDDEN], s[HIDDEN], u[INPUTS * HIDDEN], vt[HIDDEN * HIDDEN];
-    for (int i = 0; i < mat->m; i++)
-      for (int j = 0; j < mat->n; j++)
-        full[i * mat->n + j] = *entry(l->rank[0].x, mat, i, j);
-    assert_int_equal(LAPACKE_dgesdd(LAPACK_ROW_MAJOR, 'S', mat->m, mat->n, full, mat->n, s, u, mat->n, vt, mat->n), 0);
-    int r = cut > 0 ? 0 : mat->n;
-    for (int q = 0; cut > 0 && q < mat->n; q++)
-      r += s[q] > cut * s[0];
-    for (int q = 0; q < mat->n; q++) { /* the entry of largest modulus in a column of U is positive */
-      int top = 0;
-      for (int i = 1; i < mat->m; i++)
-        if (fabs(u[i * mat->n + q]) > fabs(u[top * mat->n + q])) top = i;
-      if (u[top * mat->n + q] > 0) continue;
-      for (int i = 0; i < mat->m; i++)
-        u[i * mat->n + q] = -u[i * mat->n + q];
-      for (int j = 0; j < mat->n; j++)
-        vt[q * mat->n + j] = -vt[q * mat->n + j];
-    }
-    for (int k = 0; k < N; k++) {
-      literal_rank *rank = &l->rank[k];
-      resize_columns(rank->ua[w], mat->m, l->r[w], r);
-      for (int q = l->r[w]; q < r; q++)
-        for (int j = 0; j < mat->n; j++)
-          rank->ub[w][q * mat->n + j] = 0;
-      for (int q = 0; q < r; q++) {
-        for (int i = 0; i < mat->m; i++)
-          rank->a[w][i * r + q] = u[i * mat->n + q] * sqrt(s[q]);
-        for (int j = 0; j < mat->n; j++)
-          rank->b[w][q * mat->n + j] = sqrt(s[q]) * vt[q * mat->n + j];
-      }
-    }
-    l->r[w] = r;
-  }
-  l->in_ab = true;
-  for (int k = 0; k < N; k++)
-    literal_compose(l, &l->rank[k]);
-}
-
-/* Mean of one array over the ranks in [first, last), given to all ranks. */
-static void literal_mean(literal *l, size_t at, int count, int first, int last)
-{
-  for (int p = 0; p < count; p++) {
-    double sum = 0;
-    for (int k = first; k < last; k++)
-      sum += ((double *)((char *)&l->rank[k] + at))[p];
-    for (int k = 0; k < N; k++)
-      ((double *)((char *)&l->rank[k] + at))[p] = sum / (last - first);
-  }
-}
-
-static void literal_leave(literal *l, int sync)
-{
-  const bool learned = sync == AB_SYNC_ONLY_LEARNED;
-  if (sync != AB_SYNC_ONLY_B) {
-    literal_mean(l, offsetof(literal_rank, x), P, 0, N);
-    if (sync != AB_SYNC_FULL) {
-      for (int w = 0; w < 2; w++) {
-        literal_mean(l, offsetof(literal_rank, a) + (size_t)w * sizeof l->rank[0].a[0], INPUTS * HIDDEN, 0,
-                     learned ? N / 2 : N);
-        literal_mean(l, offsetof(literal_rank, b) + (size_t)w * sizeof l->rank[0].b[0], HIDDEN * HIDDEN,
-                     learned ? N / 2 : 0, N);
-      }
-      for (int k = 0; k < N; k++)
-        literal_compose(l, &l->rank[k]);
-    }
-  }
-  l->in_ab = false;
-}
-
-/* Gradient of one rank on its batch, by the model's own passes (their tests are elsewhere). */
-static void literal_gradient(fixture *f, rh_batches *batches, rh_workspace *ws, const literal_rank *k, int rank,
-                             int64_t t, double *g)
-{
-  float *x = aligned_alloc(64, (size_t)f->model.stride * sizeof *x),
-        *out = aligned_alloc(64, (size_t)f->model.stride * sizeof *out);
-  double loss;
-  int64_t correct;
-  memset(x, 0, (size_t)f->model.stride * sizeof *x);
-  for (int p = 0; p < P; p++)
-    x[p] = (float)k->x[p];
-  rh_batches_gather(batches, rank, t, BATCH, rh_workspace_input(ws), rh_workspace_labels(ws));
-  rh_model_gradient(&f->model, ws, 1, (rh_tensor){x, 0}, (rh_tensor){out, 0}, &loss, &correct);
-  for (int p = 0; p < P; p++)
-    g[p] = out[p];
-  free(x);
-  free(out);
-}
-
-/* u = momentum u + g; x = x - rate u. */
-static void literal_sgd(double *x, double *u, const double *g, int count, double rate)
-{
-  for (int p = 0; p < count; p++) {
-    u[p] = momentum * u[p] + g[p];
-    x[p] -= rate * u[p];
-  }
-}
-
-static const int dense[2][2] = {{B1, HIDDEN}, {B2, CLASSES}}; /* offset, count: the biases */
-
-/* Sums over some ranks' gradients -> their mean. */
-static void mean_gradient(const double g[N][P], int first, int last, double *mean)
-{
-  for (int p = 0; p < P; p++) {
-    mean[p] = 0;
-    for (int k = first; k < last; k++)
-      mean[p] += g[k][p] / (last - first);
-  }
-}
-
-static double clip_to_one(double squared)
-{
-  return squared > 1 ? 1 / sqrt(squared) : 1;
-}
-
-static void literal_full_step(literal *l, const double g[N][P], double rate)
-{
-  double mean[P], squared = 0;
-  mean_gradient(g, 0, N, mean);
-  for (int p = 0; p < P; p++)
-    squared += mean[p] * mean[p];
-  for (int p = 0; p < P; p++)
-    mean[p] *= clip_to_one(squared);
-  for (int k = 0; k < N; k++)
-    literal_sgd(l->rank[k].x, l->rank[k].u, mean, P, rate);
-}
-
-/* dA = dW B^T, or dB = A^T dW, of one weight. Returns how many values. */
-static int factor_gradient(const literal *l, const literal_rank *k, const double *g, int w, double *d)
-{
-  const matrix *mat = &matrices[w];
-  const int r = l->r[w];
-  double tall[P];
-  memcpy(tall, g, sizeof tall);
-  if (k->trains_a) {
-    for (int i = 0; i < mat->m; i++)
-      for (int q = 0; q < r; q++) {
-        d[i * r + q] = 0;
-        for (int j = 0; j < mat->n; j++)
-          d[i * r + q] += *entry(tall, mat, i, j) * k->b[w][q * mat->n + j];
-      }
-    return mat->m * r;
-  }
-  for (int q = 0; q < r; q++)
-    for (int j = 0; j < mat->n; j++) {
-      d[q * mat->n + j] = 0;
-      for (int i = 0; i < mat->m; i++)
-        d[q * mat->n + j] += k->a[w][i * r + q] * *entry(tall, mat, i, j);
-    }
-  return r * mat->n;
-}
-
-/* Each rank's own factor gradients are averaged over its group, then clipped with those of the biases. */
-static void literal_factor_step(literal *l, const double g[N][P], int group_size, double rate)
-{
-  for (int first = 0; first < N; first += group_size) {
-    double mean[P], d[2][INPUTS * HIDDEN] = {0}, one[INPUTS * HIDDEN], squared = 0;
-    int count[2] = {0};
-    mean_gradient(g, first, first + group_size, mean);
-    for (int w = 0; w < 2; w++)
-      for (int k = first; k < first + group_size; k++) {
-        count[w] = factor_gradient(l, &l->rank[k], g[k], w, one);
-        for (int p = 0; p < count[w]; p++)
-          d[w][p] += one[p] / group_size;
-      }
-    for (int w = 0; w < 2; w++)
-      for (int p = 0; p < count[w]; p++)
-        squared += d[w][p] * d[w][p];
-    for (int s = 0; s < 2; s++)
-      for (int p = 0; p < dense[s][1]; p++)
-        squared += mean[dense[s][0] + p] * mean[dense[s][0] + p];
-    for (int w = 0; w < 2; w++)
-      for (int p = 0; p < count[w]; p++)
-        d[w][p] *= clip_to_one(squared);
-    for (int p = 0; p < P; p++)
-      mean[p] *= clip_to_one(squared);
-    for (int k = first; k < first + group_size; k++) {
-      literal_rank *rank = &l->rank[k];
-      for (int w = 0; w < 2; w++)
-        literal_sgd(rank->trains_a ? rank->a[w] : rank->b[w], rank->trains_a ? rank->ua[w] : rank->ub[w], d[w],
-                    count[w], rate);
-      for (int s = 0; s < 2; s++)
-        literal_sgd(rank->x + dense[s][0], rank->u + dense[s][0], mean + dense[s][0], dense[s][1], rate);
-      literal_compose(l, rank);
-    }
-  }
-}
-
-/* Both versions side by side; the phases by hand (Tw 3, Ts 5, Td 2). */
-static void follow(int sync, const char *name)
-{
-  static const char phases[ROUNDS + 1] = "FFFAAFFAAAFFAAAFF";
   const char *const settings[] = {"train.ab_warmup",
                                   "3",
                                   "train.ab_period",
@@ -266,82 +28,162 @@ static void follow(int sync, const char *name)
                                   "train.ab_rebound",
                                   "2",
                                   "train.ab_ramp",
-                                  "2",
+                                  "3",
                                   "train.rank_cut",
                                   ".6",
                                   "train.dense_ends",
                                   "off",
                                   "train.groups",
-                                  "blocks",
+                                  s->groups,
                                   "train.group_size",
                                   "2",
                                   "train.ab_sync",
-                                  name,
+                                  modes[s->sync],
                                   NULL};
+  optimiser = s->optimiser;
+  lr_min = s->lr_min;
+  zones = s->count;
+  memcpy(zone_of, s->group_of, sizeof zone_of);
+  if (strcmp(s->groups, "blocks") == 0) /* zones are others, and nothing hangs on them */
+    for (int k = 0; k < N; k++)
+      zone_of[k] = k % s->count;
+  fixture_init(f, "ab", settings);
+  to_clear[0] = f;
+  const bool one_group = s->sync == AB_SYNC_ONLY_B;
+  for (int k = 0; k < N; k++) {
+    for (int p = 0; p < P; p++)
+      l->rank[k].x[p] = rh_replicas_parameters(f->world.replicas, k)[p];
+    l->rank[k].group = one_group ? 0 : s->group_of[k];
+    l->rank[k].trains_a = !one_group && s->group_of[k] < s->count / 2;
+  }
+  l->ramp_start = -100;
+}
+
+/* The literal version's round; returns whether it clipped a gradient in FULL. */
+static bool literal_round(const setting *s, literal *l, const double g[N][P], double rate)
+{
+  if (!l->in_ab) return literal_full_step(l, g, rate);
+  for (int k = 0; k < (s->sync == AB_SYNC_ONLY_B ? 1 : s->count); k++)
+    literal_group_step(l, g, k, rate);
+  return false;
+}
+
+/* The phase by hand (Tw 3, Ts 5, Td 2); the learning rate starts again where it changes (R 3). */
+static double literal_change(const setting *s, literal *l, int64_t t)
+{
+  static const char phases[ROUNDS + 1] = "FFFAAFFAAAFFAAAFF";
+  const double scheduled = s->lr * (1 - s->fall * (double)t);
+  const bool wanted = phases[t] == 'A';
+  if (wanted != l->in_ab) {
+    if (wanted)
+      literal_enter(l, t == 3 ? 0 : .6);
+    else
+      literal_leave(l, s->sync);
+    l->ramp_start = t;
+    l->ramp_lr = scheduled;
+  }
+  const int64_t k = t - l->ramp_start + 1;
+  return k > 3 ? scheduled : fmin(scheduled, (double)k * (l->ramp_lr - s->lr_min) / 3);
+}
+
+/* f32 against double over 17 rounds: some 1e-6 each round. */
+static void assert_same_values(const setting *s, const fixture *f, const literal *l, int t)
+{
+  for (int k = 0; k < N; k++) {
+    const float *x = rh_replicas_parameters(f->world.replicas, k);
+    for (int p = 0; p < P; p++)
+      if (!(fabs(x[p] - l->rank[k].x[p]) < 2e-5))
+        fail_msg("%s, groups %s, round %d, rank %d, value %d: %g, literally %g", modes[s->sync], s->groups, t, k, p,
+                 (double)x[p], l->rank[k].x[p]);
+  }
+}
+
+/* What is evaluated: the mean over ranks, not over groups. */
+static void assert_same_mean(const fixture *f, const literal *l)
+{
+  float *mean = calloc((size_t)f->model.stride, sizeof *mean);
+  RH_ASSERT(mean && rh_replicas_mean(f->world.replicas, mean) == RH_OK);
+  for (int p = 0; p < P; p++) {
+    double sum = 0;
+    for (int k = 0; k < N; k++)
+      sum += l->rank[k].x[p] / N;
+    assert_true(fabs(mean[p] - sum) < 2e-5);
+  }
+  free(mean);
+}
+
+/* Both versions side by side. */
+static void follow(const setting *s)
+{
   static fixture f; /* what is appended borrows from it until the schedule has run */
-  fixture_init(&f, "ab", settings);
-  to_clear[0] = &f;
   literal *l = calloc(1, sizeof *l);
   rh_batches batches;
   rh_workspace *ws;
+  begin(s, &f, l);
   RH_ASSERT(rh_batches_init(&f.dataset, &f.partition, 1, &batches) == RH_OK);
   RH_ASSERT(rh_workspace_new(&f.model, rh_backend_find("ref"), BATCH, 1, &ws) == RH_OK);
-  const int group_size = sync == AB_SYNC_ONLY_B ? N : G;
-  for (int k = 0; k < N; k++) {
-    for (int p = 0; p < P; p++)
-      l->rank[k].x[p] = rh_replicas_parameters(f.world.replicas, k)[p];
-    l->rank[k].trains_a = sync != AB_SYNC_ONLY_B && k < N / 2;
-  }
-  bool fell = false;
-  l->ramp_start = -100;
+  bool fell = false, did_clip = s->clipped_from == ROUNDS;
   for (int64_t t = 0; t < ROUNDS; t++) {
-    const bool wanted = phases[t] == 'A';
-    if (wanted != l->in_ab) {
-      if (wanted)
-        literal_enter(l, t == 3 ? 0 : .6);
-      else
-        literal_leave(l, sync);
-      l->ramp_start = t;
-    }
-    const int64_t ramp = t - l->ramp_start;
-    const double rate = ramp == 0 ? lr / 2 : lr; /* k lr / R, R = 2 */
+    const double rate = literal_change(s, l, t);
     double g[N][P];
     for (int k = 0; k < N; k++)
       literal_gradient(&f, &batches, ws, &l->rank[k], k, t, g[k]);
-    if (l->in_ab)
-      literal_factor_step(l, g, group_size, rate);
-    else
-      literal_full_step(l, g, rate);
-    RH_ASSERT(f.method->round(&f.world, f.state, t, lr) == RH_OK);
-    assert_string_equal(f.world.phase, wanted ? "AB" : "FULL");
+    const bool clipping = literal_round(s, l, g, rate);
+    did_clip = did_clip || (clipping && t >= s->clipped_from);
+    RH_ASSERT(f.method->round(&f.world, f.state, t, s->lr * (1 - s->fall * (double)t)) == RH_OK);
+    assert_int_equal(rh_replicas_copies(f.world.replicas), t < 3 || s->sync == AB_SYNC_ONLY_B ? 1 : s->count);
+    assert_string_equal(f.world.phase, l->in_ab ? "AB" : "FULL");
     assert_true(fabs(f.world.learning_rate - rate) < 1e-12);
-    for (int w = 0; wanted && w < 2; w++)
+    for (int w = 0; l->in_ab && w < 2; w++)
       assert_int_equal(f.world.ranks[w], l->r[w]);
-    fell = fell || (wanted && l->r[0] < HIDDEN);
-    for (int k = 0; k < N; k++) { /* f32 against double over 17 rounds: some 1e-6 each round */
-      const float *x = rh_replicas_parameters(f.world.replicas, k);
-      for (int p = 0; p < P; p++)
-        if (fabs(x[p] - l->rank[k].x[p]) > 2e-5)
-          fail_msg("%s, round %d, rank %d, value %d: %g, literally %g", name, (int)t, k, p, (double)x[p],
-                   l->rank[k].x[p]);
-    }
+    fell = fell || (l->in_ab && l->r[0] < HIDDEN);
+    assert_same_values(s, &f, l, (int)t);
+    assert_same_mean(&f, l);
   }
   assert_true(fell); /* the cut did something */
+  assert_true(did_clip);
   rh_workspace_free(ws);
   rh_batches_clear(&batches);
   free(l);
 }
 
 /* Values need a schedule to append to, and that needs a platform: rounds run inside one schedule's production. */
-static int chosen_sync;
-
 static rh_status produce_follow(void *context, int64_t round, bool *more)
 {
-  static const char *const names[] = {"with-stale", "only-learned", "full", "only-b"};
-  (void)context, (void)round;
-  follow(chosen_sync, names[chosen_sync]);
+  (void)round;
+  follow(context);
   *more = false;
   return RH_OK;
+}
+
+/* Four groups of two consecutive ranks; momentum. */
+static void follow_blocks(int sync)
+{
+  setting s = {.sync = sync,
+               .groups = "blocks",
+               .group_of = {0, 0, 1, 1, 2, 2, 3, 3},
+               .count = 4,
+               .optimiser = {.kind = RH_OPTIMISER_SGD, .momentum = momentum, .clip = 1},
+               .lr = lr,
+               .clipped_from = ROUNDS};
+  run(produce_follow, &s, NULL);
+}
+
+/* Three zones whose ranks are neither consecutive nor as many in each: two train A, four and two train B. AdamW counts
+ * the steps of each tensor; FULL steps are clipped as well; the rate falls, and its smallest is not 0. */
+static void follow_zones(int sync)
+{
+  setting s = {
+      .sync = sync,
+      .groups = "zones",
+      .group_of = {0, 1, 1, 0, 2, 1, 2, 1},
+      .count = 3,
+      .optimiser = {.kind = RH_OPTIMISER_ADAMW, .beta1 = .9, .beta2 = .95, .epsilon = 1e-3, .decay = .1, .clip = .1},
+      .lr = .02,
+      .fall = .05,
+      .lr_min = .001,
+      .clipped_from = 5};
+  run(produce_follow, &s, NULL);
 }
 
 #define FOLLOWS(mode, sync)                                                                                            \
@@ -349,8 +191,13 @@ static rh_status produce_follow(void *context, int64_t round, bool *more)
   {                                                                                                                    \
     (void)state;                                                                                                       \
     IN_PROCESS();                                                                                                      \
-    chosen_sync = sync;                                                                                                \
-    run(produce_follow, NULL, NULL);                                                                                   \
+    follow_blocks(sync);                                                                                               \
+  }                                                                                                                    \
+  static void test_##mode##_follows_the_paper_in_unequal_zones_with_adamw(void **state)                                \
+  {                                                                                                                    \
+    (void)state;                                                                                                       \
+    IN_PROCESS();                                                                                                      \
+    follow_zones(sync);                                                                                                \
   }
 FOLLOWS(with_stale, AB_SYNC_WITH_STALE)
 FOLLOWS(only_learned, AB_SYNC_ONLY_LEARNED)
@@ -382,6 +229,68 @@ static void test_endless_warm_up_is_allreduce_bit_for_bit(void **state)
   (void)state;
   IN_PROCESS();
   run(produce_warm_up, NULL, NULL);
+}
+
+/* Values that are not finite have no singular values: that is a training that diverged, not an error. */
+static rh_status produce_divergence(void *context, int64_t round, bool *more)
+{
+  (void)context, (void)round;
+  const char *const settings[] = {
+      "train.ab_warmup", "1", "train.ab_period", "5", "train.ab_rebound", "2", "train.dense_ends", "off", NULL};
+  static fixture f;
+  fixture_init(&f, "ab", settings);
+  to_clear[0] = &f;
+  to_clear[1] = NULL;
+  RH_ASSERT(f.method->round(&f.world, f.state, 0, lr) == RH_OK);
+  assert_true(isfinite(f.world.train_loss));
+  rh_replicas_parameters(f.world.replicas, 0)[0] = -INFINITY;
+  assert_int_equal(f.method->round(&f.world, f.state, 1, lr), RH_OK);
+  assert_string_equal(f.world.phase, "FULL");
+  assert_true(isnan(f.world.train_loss));
+  *more = false;
+  return RH_OK;
+}
+
+static void test_weights_that_are_not_finite_are_a_divergence(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  run(produce_divergence, NULL, NULL);
+}
+
+/* Factors of lr_steps may take the schedule below lr_min: the ramp then stands at 0 and does not climb the loss. */
+static rh_status produce_low_rate(void *context, int64_t round, bool *more)
+{
+  (void)context, (void)round;
+  const char *const settings[] = {"train.ab_warmup",
+                                  "1",
+                                  "train.ab_period",
+                                  "5",
+                                  "train.ab_rebound",
+                                  "2",
+                                  "train.ab_ramp",
+                                  "2",
+                                  "train.dense_ends",
+                                  "off",
+                                  NULL};
+  static fixture f;
+  lr_min = .1;
+  fixture_init(&f, "ab", settings);
+  to_clear[0] = &f;
+  const double expected[] = {.05, 0, 0, .05}; /* ramp in rounds 1 and 2 */
+  for (int64_t t = 0; t < 4; t++) {
+    RH_ASSERT(f.method->round(&f.world, f.state, t, .05) == RH_OK);
+    assert_true(f.world.learning_rate == expected[t]);
+  }
+  *more = false;
+  return RH_OK;
+}
+
+static void test_ramp_is_never_below_nothing(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  run(produce_low_rate, NULL, NULL);
 }
 
 /* What `check` refuses, and what of the reason must be said. */
@@ -425,7 +334,13 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_only_learned_follows_the_paper_rank_by_rank),
       cmocka_unit_test(test_full_follows_the_paper_rank_by_rank),
       cmocka_unit_test(test_only_b_follows_the_paper_rank_by_rank),
+      cmocka_unit_test(test_with_stale_follows_the_paper_in_unequal_zones_with_adamw),
+      cmocka_unit_test(test_only_learned_follows_the_paper_in_unequal_zones_with_adamw),
+      cmocka_unit_test(test_full_follows_the_paper_in_unequal_zones_with_adamw),
+      cmocka_unit_test(test_only_b_follows_the_paper_in_unequal_zones_with_adamw),
       cmocka_unit_test(test_endless_warm_up_is_allreduce_bit_for_bit),
+      cmocka_unit_test(test_weights_that_are_not_finite_are_a_divergence),
+      cmocka_unit_test(test_ramp_is_never_below_nothing),
       cmocka_unit_test(test_what_cannot_work_is_refused_with_its_reason),
   };
   in_process_begin(argc, argv);
