@@ -35,6 +35,7 @@ typedef struct description {
   rh_text comment; /* the file's head comment */
   range speed_flops, bandwidth_Bps, link_latency_s;
   int64_t cores;
+  int32_t profiles;             /* links of the file that change over time */
   int32_t links, fatpipe, wifi; /* SimGrid's own loopback is not counted */
   zone_kind_count zones[ZONE_KINDS];
   int32_t zone_kinds, zone_count;
@@ -136,12 +137,14 @@ static size_t indentation(const char *line)
   return strspn(line, " \t");
 }
 
-/* The first comment of the file, if it comes before the first zone: line by line, without common indentation. */
-static rh_status read_head_comment(const char *file, rh_text *comment)
+/* The first comment of the file, if it comes before the first zone: line by line, without common indentation; and how
+ * many links have profiles. */
+static rh_status read_head_comment(const char *file, rh_text *comment, int32_t *profiles)
 {
   rh_text text = {0};
   rh_status status = RH_OK;
   RH_TRY(rh_text_read_file(&text, file));
+  *profiles = platform_xml_profiles(rh_text_get(&text));
   char *start = strstr(rh_text_get(&text), "<!--"), *zone = strstr(rh_text_get(&text), "<zone");
   char *cluster = strstr(rh_text_get(&text), "<cluster");
   char *end = start ? strstr(start, "-->") : NULL;
@@ -222,6 +225,9 @@ static void write_links_text(const description *d, rh_text *out)
   append_range(out, d->link_latency_s, RH_UNIT_SECOND);
   if (d->fatpipe) rh_text_append(out, "; %d without sharing (FATPIPE)", d->fatpipe);
   rh_text_append(out, "\n");
+  if (d->profiles)
+    rh_text_append(out, "profiles        %d links of the file change over time: this is what they are at the start\n",
+                   d->profiles);
   for (int32_t i = 0; i < d->platform->link_count && d->wifi; i++) {
     const platform_link *link = &d->platform->links[i];
     if (link->wifi)
@@ -245,7 +251,7 @@ static void write_figures_text(const description *d, rh_text *out)
                    "                halves\n",
                    rh_unit_format(f->bisection_Bps, RH_UNIT_BANDWIDTH, one, sizeof one),
                    f->cuts_sampled ? "all of a sample of the routes" : "all routes", f->cuts);
-  if (f->allreduce_s > 0)
+  if (f->allreduce_s > 0 && d->profiles == 0)
     rh_text_append(out,
                    "all-reduce      of 100 MB by ring: %s (closed form, no contention: %s and %s a hop,\n"
                    "                the model's factors included)\n",
@@ -371,7 +377,7 @@ static void write_figures_json(const description *d, rh_text *out)
   rh_text_append(out, "\"formula\": ");
   rh_text_append_json(out, f->bisection_exact ? f->how : NULL);
   rh_text_append(out, "}, \"allreduce_ring_100MB\": {");
-  json_number(out, "seconds", f->allreduce_s, ", ");
+  json_number(out, "seconds", d->profiles ? 0 : f->allreduce_s, ", ");
   json_number(out, "latency_s", f->ring_latency_s, ", ");
   json_number(out, "bandwidth_Bps", f->ring_bandwidth_Bps, "}, ");
 }
@@ -399,7 +405,8 @@ static void write_json(const description *d, rh_text *out)
   for (int32_t i = 0; i < d->zone_kinds; i++)
     rh_text_append(out, "%s\"%s\": %d", i ? ", " : "", d->zones[i].kind, d->zones[i].count);
   rh_text_append(out, "}, \"zones_with_workers\": %d, ", p->zone_count);
-  rh_text_append(out, "\"links\": %d, \"fatpipe_links\": %d, \"wifi_links\": %d, ", d->links, d->fatpipe, d->wifi);
+  rh_text_append(out, "\"links\": %d, \"fatpipe_links\": %d, \"wifi_links\": %d, \"links_with_profiles\": %d, ",
+                 d->links, d->fatpipe, d->wifi, d->profiles);
   json_range(out, "speed_flops", d->speed_flops);
   json_range(out, "link_bandwidth_Bps", d->bandwidth_Bps);
   json_range(out, "link_latency_s", d->link_latency_s);
@@ -415,7 +422,7 @@ rh_status rh_platform_describe(rh_platform *platform, bool json, const char *no_
   description d = {.platform = platform, .no_routes = no_routes};
   d.speed_flops = d.bandwidth_Bps = d.link_latency_s = EMPTY_RANGE;
   d.routes = (route_survey){.latency_s = EMPTY_RANGE, .bandwidth_Bps = EMPTY_RANGE, .links = EMPTY_RANGE};
-  RH_TRY(read_head_comment(platform->file, &d.comment));
+  RH_TRY(read_head_comment(platform->file, &d.comment, &d.profiles));
   gather_hosts(&d);
   gather_links(&d);
   rh_shim_zones(count_zone, &d);

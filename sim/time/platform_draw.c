@@ -43,7 +43,7 @@ void svg_begin(rh_text *out, double width, double height, const char *title)
                  ".link { stroke: #8c959f; stroke-width: 1.2; }\n"
                  ".host { fill: #ddf4ff; stroke: #0969da; }\n"
                  ".switch { fill: #fff8c5; stroke: #9a6700; }\n"
-                 ".more { fill: none; stroke: #8c959f; stroke-dasharray: 4 3; }\n"
+                 ".more { fill: #ffffff; stroke: #8c959f; stroke-dasharray: 4 3; }\n"
                  "@media (prefers-color-scheme: dark) {\n"
                  "  text { fill: #e6edf3; }\n"
                  "  .label { stroke: #0d1117; }\n"
@@ -51,6 +51,7 @@ void svg_begin(rh_text *out, double width, double height, const char *title)
                  "  .link { stroke: #848d97; }\n"
                  "  .host { fill: #0c2d6b; stroke: #58a6ff; }\n"
                  "  .switch { fill: #4b2900; stroke: #d29922; }\n"
+                 "  .more { fill: #0d1117; }\n"
                  "}\n</style>\n<rect class=\"page\" width=\"%.0f\" height=\"%.0f\"/>\n",
                  width, height);
   append_text(out, (svg_point){width / 2, 24}, "title", title);
@@ -64,6 +65,11 @@ void svg_end(rh_text *out)
 void svg_line(rh_text *out, svg_point a, svg_point b)
 {
   rh_text_append(out, "<line class=\"link\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", a.x, a.y, b.x, b.y);
+}
+
+void svg_branch(rh_text *out, svg_point upper, svg_point lower)
+{
+  svg_line(out, (svg_point){upper.x, upper.y + SVG_BOX_H / 2.}, (svg_point){lower.x, lower.y - SVG_BOX_H / 2.});
 }
 
 void svg_box(rh_text *out, svg_point centre, const char *kind, const char *one, const char *two)

@@ -61,7 +61,7 @@ static void draw_subtrees(drawing *d, int32_t level, svg_point above, int64_t ho
   cables = switches * s->up[level] * s->cables[level];
   for (int32_t i = 0; i < places; i++) {
     const svg_point at = {72 + (i + 0.5) * (960 - 144) / places, above.y + 150};
-    svg_line(d->out, above, at);
+    svg_branch(d->out, above, at);
     if (i < drawn) svg_line_label(d->out, above, at, 0.72, "%lld x", (long long)cables);
     snprintf(one, sizeof one, "%lld switch%s", (long long)switches, switches > 1 ? "es" : "");
     snprintf(two, sizeof two, "%lld hosts", (long long)hosts / n);
@@ -88,7 +88,6 @@ void draw_fat_tree(drawing *d)
   snprintf(title, sizeof title, "%s: fat-tree of %d levels, %d hosts; the first subtree of each level is opened",
            drawing_name(d), s->dimensions, s->hosts);
   svg_begin(d->out, 960, 130 + 150. * s->dimensions, title);
-  /* lines go under the boxes: the top is drawn last */
   draw_subtrees(d, s->dimensions - 1, (svg_point){480, 70}, s->hosts);
   snprintf(one, sizeof one, "%lld switch%s", (long long)top, top > 1 ? "es" : "");
   svg_box(d->out, (svg_point){480, 70}, "switch", one, NULL);

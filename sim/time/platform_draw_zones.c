@@ -1,5 +1,6 @@
 /* Drawings of platforms without a regular shape: zones and the routes between them, or hosts and who is one link away.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,21 +33,31 @@ static int32_t first_of(const rh_platform *platform, int32_t zone, int32_t *coun
   return first;
 }
 
+/* Are all routes between zones alike? Then one label does. */
+static bool alike(const rh_route *a, const rh_route *b)
+{
+  return a->bandwidth_Bps == b->bandwidth_Bps && fabs(a->latency_s - b->latency_s) <= 1e-9 * a->latency_s;
+}
+
 static void join_zones(drawing *d, svg_point centre, int32_t drawn, int32_t places)
 {
-  const rh_route *route;
+  const rh_route *route, *first = NULL;
   int32_t labels = 0, count;
+  bool equal = drawn > 3;
   for (int pass = 0; pass < 2; pass++) /* labels over all lines */
     for (int32_t a = 0; a < drawn; a++)
       for (int32_t b = a + 1; b < drawn; b++) {
         const svg_point from = svg_on_circle(centre, 480, 380, a, places),
                         to = svg_on_circle(centre, 480, 380, b, places);
         if (!drawing_route(d, first_of(d->platform, a, &count), first_of(d->platform, b, &count), &route)) continue;
+        if (!first) first = route;
+        equal = equal && alike(first, route);
         if (pass == 0)
           svg_line(d->out, from, to);
-        else if (labels++ < MOST_LABELS)
+        else if (!equal && labels++ < MOST_LABELS)
           label_route(d, route, from, to, a % 2 ? 0.4 : 0.3);
       }
+  if (equal && first) label_route(d, first, centre, centre, 0);
 }
 
 void draw_zones(drawing *d)
@@ -109,12 +120,53 @@ static void join_network(drawing *d, svg_point centre, double radius, int32_t dr
   svg_box(d->out, centre, "switch", "network", d->routes ? NULL : "no routes told");
 }
 
+/* The number in a host's property `plane`, as satellites have it; -1: it has none. */
+static int32_t plane_of(const drawing *d, int32_t rank)
+{
+  const char *plane = sg_host_get_property_value(d->platform->ranks[rank], "plane");
+  return plane ? (int32_t)strtol(plane, NULL, 10) : -1;
+}
+
+/* Satellites: a column a plane, lines to the next place and to the next plane. */
+static bool draw_planes(drawing *d)
+{
+  const int32_t N = d->platform->workers, planes = plane_of(d, N - 1) + 1, rows = planes > 0 ? N / planes : 0;
+  const svg_point step = {230, 64}, start = {130, 100};
+  const rh_route *route;
+  char title[256];
+  if (planes < 2 || planes * rows != N) return false;
+  for (int32_t rank = 0; rank < N; rank++)
+    if (plane_of(d, rank) != rank / rows) return false;
+  snprintf(title, sizeof title, "%s: %d planes of %d satellites; links as they are at the start", drawing_name(d),
+           planes, rows);
+  svg_begin(d->out, 2 * start.x + (planes - 1) * step.x, start.y + 60 + (rows - 1) * step.y, title);
+  for (int32_t plane = 0; plane < planes; plane++)
+    svg_line(d->out, (svg_point){start.x + plane * step.x, start.y - 40},
+             (svg_point){start.x + plane * step.x, start.y + 40 + (rows - 1) * step.y});
+  svg_label(d->out, (svg_point){start.x + (planes - 1) * step.x / 2, 48}, "columns close to rings: the ends join");
+  for (int32_t rank = 0; rank < N; rank++) {
+    const svg_point at = {start.x + rank / rows * step.x, start.y + rank % rows * step.y};
+    const svg_point east = {at.x + step.x, at.y}, below = {at.x, at.y + step.y};
+    if (rank + rows < N && drawing_route(d, rank, rank + rows, &route) && route->link_count == 1) {
+      svg_line(d->out, at, east);
+      label_route(d, route, at, east, 0.5);
+    }
+    if (rank % rows + 1 < rows && drawing_route(d, rank, rank + 1, &route)) label_route(d, route, at, below, 0.5);
+  }
+  for (int32_t rank = 0; rank < N; rank++)
+    svg_box(d->out, (svg_point){start.x + rank / rows * step.x, start.y + rank % rows * step.y}, "host",
+            rh_platform_host(d->platform, rank), NULL);
+  svg_end(d->out);
+  return true;
+}
+
 void draw_hosts(drawing *d)
 {
   const int32_t N = d->platform->workers, drawn = N > MOST_HOSTS ? MOST_HOSTS - 1 : N, places = drawn + (N > drawn);
   const double radius = places > 24 ? 20. * places : 360; /* boxes beside each other */
   const svg_point centre = {radius + 80, radius + 80};
   char title[256], rest[64];
+  if (draw_planes(d)) return;
   snprintf(title, sizeof title, "%s: %d hosts; lines join those that are one link apart", drawing_name(d), N);
   svg_begin(d->out, 2 * centre.x, 2 * centre.y, title);
   if (join_hosts(d, centre, radius, drawn, places) == 0) join_network(d, centre, radius, drawn, places);

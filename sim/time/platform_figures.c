@@ -44,14 +44,29 @@ static double slowest_half(double *rates_Bps, int32_t N)
   return sum_Bps;
 }
 
+/* The two slowest of some latencies, and whose the slowest is. */
+typedef struct slowest {
+  double first_s, second_s;
+  int32_t host;
+} slowest;
+
+static void keep_slowest(slowest *s, double latency_s, int32_t host)
+{
+  if (s->host >= 0 && latency_s <= s->first_s) {
+    s->second_s = fmax(s->second_s, latency_s);
+    return;
+  }
+  *s = (slowest){.first_s = latency_s, .second_s = s->first_s, .host = host};
+}
+
 /* Every host has a link to the middle and one from it, and perhaps all share one there. The halves that can least are
  * the slowest senders, or the slowest receivers. */
 static bool measure_star(const rh_platform *platform, const rh_route *const *ring, platform_figures *f)
 {
   const int32_t N = platform->workers, links = ring[0]->link_count;
   double *up_Bps = malloc((size_t)N * sizeof *up_Bps), *down_Bps = malloc((size_t)N * sizeof *down_Bps);
-  double middle_Bps = INFINITY, middle_s = 0, first_s[2] = {0}, last_s[2] = {0}; /* the two slowest */
-  int32_t first_of = -1, last_of = -1;
+  double middle_Bps = INFINITY, middle_s = 0;
+  slowest up_s = {.host = -1}, down_s = {.host = -1};
   bool star = links == 2 || links == 3;
   RH_ASSERT(up_Bps && down_Bps);
   for (int32_t rank = 0; rank < N && star; rank++) {
@@ -61,20 +76,8 @@ static bool measure_star(const rh_platform *platform, const rh_route *const *rin
     const platform_link *up = &platform->links[l[0]], *down = &platform->links[l[links - 1]];
     up_Bps[rank] = up->bandwidth_Bps;
     down_Bps[next] = down->bandwidth_Bps;
-    if (up->latency_s > first_s[0] || first_of < 0) {
-      first_s[1] = first_s[0];
-      first_s[0] = up->latency_s;
-      first_of = rank;
-    } else {
-      first_s[1] = fmax(first_s[1], up->latency_s);
-    }
-    if (down->latency_s > last_s[0] || last_of < 0) {
-      last_s[1] = last_s[0];
-      last_s[0] = down->latency_s;
-      last_of = next;
-    } else {
-      last_s[1] = fmax(last_s[1], down->latency_s);
-    }
+    keep_slowest(&up_s, up->latency_s, rank);
+    keep_slowest(&down_s, down->latency_s, next);
   }
   if (star && links == 3) {
     const platform_link *middle = &platform->links[ring[0]->links[1]];
@@ -86,8 +89,9 @@ static bool measure_star(const rh_platform *platform, const rh_route *const *rin
     f->bisection_exact = true;
     f->how = "the links of the slower half of the hosts, or what they share";
     f->diameter_links = links;
-    f->diameter_s = middle_s + (first_of != last_of ? first_s[0] + last_s[0]
-                                                    : fmax(first_s[0] + last_s[1], first_s[1] + last_s[0]));
+    f->diameter_s =
+        middle_s + (up_s.host != down_s.host ? up_s.first_s + down_s.first_s
+                                             : fmax(up_s.first_s + down_s.second_s, up_s.second_s + down_s.first_s));
   }
   free(up_Bps);
   free(down_Bps);

@@ -53,6 +53,9 @@ bool platform_xml_tag(const char *at, const char *tag);
 /* The value of `attribute` within the tag [tag, end), cut out of the text; NULL if it has none. */
 char *platform_xml_attribute(char *tag, char *end, const char *attribute);
 
+/* How many links of the file name a profile: of what they are at the start alone can be said. */
+int32_t platform_xml_profiles(const char *text);
+
 /* The index of one of SimGrid's links in platform->links. */
 int32_t platform_link_index(sg_link_t link);
 

@@ -202,8 +202,7 @@ double platform_shape_bisection(const platform_shape *s, const char **how)
     *how = "half of the cables of the thinnest level (Oehring et al., IPPS 1995)";
   } else if (s->kind == SHAPE_TORUS) {
     cables = torus_cables(s);
-    *how = "2 N / k cables, k the longest dimension (Dally and Towles, Principles and Practices of Interconnection "
-           "Networks, 2004)";
+    *how = "2 N / k cables, k the longest size (Dally and Towles, Interconnection Networks, 2004)";
   } else if (s->kind == SHAPE_DRAGONFLY) {
     cables = dragonfly_cables(s);
     *how = "bundles between half of the groups and the others (Kim et al., ISCA 2008)";

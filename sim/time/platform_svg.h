@@ -7,7 +7,7 @@
 
 #include "platform_shape.h"
 
-#define SVG_BOX_W 104
+#define SVG_BOX_W 94
 #define SVG_BOX_H 34
 
 typedef struct svg_point {
@@ -29,6 +29,8 @@ bool drawing_route(drawing *d, int32_t from, int32_t to, const rh_route **route)
 void svg_begin(rh_text *out, double width, double height, const char *title);
 void svg_end(rh_text *out);
 void svg_line(rh_text *out, svg_point a, svg_point b);
+/* From the bottom of one box to the top of a lower one. */
+void svg_branch(rh_text *out, svg_point upper, svg_point lower);
 /* A box around its centre with one or two lines of text (two may be NULL). kind: "host", "switch", "more". */
 void svg_box(rh_text *out, svg_point centre, const char *kind, const char *one, const char *two);
 void svg_label(rh_text *out, svg_point at, const char *format, ...) RH_PRINTF(3, 4);

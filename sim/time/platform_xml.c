@@ -29,3 +29,16 @@ char *platform_xml_attribute(char *tag, char *end, const char *attribute)
   }
   return NULL;
 }
+
+int32_t platform_xml_profiles(const char *text)
+{
+  int32_t count = 0;
+  for (const char *at = strchr(text, '<'), *end; at; at = strchr(end, '<')) {
+    end = strncmp(at, "<!--", 4) == 0 ? strstr(at, "-->") : strchr(at, '>');
+    if (!end) break;
+    if (!platform_xml_tag(at, "<link")) continue;
+    const char *profile = strstr(at, "_file=");
+    count += profile && profile < end;
+  }
+  return count;
+}
