@@ -67,6 +67,7 @@ typedef struct choice {
   const char *edges;    /* of graph `file` */
   int64_t rounds;       /* planned */
   double seconds_scale; /* of all steps; 0: 1 */
+  int collective;       /* enum rh_allreduce_choice; rings unless told */
 } choice;
 
 static inline void set_key(rh_settings *settings, const char *section, const char *key, const char *value)
@@ -203,6 +204,7 @@ static inline void fixture_init(fixture *f, const choice *c)
                         .replicas = replicas,
                         .schedule = schedule,
                         .graphs = c->graph ? &f->graphs : NULL,
+                        .allreduce = {.choice = c->collective},
                         .allgather = &rh_allgather_ring,
                         .exchange = &rh_neighbour_exchange,
                         .compressor = q,

@@ -7,9 +7,9 @@ enum { RANKS = 64 };
 static const int32_t sizes[] = {1, 2, 3, 5, 6, 7, 8, 12, 16, 64};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
-/* One float, cnn's parameters, and more than any of the sizes divides. Short ones first: their seconds are differences
+/* Nothing, which still takes latencies, one float, cnn's parameters, and more than any of the sizes divides. Short ones first: their seconds are differences
  * of clocks that the long ones move far ahead. */
-static const int64_t lengths[] = {1, 20522, 1000003};
+static const int64_t lengths[] = {0, 1, 20522, 1000003};
 enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
 
 static int32_t zone_of[RANKS];
@@ -82,10 +82,13 @@ static void every_kind_takes_its_closed_form(void **state)
   int eager;
   assert_int_equal(sscanf(in_process_argument, "%63s %d", name, &eager), 2);
   timed list[SIZES * LENGTHS];
-  for (int i = 0; i < SIZES * LENGTHS; i++)
-    list[i] = (timed){.collective = collective_of(rh_collective_find(name), sizes[i % SIZES], lengths[i / SIZES])};
-  simulate_series(load_64(IDEAL), 1, list, SIZES * LENGTHS, eager ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS);
-  for (int i = 0; i < SIZES * LENGTHS; i++)
+  int count = 0;
+  for (int l = eager; l < LENGTHS;
+       l++) /* SimGrid 3.32 ends empty eager messages at once if they come before their get */
+    for (int s = 0; s < SIZES; s++)
+      list[count++] = (timed){.collective = collective_of(rh_collective_find(name), sizes[s], lengths[l])};
+  simulate_series(load_64(IDEAL), 1, list, count, eager ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS);
+  for (int i = 0; i < count; i++)
     assert_closed_form(&list[i]);
 }
 

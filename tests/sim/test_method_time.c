@@ -18,6 +18,26 @@ static void an_allreduce_round_takes_its_closed_form(void **state)
   check_round_seconds(&c, 3e-3 + ring_s + 1e-4);
 }
 
+/* 643 values of 4 bytes on 8 ranks are beyond what auto takes for short; buckets of 51 values are not. */
+static void an_allreduce_round_takes_the_chosen_algorithm(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  load_ideal();
+  const double bytes = 4 * parameters, block_bytes = 4 * ceil(parameters / N);
+  const double halving_s = 6 * pair_latency_s + 2 * (N - 1) * block_bytes / pair_bandwidth_Bps;
+  choice c = {.method = "allreduce", .collective = RH_ALLREDUCE_DOUBLING};
+  check_round_seconds(&c, 3e-3 + 3 * (pair_latency_s + bytes / pair_bandwidth_Bps) + 1e-4);
+  c.collective = RH_ALLREDUCE_HALVING_DOUBLING;
+  check_round_seconds(&c, 3e-3 + halving_s + 1e-4);
+  c.collective = RH_ALLREDUCE_AUTO;
+  check_round_seconds(&c, 3e-3 + halving_s + 1e-4);
+  c.buckets = 2;
+  const double first_s = 3 * (pair_latency_s + 4 * 51 / pair_bandwidth_Bps);
+  const double second_s = 6 * pair_latency_s + 2 * (N - 1) * 4 * 592 / 8 / pair_bandwidth_Bps;
+  check_round_seconds(&c, 3e-3 + first_s + second_s + 1e-4);
+}
+
 static void an_adapt_then_combine_round_takes_its_closed_form(void **state)
 {
   (void)state;
@@ -237,6 +257,7 @@ int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_allreduce_round_takes_its_closed_form),
+      cmocka_unit_test(an_allreduce_round_takes_the_chosen_algorithm),
       cmocka_unit_test(an_adapt_then_combine_round_takes_its_closed_form),
       cmocka_unit_test(combine_then_adapt_hides_the_exchange),
       cmocka_unit_test(buckets_travel_one_after_the_other),
