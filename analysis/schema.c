@@ -8,7 +8,7 @@
 /* The two numbers below are those of schema.h; a test holds them together. */
 const char rh_schema_sql[] =
     "PRAGMA application_id = 1380471379;\n"
-    "PRAGMA user_version = 2;\n"
+    "PRAGMA user_version = 3;\n"
     "BEGIN;\n"
 
     "CREATE TABLE studies(\n"
@@ -79,6 +79,7 @@ const char rh_schema_sql[] =
     "  wall_s REAL,\n"
     "  peak_memory_bytes INTEGER,\n"
     "  parameters_hash TEXT, -- of all parameters and momenta at the end\n"
+    "  bin_s REAL, -- width of the bins in link_bins\n"
     "  FOREIGN KEY (study, profile_hash) REFERENCES profiles\n"
     ") STRICT;\n"
     "CREATE INDEX runs_by_study ON runs(study, profile_hash);\n"
@@ -136,7 +137,18 @@ const char rh_schema_sql[] =
     "  bytes INTEGER NOT NULL,\n"
     "  busy_s REAL NOT NULL,\n"
     "  load REAL, -- bytes / (bandwidth x simulated time)\n"
+    "  peak_load REAL, -- the same in the fullest bin of time, at least load\n"
+    "  from_where TEXT NOT NULL, -- where all its transfers come from, 'rank 3' or 'zone left'; '': they differ\n"
+    "  to_where TEXT NOT NULL, -- ... and go to\n"
     "  PRIMARY KEY (run_id, link)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
+    "CREATE TABLE link_bins( -- bytes over time, of the most loaded links; at most 200 bins each\n"
+    "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
+    "  link TEXT NOT NULL,\n"
+    "  bin INTEGER NOT NULL, -- from bin x runs.bin_s to (bin + 1) x bin_s; empty ones have no row\n"
+    "  bytes INTEGER NOT NULL,\n"
+    "  PRIMARY KEY (run_id, link, bin)\n"
     ") STRICT, WITHOUT ROWID;\n"
 
     "CREATE TABLE ranks(\n"
@@ -233,8 +245,13 @@ const char rh_schema_sql[] =
     "SELECT l.run_id, r.study, l.link, l.bytes,\n"
     "  1.0 * l.bytes / nullif((SELECT sum(bytes) FROM links a WHERE a.run_id = l.run_id), 0)\n"
     "    AS share, -- of the bytes on all links of the run\n"
-    "  l.load, l.busy_s, l.bandwidth_Bps, l.latency_s\n"
+    "  l.load, l.busy_s, l.bandwidth_Bps, l.latency_s, l.peak_load, l.from_where, l.to_where\n"
     "FROM links l JOIN runs r ON r.id = l.run_id;\n"
+
+    "CREATE VIEW traffic_over_time AS -- one row per run, link and bin of time that is not empty\n"
+    "SELECT b.run_id, r.study, b.link, b.bin, b.bin * r.bin_s AS start_s, r.bin_s AS width_s, b.bytes,\n"
+    "  b.bytes / (l.bandwidth_Bps * r.bin_s) AS load\n"
+    "FROM link_bins b JOIN runs r ON r.id = b.run_id JOIN links l USING (run_id, link);\n"
 
     "CREATE VIEW traffic_total AS -- one row per run\n"
     "SELECT r.id AS run_id, r.study,\n"

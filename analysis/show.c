@@ -9,16 +9,18 @@
 #include <string.h>
 
 #include "grid.h"
+#include "sparkline.h"
 #include "store_private.h"
 #include "unit.h"
 #include "varied.h"
 
-enum { SHOW_WIDTH = 120 };
+enum { SHOW_WIDTH = 120, BINS_MAX = 200 };
 
 typedef enum style {
   FIELDS, /* one row: names and values below each other; a JSON object */
   TABLE,  /* an aligned table; a JSON array of objects */
-  LINES   /* the first column of each row, whole, on a line of its own; a JSON array of objects */
+  LINES,  /* the first column of each row, whole, on a line of its own; a JSON array of objects */
+  SERIES  /* name, bin, seconds of a bin, load; text: a line of digits; a JSON array of objects */
 } style;
 
 typedef struct section {
@@ -71,9 +73,14 @@ static const section sections[] = {
      "SELECT round, simulated_s, train_loss, test_loss, test_accuracy AS accuracy, accuracy_min AS least_accuracy,"
      " accuracy_median AS median_accuracy, accuracy_max AS most_accuracy, consensus_distance "
      "FROM evaluations WHERE run_id = ? ORDER BY round"},
-    {"links", TABLE, "the twenty busiest; share: of the bytes on all links",
-     "SELECT link, load, share, bytes, busy_s, bandwidth_Bps, latency_s FROM traffic WHERE run_id = ?"
+    {"links", TABLE, "the twenty busiest; peak: in the fullest bin of time; share: of the bytes on all links",
+     "SELECT link, load, peak_load, share, bytes, busy_s, bandwidth_Bps, latency_s,"
+     " nullif(from_where, '') AS all_from, nullif(to_where, '') AS all_to FROM traffic WHERE run_id = ?"
      " ORDER BY load DESC, bytes DESC, link LIMIT 20"},
+    {"busiest_link_over_time", SERIES, NULL,
+     "SELECT t.link, t.bin, t.width_s, t.load, t.start_s, t.bytes FROM traffic_over_time t WHERE t.run_id = ?1 AND "
+     "t.link ="
+     " (SELECT link FROM links WHERE run_id = ?1 ORDER BY load DESC, bytes DESC, link LIMIT 1) ORDER BY t.bin"},
     {"durations", TABLE, "what is charged for a step on the reference device",
      "SELECT d.name, d.samples, d.median_s, d.low_s, d.high_s FROM durations d"
      " JOIN runs r ON r.study = d.study AND r.profile_hash = d.profile_hash WHERE r.id = ? ORDER BY d.name"},
@@ -197,6 +204,35 @@ static void write_heading(const section *s, rh_text *out)
   rh_text_append(out, "%s%s%s\n", s->note ? " (" : "", s->note ? s->note : "", s->note ? ")" : "");
 }
 
+/* A link's load over time as digits. The first row is there. */
+static rh_status write_series(rh_store *store, sqlite3_stmt *statement, rh_text *out)
+{
+  double load[BINS_MAX] = {0};
+  int count = 0;
+  char buffer[64];
+  rh_status status = RH_OK;
+  rh_text name = {0};
+  rh_text_append(&name, "%s", (const char *)sqlite3_column_text(statement, 0));
+  const double width_s = sqlite3_column_double(statement, 2);
+  for (bool row = true; row;) {
+    const int bin = sqlite3_column_int(statement, 1);
+    if (bin >= 0 && bin < BINS_MAX) {
+      load[bin] = sqlite3_column_double(statement, 3);
+      count = bin + 1;
+    }
+    RH_TRY(rh_store_next(store, statement, &row));
+  }
+  rh_text_append(out, "  ");
+  rh_text_append_visible(out, rh_text_get(&name));
+  rh_text_append(out, ", tenths of its load, %s each:\n  ",
+                 rh_unit_format(rh_sparkline_group(count) * width_s, RH_UNIT_SECOND, buffer, sizeof buffer));
+  rh_sparkline_write(load, count, out);
+  rh_text_append(out, "\n");
+done:
+  rh_text_clear(&name);
+  return status;
+}
+
 /* A section as text; nothing if it has no rows. */
 static rh_status write_text(rh_store *store, const section *s, sqlite3_stmt *statement, rh_text *out)
 {
@@ -206,6 +242,10 @@ static rh_status write_text(rh_store *store, const section *s, sqlite3_stmt *sta
     RH_TRY(rh_store_next(store, statement, &row));
     if (!row) break;
     if (first) write_heading(s, out);
+    if (s->style == SERIES) {
+      status = write_series(store, statement, out);
+      break;
+    }
     if (s->style == FIELDS) write_fields(statement, out);
     if (s->style == LINES) write_line(statement, out);
     if (s->style == TABLE && first) add_columns(statement, &grid);
@@ -259,6 +299,23 @@ static rh_status write_section(rh_store *store, const section *s, const char *id
   return json ? write_json(store, s, b.statement, out) : write_text(store, s, b.statement, out);
 }
 
+/* What the run's time was spent on: a sentence. */
+static rh_status write_bottleneck(rh_store *store, const char *id, bool json, rh_text *out)
+{
+  rh_text sentence = {0};
+  rh_status status;
+  RH_TRY(rh_store_bottleneck(store, id, &sentence));
+  if (json) {
+    rh_text_append(out, ",\n \"bottleneck\": ");
+    rh_text_append_json(out, sentence.length > 0 ? rh_text_get(&sentence) : NULL);
+  } else if (sentence.length > 0) {
+    rh_text_append(out, "\nbottleneck\n  %s\n", rh_text_get(&sentence));
+  }
+done:
+  rh_text_clear(&sentence);
+  return status;
+}
+
 static rh_status write_configuration(rh_store *store, const char *id, bool json, rh_text *out)
 {
   static const char sql[] = "SELECT configuration FROM runs WHERE id = ?";
@@ -295,8 +352,10 @@ rh_status rh_show_write(rh_store *store, const char *id, bool json, rh_text *out
   rh_status status;
   RH_TRY(rh_store_find_run(store, id, &found));
   if (json) RH_TRY(write_configuration(store, found, true, &text));
-  for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
+  for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
     RH_TRY(write_section(store, &sections[i], found, json, &text));
+    if (strcmp(sections[i].name, "result") == 0) RH_TRY(write_bottleneck(store, found, json, &text));
+  }
   if (!json) RH_TRY(write_configuration(store, found, false, &text));
   if (json) rh_text_append(&text, "}\n");
   const char *whole = rh_text_get(&text);

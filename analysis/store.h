@@ -119,7 +119,13 @@ void rh_list_write(const rh_run_list *runs, rh_text *out);
 void rh_list_write_json(const rh_run_list *runs, rh_text *out);
 /* A line for every key that differs between the runs' configurations but changed no result at all. */
 void rh_table_write_unchanged(const rh_run_list *runs, rh_text *out);
-/* `show RUN`: configuration, versions, timing breakdown, top links, closed-form ratios, warnings; text or JSON.
+/* Appends what a run's time was spent on, with the numbers (bottleneck.h); nothing for a run that took no time. */
+RH_CHECKED rh_status rh_store_bottleneck(rh_store *store, const char *id, rh_text *sentence);
+/* The same below the closing table: a sentence for each run that is done, or how many runs have which bottleneck where
+ * there are more than four runs. */
+RH_CHECKED rh_status rh_table_write_bottlenecks(rh_store *store, const rh_run_list *runs, rh_text *out);
+/* `show RUN`: bottleneck, configuration, versions, timing breakdown, top links and the most loaded one over time,
+ * closed-form ratios, warnings; text or JSON.
  * id: a prefix that fits one run, as in rh_store_find_run. */
 RH_CHECKED rh_status rh_show_write(rh_store *store, const char *id, bool json, rh_text *out);
 

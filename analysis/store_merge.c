@@ -36,6 +36,7 @@ static const char copy_runs[] =
     COPY_ROWS("factor_ranks")
     COPY_ROWS("evaluations")
     COPY_ROWS("links")
+    COPY_ROWS("link_bins")
     COPY_ROWS("ranks")
     COPY_ROWS("class_counts")
     COPY_ROWS("collectives")

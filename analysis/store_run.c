@@ -261,8 +261,8 @@ static rh_status put_collective(void *context, const rh_collective_row *row)
 
 static rh_status put_link(void *context, const rh_link_row *row)
 {
-  static const char sql[] = "INSERT INTO links(run_id, link, bandwidth_Bps, latency_s, bytes, busy_s, load) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?)";
+  static const char sql[] = "INSERT INTO links(run_id, link, bandwidth_Bps, latency_s, bytes, busy_s, load,"
+                            " peak_load, from_where, to_where) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
   rh_status status = begin_row(context, sql, &b);
   if (status != RH_OK) return status;
@@ -272,7 +272,27 @@ static rh_status put_link(void *context, const rh_link_row *row)
   rh_bind_integer(&b, row->bytes);
   rh_bind_finite(&b, "busy_s", row->busy_s);
   rh_bind_real(&b, row->load);
+  rh_bind_real(&b, row->peak_load);
+  rh_bind_text(&b, row->from_where);
+  rh_bind_text(&b, row->to_where);
   return end_row(context, &b);
+}
+
+static rh_status put_series(void *context, const rh_series_row *row)
+{
+  static const char sql[] = "INSERT INTO link_bins(run_id, link, bin, bytes) VALUES (?, ?, ?, ?)";
+  rh_status status = RH_OK;
+  for (int32_t k = 0; k < row->count && status == RH_OK; k++) {
+    if (row->bytes[k] == 0) continue;
+    rh_binder b = {0};
+    status = begin_row(context, sql, &b);
+    if (status != RH_OK) break;
+    rh_bind_text(&b, row->link);
+    rh_bind_integer(&b, k);
+    rh_bind_integer(&b, row->bytes[k]);
+    status = end_row(context, &b);
+  }
+  return status;
 }
 
 static rh_status put_rank(void *context, const rh_rank_row *row)
@@ -330,6 +350,7 @@ rh_recorder rh_store_recorder(rh_store *store)
                        .evaluation = put_evaluation,
                        .collective = put_collective,
                        .link = put_link,
+                       .series = put_series,
                        .rank = put_rank,
                        .class_count = put_class_count,
                        .warning = put_warning,
@@ -339,7 +360,8 @@ rh_recorder rh_store_recorder(rh_store *store)
 rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
 {
   static const char sql[] = "UPDATE runs SET status = ?2, reason = ?3, end_utc = ?4, rounds_done = ?5,"
-                            " simulated_s = ?6, wall_s = ?7, peak_memory_bytes = ?8, parameters_hash = ?9 "
+                            " simulated_s = ?6, wall_s = ?7, peak_memory_bytes = ?8, parameters_hash = ?9,"
+                            " bin_s = ?10 "
                             "WHERE id = ?1";
   rh_binder b = {0};
   rh_status status;
@@ -354,6 +376,7 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
   rh_bind_real(&b, end->wall_s);
   rh_bind_integer(&b, end->peak_memory_bytes);
   rh_bind_hash(&b, end->parameters_hash, true);
+  rh_bind_real(&b, end->bin_s);
   RH_TRY(finish(store, &b));
   status = rh_store_commit(store);
 done:

@@ -17,6 +17,7 @@
 
 #include "collectives.h"
 #include "execute_header.h"
+#include "execute_traffic.h"
 #include "measure.h"
 
 enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
@@ -222,24 +223,6 @@ static rh_status collective_done(void *context, const rh_collective_time *time)
   return e->recorder.collective(e->recorder.context, &row);
 }
 
-static rh_status record_links(execution *e, double elapsed_s)
-{
-  rh_status status = RH_OK;
-  for (int32_t l = 0; l < rh_platform_link_count(e->platform); l++) {
-    rh_link_time time = rh_schedule_link_time(e->world.schedule, l);
-    if (time.bytes == 0 && time.busy_s == 0) continue; /* links that nothing crossed are not listed */
-    rh_link_row row = {.name = rh_platform_link_name(e->platform, l),
-                       .bandwidth_Bps = rh_platform_link_bandwidth(e->platform, l),
-                       .latency_s = rh_platform_link_latency(e->platform, l),
-                       .bytes = time.bytes,
-                       .busy_s = time.busy_s};
-    row.load = elapsed_s > 0 ? (double)time.bytes / (row.bandwidth_Bps * elapsed_s) : 0;
-    RH_TRY(e->recorder.link(e->recorder.context, &row));
-  }
-done:
-  return status;
-}
-
 static rh_status record_ranks(execution *e)
 {
   rh_status status = RH_OK;
@@ -403,7 +386,7 @@ static rh_status record_end(execution *e, rh_status outcome)
                  e->run->platform.file);
     snprintf(reason, sizeof reason, "%s", rh_error_message());
   }
-  rh_status rows = record_links(e, elapsed_s);
+  rh_status rows = rh_execute_links(e->world.schedule, e->platform, &e->recorder);
   if (rows == RH_OK) rows = record_ranks(e);
   if (rows != RH_OK && outcome == RH_OK) {
     outcome = rows;
@@ -417,7 +400,8 @@ static rh_status record_end(execution *e, rh_status outcome)
                     .wall_s = wall_s() - e->start_wall_s,
                     .rounds = e->finished,
                     .peak_memory_bytes = usage.ru_maxrss * 1024,
-                    .parameters_hash = rh_replicas_hash(e->replicas)};
+                    .parameters_hash = rh_replicas_hash(e->replicas),
+                    .bin_s = rh_schedule_bin_s(e->world.schedule)};
   rh_status ended = rh_store_end_run(e->store, &end);
   if (outcome != RH_OK) return rh_error(outcome, "%s", reason);
   return ended;

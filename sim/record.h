@@ -60,8 +60,19 @@ typedef struct rh_link_row {
   double bandwidth_Bps, latency_s;
   int64_t bytes;
   double busy_s;
-  double load; /* bytes / (bandwidth x simulated time), 0..1 on a wired link */
+  double load;      /* bytes / (bandwidth x simulated time), 0..1 on a wired link */
+  double peak_load; /* the same in the fullest bin of time; at least `load` */
+  /* what all transfers over it have in common, where they come from and go to: "rank 3", "zone left"; "" or NULL if they
+   * differ */
+  const char *from_where, *to_where;
 } rh_link_row;
+
+/* Bytes of a link over time, in bins of rh_run_end's bin_s from 0 on; later ones hold nothing. */
+typedef struct rh_series_row {
+  const char *link;
+  int32_t count;
+  const int64_t *bytes; /* [count] */
+} rh_series_row;
 
 typedef struct rh_rank_row {
   int32_t rank;
@@ -86,6 +97,7 @@ typedef struct rh_run_end {
   int64_t rounds;
   int64_t peak_memory_bytes;
   uint64_t parameters_hash; /* 0 if unknown */
+  double bin_s;             /* width of the bins of rh_series_row; NaN: not known */
 } rh_run_end;
 
 typedef struct rh_recorder {
@@ -96,6 +108,7 @@ typedef struct rh_recorder {
   rh_status (*evaluation)(void *context, const rh_evaluation_row *row);
   rh_status (*collective)(void *context, const rh_collective_row *row);
   rh_status (*link)(void *context, const rh_link_row *row);
+  rh_status (*series)(void *context, const rh_series_row *row);
   rh_status (*rank)(void *context, const rh_rank_row *row);
   rh_status (*class_count)(void *context, const rh_class_count_row *row);
   rh_status (*warning)(void *context, const char *text);

@@ -139,7 +139,9 @@ void fixture_record(rh_recorder r)
   rh_evaluation_row evaluations[] = {{1, 0.5, 2.0, 2.125, 0.5, 1, 0.5, 0.5, 0.5, 0.0},
                                      {2, 1.0, 1.0, 1.125, 0.875, 2, 0.75, 0.8, 0.9, 0.0625}};
   rh_collective_row collective = {2, "allreduce-ring", 2, 82088, 4, 82088, 0.5, 1.0, 0.4};
-  rh_link_row links[] = {{"up", 1e9, 1e-6, 2000, 0.25, 0.125}, {"down", 1e9, 1e-6, 500, 0.5, 0.25}};
+  rh_link_row links[] = {{"up", 1e9, 1e-6, 2000, 0.25, 0.125, 0.5, "rank 0", "rank 1"},
+                         {"down", 1e9, 1e-6, 500, 0.5, 0.25, 1.0, NULL, "zone a"}};
+  const int64_t bytes[] = {125000000, 0, 250000000};
   rh_rank_row ranks[] = {{0, "n0", 1e9, 0.5, 0.25, 0.125, 0.375, 1250, 1250, 4, 3000},
                          {1, "n1", 2e9, 0.25, 0.25, 0.0, 0.5, 1250, 1250, 4, 3000}};
   must(r.class_count(r.context, &(rh_class_count_row){1, 9, 3000}));
@@ -156,6 +158,7 @@ void fixture_record(rh_recorder r)
     must(r.link(r.context, &links[i]));
     must(r.rank(r.context, &ranks[i]));
   }
+  must(r.series(r.context, &(rh_series_row){"down", 3, bytes}));
   must(r.warning(r.context, "the graph is sparse"));
   must(r.flush(r.context));
 }
@@ -168,7 +171,8 @@ rh_run_end fixture_end(const char *status)
                       .wall_s = 12.5,
                       .rounds = 2,
                       .peak_memory_bytes = 123456789,
-                      .parameters_hash = 0x8000000000000001u};
+                      .parameters_hash = 0x8000000000000001u,
+                      .bin_s = 0.25};
 }
 
 void fixture_make(const char *path, const char *id, const char *status)

@@ -47,7 +47,7 @@ static rh_text dump(const char *path)
       "SELECT * FROM durations",    "SELECT * FROM rounds",      "SELECT * FROM links",
       "SELECT * FROM evaluations",  "SELECT * FROM collectives", "SELECT * FROM ranks",
       "SELECT * FROM class_counts", "SELECT * FROM warnings",    "SELECT * FROM phases",
-      "SELECT * FROM factor_ranks"};
+      "SELECT * FROM factor_ranks", "SELECT * FROM link_bins"};
   rh_text text = {0};
   sqlite3 *db;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
@@ -184,14 +184,14 @@ static void wrong_files_change_nothing(void **state)
              *text = fixture_path(state, "text.db"), *broken = fixture_path(state, "broken.db");
   fixture_make(a, "1", "done");
   fixture_make(other, "2", "done");
-  fixture_sql(other, "PRAGMA user_version = 3");
+  fixture_sql(other, "PRAGMA user_version = 99");
   fixture_write(text, "hello");
   fixture_make(broken, "3", "done");
   fixture_sql(broken, "DROP TABLE links");
   rh_text before = dump(a);
   rh_store *store;
   must(rh_store_open(a, RH_STORE_WRITE, &store));
-  must_refuse(rh_store_merge(store, other, NULL, NULL), RH_EFORMAT, "other.db: has schema version 3");
+  must_refuse(rh_store_merge(store, other, NULL, NULL), RH_EFORMAT, "other.db: has schema version 99");
   must_refuse(rh_store_merge(store, text, NULL, NULL), RH_EFORMAT, "text.db: not a database");
   must_refuse(rh_store_merge(store, broken, NULL, NULL), RH_EFORMAT, "broken.db: the database is damaged");
   must_refuse(rh_store_merge(store, a, NULL, NULL), RH_EINVAL, "into itself");

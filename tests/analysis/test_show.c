@@ -25,7 +25,11 @@ static void show_tells_everything_of_a_run(void **state)
                                       "  AB               2       1  50.00 %                 0 B              1.50 kB",
                                       "  conv2.weight      24    24    24\n",
                                       "  allreduce-ring           2      1",
-                                      "  down  25.00 %  20.00 %",
+                                      "  down  25.00 %   100.00 %  20.00 %",
+                                      "  down, tenths of its load, 250 ms each:\n  5.9\n",
+                                      "bottleneck\n  The bottleneck is a straggler: rank 0 (n0) computes 50 % of the "
+                                      "1.00 s, 1.33 times as long as the median rank; ranks wait for 44 % on average. "
+                                      "Nearly as much comes from latency: ",
                                       "  the graph is sparse\n",
                                       "  run.seed=7\n"};
   rh_store *store;

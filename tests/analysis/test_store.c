@@ -68,6 +68,11 @@ static void every_table_is_written(void **state)
          "SELECT bandwidth_Bps || '|' || latency_s || '|' || bytes || '|' || busy_s || '|' || load FROM links"
          " WHERE link = 'up'",
          "1000000000.0|1.0e-06|2000|0.25|0.125");
+  expect(path, "SELECT group_concat(peak_load || '|' || from_where || '|' || to_where, '; ') FROM links",
+         "1.0||zone a; 0.5|rank 0|rank 1");
+  expect(path, "SELECT group_concat(link || ' ' || bin || ' ' || bytes, '; ') FROM link_bins",
+         "down 0 125000000; down 2 250000000");
+  expect(path, "SELECT bin_s FROM runs", "0.25");
   expect(path,
          "SELECT host || '|' || speed_flops || '|' || compute_s || '|' || communication_s || '|' || both_s || '|' ||"
          " waiting_s || '|' || sent_bytes || '|' || received_bytes || '|' || sent_messages || '|' || samples"
@@ -109,7 +114,7 @@ static void nan_where_none_may_be_is_refused(void **state)
   rh_recorder r = rh_store_recorder(store);
   rh_round_row row = {1, (double)NAN, 0, 1, 0.1, 1, 1, 0};
   must_refuse(r.round(r.context, &row), RH_EINVAL, "finish_s of a row is not finite");
-  rh_link_row link = {"up", (double)INFINITY, 0, 0, 0, 0};
+  rh_link_row link = {.name = "up", .bandwidth_Bps = (double)INFINITY};
   must_refuse(r.link(r.context, &link), RH_EINVAL, "bandwidth_Bps");
   row.finish_s = 1; /* the store goes on */
   must(r.round(r.context, &row));
@@ -304,7 +309,7 @@ static void hostile_names_are_only_names(void **state)
     header.study = header.platform = header.method = header.compressor = names[i];
     must(rh_store_begin_run(store, &header));
     rh_recorder r = rh_store_recorder(store);
-    rh_link_row link = {names[i], 1, 0, 1, 1, 1};
+    rh_link_row link = {.name = names[i], .bandwidth_Bps = 1, .bytes = 1, .busy_s = 1, .load = 1};
     must(r.link(r.context, &link));
     rh_run_end end = fixture_end("failed");
     end.reason = names[i];

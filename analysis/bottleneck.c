@@ -1,0 +1,213 @@
+/* What a run's seconds were spent on. See bottleneck.h. */
+#include "bottleneck.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "grid.h"
+#include "unit.h"
+
+static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.25;
+
+const char *rh_bottleneck_name(rh_bottleneck_kind kind)
+{
+  static const char *const names[RH_BOTTLENECK_KINDS] = {"none", "compute", "straggler", "link", "waiting", "latency"};
+  return names[kind];
+}
+
+static int compare(const void *a, const void *b)
+{
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median_compute(const rh_rank_row *ranks, int32_t count)
+{
+  double *seconds = malloc((size_t)count * sizeof *seconds);
+  RH_ASSERT(seconds != NULL);
+  for (int32_t i = 0; i < count; i++)
+    seconds[i] = ranks[i].compute_s;
+  qsort(seconds, (size_t)count, sizeof *seconds, compare);
+  const double median = 0.5 * (seconds[(count - 1) / 2] + seconds[count / 2]);
+  free(seconds);
+  return median;
+}
+
+static void find_in_ranks(const rh_rank_row *ranks, int32_t count, rh_bottleneck *b)
+{
+  const double median_s = median_compute(ranks, count);
+  double waiting_s = 0, hidden_s = 0;
+  b->slowest = &ranks[0];
+  for (int32_t i = 0; i < count; i++) {
+    waiting_s += ranks[i].waiting_s;
+    hidden_s += ranks[i].both_s;
+    if (ranks[i].compute_s > b->slowest->compute_s) b->slowest = &ranks[i];
+    b->straggler_count += ranks[i].compute_s > 0 && ranks[i].compute_s >= straggles * median_s;
+  }
+  b->compute = b->slowest->compute_s / b->elapsed_s;
+  b->median_compute = median_s / b->elapsed_s;
+  b->waiting = waiting_s / count / b->elapsed_s;
+  b->hidden = hidden_s / count / b->elapsed_s;
+}
+
+static void find_in_links(const rh_rank_row *ranks, int32_t rank_count, const rh_link_row *links, int32_t link_count,
+                          rh_bottleneck *b)
+{
+  double communication_s = 0;
+  for (int32_t i = 0; i < rank_count; i++)
+    communication_s = fmax(communication_s, ranks[i].communication_s);
+  for (int32_t i = 0; i < link_count; i++) {
+    communication_s = fmax(communication_s, links[i].busy_s);
+    if (b->link == NULL || links[i].load > b->link->load) b->link = &links[i];
+  }
+  if (b->link == NULL || !(b->link->busy_s > 0)) return;
+  const double full_s = (double)b->link->bytes / b->link->bandwidth_Bps;
+  b->communication_load = full_s / communication_s;
+  b->busy_load = full_s / b->link->busy_s;
+}
+
+void rh_bottleneck_find(const rh_rank_row *ranks, int32_t rank_count, const rh_link_row *links, int32_t link_count,
+                        double elapsed_s, rh_bottleneck *b)
+{
+  *b = (rh_bottleneck){.elapsed_s = elapsed_s};
+  if (rank_count == 0 || !(elapsed_s > 0) || !isfinite(elapsed_s)) return;
+  find_in_ranks(ranks, rank_count, b);
+  find_in_links(ranks, rank_count, links, link_count, b);
+  const rh_bottleneck_kind compute = b->straggler_count > 0 ? RH_BOTTLENECK_STRAGGLER : RH_BOTTLENECK_COMPUTE;
+  const rh_bottleneck_kind communication = b->communication_load >= loaded ? RH_BOTTLENECK_LINK
+                                           : b->busy_load >= loaded        ? RH_BOTTLENECK_WAITING
+                                                                           : RH_BOTTLENECK_LATENCY;
+  const bool computes = b->compute >= larger;
+  b->kind = computes ? compute : communication;
+  if (b->compute > counts && b->compute < 1 - counts) b->other = computes ? communication : compute;
+}
+
+/* --- in words ----------------------------------------------------------------------------------------------------- */
+
+static void percent(rh_text *out, double share)
+{
+  const char *format = share == 0 || share >= 0.0995 ? "%.0f %%" : share >= 0.001 ? "%.1f %%" : "%.2g %%";
+  rh_text_append(out, format, 100 * share);
+}
+
+static void quoted(rh_text *out, const char *name)
+{
+  rh_text_append(out, "'");
+  rh_text_append_visible(out, name);
+  rh_text_append(out, "'");
+}
+
+/* ", the way out of zone left": what its transfers have in common. */
+static void write_ends(const rh_link_row *link, rh_text *out)
+{
+  const char *from = link->from_where != NULL ? link->from_where : "",
+             *to = link->to_where != NULL ? link->to_where : "";
+  const bool inside = from[0] != '\0' && strcmp(from, to) == 0;
+  if (from[0] == '\0' && to[0] == '\0') return;
+  rh_text_append(out, inside            ? ", inside "
+                      : from[0] == '\0' ? ", the way into "
+                      : to[0] == '\0'   ? ", the way out of "
+                                        : ", the way from ");
+  rh_text_append_visible(out, from[0] != '\0' ? from : to);
+  if (!inside && from[0] != '\0' && to[0] != '\0') {
+    rh_text_append(out, " to ");
+    rh_text_append_visible(out, to);
+  }
+}
+
+static void write_compute(const rh_bottleneck *b, rh_text *out)
+{
+  char seconds[64];
+  rh_unit_format(b->elapsed_s, RH_UNIT_SECOND, seconds, sizeof seconds);
+  rh_text_append(out, "computing: the slowest rank computes ");
+  percent(out, b->compute);
+  rh_text_append(out, " of the %s, the median rank ", seconds);
+  percent(out, b->median_compute);
+  if (b->hidden > 0.005) {
+    rh_text_append(out, "; ranks communicate at the same time for ");
+    percent(out, b->hidden);
+  }
+}
+
+static void write_straggler(const rh_bottleneck *b, rh_text *out)
+{
+  char seconds[64];
+  rh_unit_format(b->elapsed_s, RH_UNIT_SECOND, seconds, sizeof seconds);
+  rh_text_append(out, "a straggler: rank %d (", (int)b->slowest->rank);
+  rh_text_append_visible(out, b->slowest->host);
+  rh_text_append(out, ") computes ");
+  percent(out, b->compute);
+  rh_text_append(out, " of the %s", seconds);
+  if (b->median_compute > 0)
+    rh_text_append(out, ", %.2f times as long as the median rank", b->compute / b->median_compute);
+  if (b->straggler_count > 1)
+    rh_text_append(out, ", with %d more at %.2f times or above", (int)b->straggler_count - 1, straggles);
+  rh_text_append(out, "; ranks wait for ");
+  percent(out, b->waiting);
+  rh_text_append(out, " on average");
+}
+
+static void write_link(const rh_bottleneck *b, rh_text *out)
+{
+  rh_text_append(out, "link ");
+  quoted(out, b->link->name);
+  write_ends(b->link, out);
+  rh_text_append(out, ": it carries ");
+  percent(out, b->communication_load);
+  rh_text_append(out, " of what it can while the run communicates, ");
+  percent(out, b->link->load);
+  rh_text_append(out, " over all");
+  if (b->link->peak_load > 0) {
+    rh_text_append(out, ", ");
+    percent(out, b->link->peak_load);
+    rh_text_append(out, " at its peak");
+  }
+}
+
+static void write_waiting(const rh_bottleneck *b, rh_text *out)
+{
+  rh_text_append(out, "waiting: ranks wait for one another, ");
+  percent(out, b->waiting);
+  rh_text_append(out, " of the time on average; the most loaded link, ");
+  quoted(out, b->link->name);
+  write_ends(b->link, out);
+  rh_text_append(out, ", is full while it is busy (");
+  percent(out, b->busy_load);
+  rh_text_append(out, "), but busy for only ");
+  percent(out, b->link->busy_s / b->elapsed_s);
+}
+
+static void write_latency(const rh_bottleneck *b, rh_text *out)
+{
+  rh_text_append(out, "latency: no link is loaded");
+  if (b->link != NULL) {
+    rh_text_append(out, ", the most loaded one, ");
+    quoted(out, b->link->name);
+    rh_text_append(out, ", carries ");
+    percent(out, b->busy_load);
+    rh_text_append(out, " of what it can while it is busy");
+  }
+  rh_text_append(out, "; ranks wait for ");
+  percent(out, b->waiting);
+  rh_text_append(out, " on average and compute for at most ");
+  percent(out, b->compute);
+}
+
+void rh_bottleneck_write(const rh_bottleneck *b, rh_text *out)
+{
+  static void (*const write[RH_BOTTLENECK_KINDS])(const rh_bottleneck *,
+                                                  rh_text *) = {[RH_BOTTLENECK_COMPUTE] = write_compute,
+                                                                [RH_BOTTLENECK_STRAGGLER] = write_straggler,
+                                                                [RH_BOTTLENECK_LINK] = write_link,
+                                                                [RH_BOTTLENECK_WAITING] = write_waiting,
+                                                                [RH_BOTTLENECK_LATENCY] = write_latency};
+  if (b->kind == RH_BOTTLENECK_NONE) return;
+  rh_text_append(out, "The bottleneck is ");
+  write[b->kind](b, out);
+  rh_text_append(out, ".");
+  if (b->other == RH_BOTTLENECK_NONE) return;
+  rh_text_append(out, " Nearly as much comes from ");
+  write[b->other](b, out);
+  rh_text_append(out, ".");
+}

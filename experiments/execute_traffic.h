@@ -1,0 +1,17 @@
+/* What a run's links carried, from the schedule to the recorder. */
+#ifndef RH_EXECUTE_TRAFFIC_H
+#define RH_EXECUTE_TRAFFIC_H
+
+#include "platform.h"
+#include "record.h"
+#include "schedule.h"
+
+/* Series over time are recorded for so many links, those with the highest mean load: of all on platforms to this size,
+ * and at most 51,200 rows a run. */
+enum { RH_EXECUTE_SERIES_MAX = 256 };
+
+/* Records every link that carried something, and the bytes over time of the most loaded ones. */
+RH_CHECKED rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platform,
+                                      const rh_recorder *recorder);
+
+#endif
