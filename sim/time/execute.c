@@ -229,7 +229,10 @@ static bool do_step(lane *lane, const operation *operation, const rh_step *step,
   }
   for (int32_t i = 0; i < sends; i++) {
     lane->to[i] = find_channel(lane, true, rank_of(c, step->send_to[i]));
-    lane->comms[i] = sg_mailbox_put_async(lane->to[i]->mailbox, &lane->schedule->sink, (long)step->send_bytes);
+    sg_mailbox_t mailbox = lane->to[i]->mailbox;
+    const bool empty_eager = step->send_bytes == 0 && lane->schedule->def.protocol == RH_PROTOCOL_EAGER;
+    lane->comms[i] = empty_eager ? rh_shim_put_empty(mailbox, &lane->schedule->sink)
+                                 : sg_mailbox_put_async(mailbox, &lane->schedule->sink, (long)step->send_bytes);
   }
   *start_s = *finish_s = lane->start_s;
   for (int32_t i = 0; i < sends; i++) {

@@ -240,3 +240,12 @@ void rh_shim_mailbox_receiver(sg_mailbox_t mailbox, sg_actor_t receiver)
 {
   mailbox->set_receiver(sg::ActorPtr(receiver));
 }
+
+sg_comm_t rh_shim_put_empty(sg_mailbox_t mailbox, void *payload)
+{
+  sg::CommPtr comm = mailbox->put_init(payload, 0);
+  comm->set_remaining(1e-9);
+  comm->start();
+  comm->add_ref();
+  return comm.get();
+}

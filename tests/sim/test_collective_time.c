@@ -83,8 +83,7 @@ static void every_kind_takes_its_closed_form(void **state)
   assert_int_equal(sscanf(in_process_argument, "%63s %d", name, &eager), 2);
   timed list[SIZES * LENGTHS];
   int count = 0;
-  for (int l = eager; l < LENGTHS;
-       l++) /* SimGrid 3.32 ends empty eager messages at once if they come before their get */
+  for (int l = 0; l < LENGTHS; l++)
     for (int s = 0; s < SIZES; s++)
       list[count++] = (timed){.collective = collective_of(rh_collective_find(name), sizes[s], lengths[l])};
   simulate_series(load_64(IDEAL), 1, list, count, eager ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS);
