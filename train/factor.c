@@ -151,6 +151,17 @@ done:
   return status;
 }
 
+int64_t rh_factors_split_values(const rh_factors *factors)
+{
+  int64_t most = 0;
+  for (int k = 0; k < factors->count; k++) {
+    const rh_factor *f = &factors->list[k];
+    const int64_t values = f->m * f->n + 4 * f->n * f->n;
+    if (values > most) most = values;
+  }
+  return most;
+}
+
 int64_t rh_factor_rank(const float *s, int64_t n, double cut)
 {
   int64_t rank = 1;

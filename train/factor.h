@@ -57,6 +57,9 @@ double rh_factors_ratio(const rh_factors *factors);
  *             Anal. Appl. 16(1), 1995 */
 RH_CHECKED rh_status rh_factor_split(const rh_model *model, const rh_factor *factor, const float *parameters, float *a,
                                      float *b, float *s);
+/* Values that the largest of these splits takes while it runs: a matrix and the library's room, of which 4 n^2 counts.
+ * Source: sgesdd's documentation (JOBZ = 'S'). */
+int64_t rh_factors_split_values(const rh_factors *factors);
 /* Number of singular values s [n], descending, above cut * s[0]; at least 1. */
 int64_t rh_factor_rank(const float *s, int64_t n, double cut);
 /* Takes the first r columns of a [m][n] and rows of b [n][n], as rh_factor_split leaves them, into A [m][r] and

@@ -74,6 +74,15 @@ bool ab_finite(rh_world *w)
   return isfinite(rh_squared_norm(w->model->parameters, rh_replicas_copy(w->replicas, 0)));
 }
 
+/* Full A, full B, moments of A, singular values of one weight. */
+int64_t ab_enter_values(const rh_factors *factors)
+{
+  int64_t n = 0;
+  for (int k = 0; k < factors->count; k++)
+    if (factors->list[k].n > n) n = factors->list[k].n;
+  return 2 * rh_factors_a_room(factors) + rh_factors_b_room(factors) + n;
+}
+
 rh_status ab_enter(rh_world *w, ab_state *s, bool cut)
 {
   rh_status status = RH_OK;
@@ -84,10 +93,10 @@ rh_status ab_enter(rh_world *w, ab_state *s, bool cut)
   for (int k = 0; k < full.count; k++)
     ranks[k] = full.list[k].n;
   rh_factors_set_ranks(&full, ranks);
-  const int64_t a_room = full.a_values, b_room = full.b_values, room = a_room > b_room ? a_room : b_room;
-  float *work = calloc((size_t)(a_room + b_room + 2 * room), sizeof *work); /* full A, full B, moments, values */
+  const int64_t a_room = full.a_values, b_room = full.b_values; /* B's is the smaller: m >= n */
+  float *work = malloc((size_t)ab_enter_values(&full) * sizeof *work);
   if (!work) return rh_error(RH_ENOMEM, "no memory to factorise model %s", w->model->name);
-  float *a_full = work, *b_full = a_full + a_room, *scratch = b_full + b_room, *values = scratch + room;
+  float *a_full = work, *b_full = a_full + a_room, *scratch = b_full + b_room, *values = scratch + a_room;
 
   RH_TRY(split(w, cut ? o->rank_cut : 0, &full, a_full, b_full, values, ranks));
   rh_factors_set_ranks(&s->factors, ranks);

@@ -412,7 +412,9 @@ static int64_t state_bytes(const rh_sizes *z)
   for (int64_t n = z->workers / z->copies; n > 1; n /= 2)
     sums++;
   const int64_t group = a + b + z->moments * a + sums * row; /* A-groups; B-groups keep less */
-  return z->copies * group + z->threads * (row + a) + 32 * (int64_t)z->workers;
+  const int64_t entering = (ab_enter_values(&f) + rh_factors_split_values(&f)) * value;
+  const int64_t at_once = z->threads < z->copies ? z->threads : z->copies;
+  return z->copies * group + at_once * (row + a) + entering + 32 * (int64_t)z->workers;
 }
 
 const rh_method rh_method_ab = {

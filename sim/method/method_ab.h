@@ -64,6 +64,7 @@ typedef struct ab_state {
 /* Values of a phase change (ab_model.c). */
 bool ab_finite(rh_world *world);                  /* rank 0's parameters: those that are not have no singular values */
 void ab_spread(rh_world *world, ab_state *state); /* copy 0 and its moments to all groups: they are apart from now on */
+int64_t ab_enter_values(const rh_factors *factors); /* that the next takes while it runs, beside a split's */
 RH_CHECKED rh_status ab_enter(rh_world *world, ab_state *state, bool cut); /* W -> A, B in all groups */
 void ab_synchronise(rh_world *world, ab_state *state);                     /* the groups' averages, by mode */
 void ab_leave(rh_world *world, ab_state *state);                           /* A, B -> W in all groups */

@@ -33,6 +33,9 @@ check "all ranks at first, fewer after the cut" [ "$(query one.db "SELECT count(
   max(rank) FILTER (WHERE round = 7) AS first, max(rank) FILTER (WHERE round = 11) AS cut FROM factor_ranks GROUP BY 1, 2)
   WHERE first = 24 AND cut BETWEEN 1 AND 23")" -eq 8 ]
 
+check "the first and the last weight stay dense" [ "$(query one.db "SELECT group_concat(weight) FROM (SELECT DISTINCT
+  weight FROM factor_ranks ORDER BY 1)")" = "dense2.weight,dense3.weight" ]
+
 # A round inside an AB phase sends nothing between nodes, but for only-b; every message between nodes crosses two cables
 check "AB rounds stay inside nodes" [ "$(query one.db "SELECT count(*) FROM rounds o JOIN runs r ON r.id = o.run_id
   WHERE round IN (8, 12, 16, 20) AND (between_bytes = 0) = (configuration NOT LIKE '%only-b%')")" -eq 16 ]

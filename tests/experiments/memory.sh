@@ -49,6 +49,8 @@ foretold train.method=deepsqueeze compress.name=topk
 foretold train.method=dcd compress.name=int8
 foretold train.method=qg-dsgdm compress.name=int8
 foretold train.method=sgp compress.name=int8
+foretold train.method=ab model.layers=2 train.groups=blocks train.ab_warmup=1
+foretold train.method=ab model.layers=2 train.ab_sync=only-b train.ab_warmup=1 train.optimiser=adamw
 
 [ $failed -eq 0 ] && echo "runs take the memory that was foretold"
 exit $failed

@@ -15,6 +15,7 @@ static const double lr = 0.3, momentum = 0.9;
 
 /* Of worlds that are made from now on. */
 static rh_optimiser optimiser = {.kind = RH_OPTIMISER_SGD, .momentum = momentum, .clip = 1};
+static int64_t rounds = ROUNDS;
 static double lr_min = 0;
 static int32_t zones = N / G;
 static int32_t zone_of[N] = {0, 0, 1, 1, 2, 2, 3, 3};
@@ -89,7 +90,7 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
   f->world = (rh_world){.workers = N,
                         .seed = 1,
-                        .rounds = ROUNDS,
+                        .rounds = rounds,
                         .model = &f->model,
                         .replicas = replicas,
                         .schedule = schedule,

@@ -16,6 +16,7 @@ typedef struct counted {
   bool in_ab[ROUNDS];
   int64_t bytes, between; /* of all rounds */
   int64_t barrier_messages, index_bytes, index_between, broadcast_bytes, broadcast_between;
+  int64_t broadcast_to[N]; /* by receiver */
 } counted;
 
 static fixture f;
@@ -61,6 +62,7 @@ static void count(void *context, const rh_event *e)
   }
   if (strcmp(e->label, "broadcast-binomial") == 0) {
     c->broadcast_bytes += e->bytes;
+    c->broadcast_to[e->rank] += e->bytes;
     c->broadcast_between += between;
   }
 }
@@ -83,7 +85,8 @@ static void check(int mode)
   static counted c;
   c = (counted){.mode = mode};
   run(produce_rounds, &c, count);
-  int64_t bytes = 0, between = 0, broadcast = 0, index = 0, broadcast_between = 0, index_between = 0, changes = 0;
+  int64_t bytes = 0, between = 0, learned_b = 0, broadcast = 0, index = 0, broadcast_between = 0, index_between = 0,
+          changes = 0;
   const bool one_group = mode == 3;
   for (int t = 0; t < ROUNDS; t++) {
     const bool was = t > 0 && c.in_ab[t - 1];
@@ -113,6 +116,7 @@ static void check(int mode)
         bytes += ring(N, D) + ring(N / 2, a) + ring(N / 2, b);
         /* of the rings over two nodes, two of four hops cross; both broadcasts enter three nodes */
         between += ring_between(D) + ring(N / 2, a) / 2 + ring(N / 2, b) / 2;
+        learned_b += 4 * b;
         broadcast += 7 * 4 * (a + b);
         broadcast_between += 3 * 4 * (a + b);
       }
@@ -122,6 +126,9 @@ static void check(int mode)
   assert_int_equal(c.barrier_messages, changes * 3 * N);
   assert_int_equal(c.broadcast_bytes, broadcast);
   assert_int_equal(c.broadcast_between, broadcast_between);
+  /* rank 0 receives nothing but the B that rank N / 2 averaged, which alone does not receive it */
+  assert_int_equal(c.broadcast_to[0], learned_b);
+  assert_int_equal(c.broadcast_to[N / 2] - c.broadcast_to[1], -learned_b);
   assert_int_equal(c.index_bytes, index);
   assert_int_equal(c.index_between, index_between);
   assert_int_equal(c.bytes, bytes + broadcast + index);
