@@ -1,6 +1,7 @@
 /* Traffic of links over time and where it comes from, worked out by hand. */
 #include "platform_fixture.h"
 
+#include "collectives.h"
 #include "schedule.h"
 
 /* Two nodes of two hosts each, n0 n1 | n2 n3. What leaves or enters a node crosses its n0 or n2; 1 MB/s in between, ten
@@ -90,11 +91,54 @@ static void ends_are_told_as_far_as_all_transfers_agree(void **state)
   rh_schedule_free(t.schedule);
 }
 
+static rh_status one_ring(void *context, int64_t round, bool *more)
+{
+  (void)round;
+  trial *t = context;
+  const rh_collective ring = {.kind = &rh_allreduce_ring, .size = 64, .bytes = 100000000, .element_bytes = 4};
+  rh_schedule_collective(t->schedule, &ring, NULL);
+  *more = false;
+  return RH_OK;
+}
+
+/* A ring of 64 on the ideal platform keeps its links evenly loaded from begin to end, also where its steady state is
+ * skipped: 126 steps of 127 us (2 us, and 1,562,500 bytes at 12.5 GB/s) are 16.002 ms, or 131.09 bins of 2^-13 s. */
+static void skipped_steps_fill_their_bins_evenly(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  trial t = {.platform = load(&(rh_platform_def){.file = CATALOGUE "ideal.xml", .workers = 64})};
+  const rh_schedule_def def = {.platform = t.platform, .lead = 1, .steady = true, .context = &t, .produce = one_ring};
+  assert_int_equal(rh_schedule_new(&def, &t.schedule), RH_OK);
+  if (rh_schedule_run(t.schedule) != RH_OK) fail_msg("%s", rh_error_message());
+  assert_true(rh_schedule_steady(t.schedule).skipped_messages > 0);
+  assert_true(rh_schedule_bin_s(t.schedule) == 0x1p-13);
+  const double even_bytes = 1562500 / 127e-6 * 0x1p-13;
+  int32_t used = 0;
+  for (int32_t l = 0; l < rh_platform_link_count(t.platform); l++) {
+    int32_t count;
+    int64_t sum = 0;
+    const int64_t *bytes = rh_schedule_link_bins(t.schedule, l, &count);
+    for (int32_t k = 0; k < count; k++) {
+      sum += bytes[k];
+      if (k < 131 && fabs((double)bytes[k] - even_bytes) > 2) /* 2: whole bytes at both edges */
+        fail_msg("%s, bin %d: %lld bytes, not %.1f", rh_platform_link_name(t.platform, l), (int)k, (long long)bytes[k],
+                 even_bytes);
+    }
+    assert_int_equal(sum, rh_schedule_link_time(t.schedule, l).bytes);
+    assert_true(count == 0 || count == 132);
+    used += count > 0;
+  }
+  assert_int_equal(used, 2 * 64); /* one up and one down of every host */
+  rh_schedule_free(t.schedule);
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(bins_tell_when_a_link_was_used),
       cmocka_unit_test(ends_are_told_as_far_as_all_transfers_agree),
+      cmocka_unit_test(skipped_steps_fill_their_bins_evenly),
   };
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
