@@ -14,8 +14,10 @@
 #include "orbit.h"
 
 #define PI           3.14159265358979323846
-#define ATMOSPHERE_M 80e3  /* light must pass above it */
-#define STALLED_BPS  0.125 /* of a link that is down: a message waits, and goes on when it is back */
+#define ATMOSPHERE_M 80e3 /* light must pass above it */
+/* Of a link that is down: a message waits, and goes on when it is back. No state profile, with which it would fail: in
+ * SimGrid 3.32 links that are split by direction take none. */
+#define STALLED_BPS 0.125
 
 typedef struct constellation {
   int32_t planes, satellites, samples;
@@ -38,7 +40,7 @@ static bool is_up(const constellation *c, orbit_position west, orbit_position ea
 }
 
 /* The profiles of the link that leads east from satellite `rank`. */
-static void write_profiles(rh_generation *g, const constellation *c, int32_t rank, bool fails)
+static void write_profiles(rh_generation *g, const constellation *c, int32_t rank)
 {
   char name[64];
   orbit_position west, east;
@@ -51,14 +53,14 @@ static void write_profiles(rh_generation *g, const constellation *c, int32_t ran
     rh_text_append(text, "%.3f %.7f\n", i * step_s, orbit_distance_m(west, east) / ORBIT_LIGHT_M_PER_S);
   }
   rh_text_append(text, "LOOPAFTER %.3f\n", step_s);
-  snprintf(name, sizeof name, "%s-%d.profile", fails ? "state" : "bandwidth", rank);
+  snprintf(name, sizeof name, "bandwidth-%d.profile", rank);
   text = generation_side_file(g, name);
   bool before = true;
   for (int32_t i = 0; i < c->samples; i++) {
     ends_of(c, start + 2 * PI * i / c->samples, &west, &east);
     const bool up = is_up(c, west, east);
     if (i == 0 || up != before || i == c->samples - 1) /* changes; and the last, from which SimGrid counts the loop */
-      rh_text_append(text, "%.3f %.9g\n", i * step_s, fails ? up : up ? c->bandwidth_Bps : STALLED_BPS);
+      rh_text_append(text, "%.3f %.9g\n", i * step_s, up ? c->bandwidth_Bps : STALLED_BPS);
     before = up;
   }
   rh_text_append(text, "LOOPAFTER %.3f\n", step_s);
@@ -67,7 +69,6 @@ static void write_profiles(rh_generation *g, const constellation *c, int32_t ran
 static void write_notes(const rh_generation *g, const constellation *c, rh_text *xml, double up, double least_m,
                         double most_m)
 {
-  const bool fails = strcmp(generation_text(g, "outage"), "fail") == 0;
   generate_head(g, xml, "Low earth orbit: %d satellites in %d planes of %d, with laser links to their neighbours.",
                 c->planes * c->satellites, c->planes, c->satellites);
   generate_note(xml, "When", "training in orbit, and any method on links that come and go by a timetable.");
@@ -87,11 +88,10 @@ static void write_notes(const rh_generation *g, const constellation *c, rh_text 
   generate_note(
       xml, "Up",
       "a link between planes is up while both ends are below %.0f degrees of latitude, nearer than %.0f km and "
-      "see each other above %.0f km of air: %.0f %% of the time. %s",
-      c->polar_limit * 180 / PI, c->range_m / 1e3, ATMOSPHERE_M / 1e3, 100 * up,
-      fails ? "A message that meets a link that is down fails, and the run with it (outage=wait lets it wait)."
-            : "Routes do not change: a message that meets a link that is down waits (the profile gives it 1 "
-              "bit/s) and goes on when it is back, as in a network that stores and forwards.");
+      "see each other above %.0f km of air: %.0f %% of the time. Routes do not "
+      "change: a message that meets a link that is down waits (the profile gives it 1 bit/s) and goes on when it "
+      "is back, as in a network that stores and forwards.",
+      c->polar_limit * 180 / PI, c->range_m / 1e3, ATMOSPHERE_M / 1e3, 100 * up);
   generate_note(
       xml, "Profiles",
       "%d samples a period, each held until the next one, repeated for ever, from the start of the simulation "
@@ -127,14 +127,13 @@ static void survey(const constellation *c, double *up, double *least_m, double *
   *up = (double)count / places;
 }
 
-static void write_links(const rh_generation *g, const constellation *c, rh_text *xml, bool fails)
+static void write_links(const rh_generation *g, const constellation *c, rh_text *xml)
 {
   const int32_t S = c->satellites;
   const generate_quantity rate = generate_rate(c->bandwidth_Bps);
   const char *beside = g->out->files[0].name;
   const generate_quantity along =
       generate_delay(2 * (ORBIT_EARTH_M + c->altitude_m) * sin(PI / S) / ORBIT_LIGHT_M_PER_S);
-  const char *what = fails ? "state" : "bandwidth";
   const int folder = (int)strcspn(beside, "/");
   for (int32_t rank = 0; rank < c->planes * S; rank++)
     rh_text_append(xml, "    <link id=\"along-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n",
@@ -142,8 +141,8 @@ static void write_links(const rh_generation *g, const constellation *c, rh_text 
   for (int32_t rank = 0; rank < (c->planes - 1) * S; rank++) {
     rh_text_append(xml,
                    "    <link id=\"across-%d\" bandwidth=\"%s\" latency=\"10ms\" sharing_policy=\"SPLITDUPLEX\" "
-                   "latency_file=\"%.*s/latency-%d.profile\" %s_file=\"%.*s/%s-%d.profile\"/>\n",
-                   rank, rate.text, folder, beside, rank, what, folder, beside, what, rank);
+                   "latency_file=\"%.*s/latency-%d.profile\" bandwidth_file=\"%.*s/bandwidth-%d.profile\"/>\n",
+                   rank, rate.text, folder, beside, rank, folder, beside, rank);
   }
 }
 
@@ -162,7 +161,6 @@ static void write_routes(const constellation *c, rh_text *xml)
 
 static rh_status write(rh_generation *g, rh_text *xml)
 {
-  const bool fails = strcmp(generation_text(g, "outage"), "fail") == 0;
   constellation c = {.planes = generation_count(g, "planes"),
                      .satellites = generation_count(g, "satellites"),
                      .samples = generation_count(g, "samples"),
@@ -189,12 +187,12 @@ static rh_status write(rh_generation *g, rh_text *xml)
                     c.planes, least_m / 1e3);
   write_notes(g, &c, xml, up, least_m, most_m);
   for (int32_t rank = 0; rank < (c.planes - 1) * c.satellites; rank++)
-    write_profiles(g, &c, rank, fails);
+    write_profiles(g, &c, rank);
   rh_text_append(xml, "  <zone id=\"orbits\" routing=\"Floyd\">\n");
   for (int32_t i = 0; i < c.planes * c.satellites; i++)
     rh_text_append(xml, "    <host id=\"sat-%d\" speed=\"1.28Tf\"><prop id=\"plane\" value=\"%d\"/></host>\n", i,
                    i / c.satellites);
-  write_links(g, &c, xml, fails);
+  write_links(g, &c, xml);
   write_routes(&c, xml);
   rh_text_append(xml, "  </zone>\n");
   generate_close(xml);
@@ -211,6 +209,5 @@ const rh_generator generate_leo = {
              {"polar-limit", RH_KEY_QUANTITY, RH_UNIT_NONE, "70", 10, 90, NULL, "degrees of latitude, links below it"},
              {"range-km", RH_KEY_COUNT, RH_UNIT_NONE, "5500", 500, 20000, NULL, "of a laser link"},
              {"bandwidth", RH_KEY_QUANTITY, RH_UNIT_BANDWIDTH, "2.5Gbps", 1e3, 1e12, NULL, "of a link, each way"},
-             {"samples", RH_KEY_COUNT, RH_UNIT_NONE, "66", 8, 4096, NULL, "of a period"},
-             {"outage", RH_KEY_WORD, RH_UNIT_NONE, "wait", 0, 0, "wait fail", "of messages on a link that is down"}},
+             {"samples", RH_KEY_COUNT, RH_UNIT_NONE, "66", 8, 4096, NULL, "of a period"}},
     .write = write};
