@@ -5,6 +5,7 @@
  * Communication lane    FULL: an all-reduce over all ranks; AB: one in each group. At a phase change: the averages that
  *                       the mode asks for, then what papers leave out: rank indices, parameters broadcast, a barrier
  *
+ * All gradients travel in one message when the backward pass is done: nothing overlaps, as in `allreduce` with one bucket.
  * Models here have no batch normalisation, so there is none to synchronise.
  */
 #include "collectives.h"
