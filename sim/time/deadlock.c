@@ -20,7 +20,8 @@ static void tell_lane(rh_schedule *schedule, const lane *lane, rh_text *text)
                    lane->wait == WAIT_SEND ? "receive" : "send");
     if (lane_of(schedule, peer, RH_LANE_COMMUNICATION)->over) rh_text_append(text, ", which has nothing left to do,");
   }
-  rh_text_append(text, " in '%s' (round %lld", operation->label, (long long)operation->round);
+  rh_text_append(text, " in '%s' (round %lld", operation->label,
+                 (long long)(operation->round + schedule->skipped_rounds));
   if (operation->kind == OPERATION_COLLECTIVE) rh_text_append(text, ", step %lld", (long long)lane->wait_step);
   rh_text_append(text, ")");
 }

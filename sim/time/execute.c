@@ -46,8 +46,9 @@ void schedule_fail(rh_schedule *schedule, rh_status status)
 bool schedule_stopped(rh_schedule *schedule)
 {
   if (schedule->status == RH_OK && schedule->def.stop != NULL && *schedule->def.stop != 0)
-    schedule_fail(schedule, rh_error(RH_EINTERRUPTED, "interrupted after %.6g s of simulated time, in round %lld",
-                                     schedule_now_s(schedule), (long long)schedule->delivered));
+    schedule_fail(schedule,
+                  rh_error(RH_EINTERRUPTED, "interrupted after %.6g s of simulated time, in round %lld",
+                           schedule_now_s(schedule), (long long)(schedule->delivered + schedule->skipped_rounds)));
   return schedule->status != RH_OK;
 }
 
@@ -165,6 +166,8 @@ static void book_transfer(lane *lane, const operation *operation, const channel 
   start_s += schedule->skipped_s;
   finish_s += schedule->skipped_s;
   schedule->messages++;
+  schedule->traffic.counting = rounds_counting(schedule, operation->round);
+  rounds_note(lane, operation->round, start_s, finish_s);
   rh_traffic_transfer(&schedule->traffic, lane->rank, to->peer, to->route, bytes, start_s, finish_s);
   slot_add(schedule, slot_of(schedule, operation->round), lane->rank, to->peer, 1, bytes);
   if (operation->kind == OPERATION_COLLECTIVE) {
@@ -307,6 +310,7 @@ static bool do_compute(lane *lane, const operation *operation)
   if (operation->seconds > 0) sg_actor_execute(operation->seconds * schedule->fastest_flops);
   lane->busy = false;
   const double start_s = lane->start_s + schedule->skipped_s, finish_s = schedule_now_s(schedule);
+  rounds_note(lane, operation->round, start_s, finish_s);
   rh_traffic_compute(&schedule->traffic, lane->rank, start_s, finish_s);
   if (schedule->def.event != NULL)
     tell_event(schedule, &(rh_event){.rank = lane->rank,
@@ -344,7 +348,7 @@ static bool next_operation(lane *lane)
 {
   rh_schedule *schedule = lane->schedule;
   while (!schedule_stopped(schedule)) {
-    if (lane->done < lane->appended) {
+    if (lane_may_go_on(lane)) {
       const rh_token after = lane_current(lane)->after;
       if (lane_of(schedule, lane->rank, token_lane(after))->done >= token_number(after)) {
         lane->wait = WAIT_NOTHING;
@@ -352,7 +356,7 @@ static bool next_operation(lane *lane)
       }
       lane->wait = WAIT_TOKEN;
     } else {
-      if (!schedule->more) return false;
+      if (!schedule->more && lane->done == lane->appended) return false;
       lane->wait = WAIT_WORK;
     }
     lane_sleep(lane);

@@ -30,37 +30,38 @@ static rh_status deliver_collectives(rh_schedule *schedule)
     use *use = schedule->done_first;
     schedule->done_first = use->next;
     if (use->next == NULL) schedule->done_last = NULL;
-    rh_status status = RH_OK;
-    if (schedule->def.collective_done != NULL)
-      status = schedule->def.collective_done(schedule->def.context,
-                                             &(rh_collective_time){.collective = &use->collective,
-                                                                   .round = use->round,
-                                                                   .start_s = use->start_s,
-                                                                   .finish_s = use->finish_s,
-                                                                   .closed_form_s = use_closed_form(use),
-                                                                   .messages = use->messages,
-                                                                   .wire_bytes = use->wire_bytes});
+    const told what = {.time = {.collective = &use->collective,
+                                .round = use->round + schedule->skipped_rounds,
+                                .start_s = use->start_s,
+                                .finish_s = use->finish_s,
+                                .closed_form_s = use_closed_form(use),
+                                .messages = use->messages,
+                                .wire_bytes = use->wire_bytes}};
+    const rh_status status = rounds_tell(schedule, &what);
     schedule_free_use(schedule, use);
     if (status != RH_OK) return status;
   }
   return RH_OK;
 }
 
-static rh_status deliver_rounds(rh_schedule *schedule)
+static rh_status deliver_rounds(rh_schedule *schedule, bool *any)
 {
   while (schedule->delivered < schedule->produced) {
     const round_slot *slot = slot_of(schedule, schedule->delivered);
     if (slot->ranks_pending > 0) break;
-    schedule->delivered++;
-    if (schedule->def.round_done == NULL) continue;
-    const rh_status status = schedule->def.round_done(schedule->def.context, &slot->time);
+    const int64_t round = schedule->delivered++;
+    told what = {.is_round = true, .round = slot->time};
+    what.round.round += schedule->skipped_rounds;
+    const rh_status status = rounds_tell(schedule, &what);
     if (status != RH_OK) return status;
+    rounds_delivered(schedule, round, slot->time.finish_s);
+    *any = true;
   }
   return RH_OK;
 }
 
-/* Has the next round appended and wakes who waits for work; a last round without operations is no round. */
-static rh_status produce(rh_schedule *schedule)
+/* A last round without operations is no round. */
+rh_status produce_round(rh_schedule *schedule)
 {
   const int64_t round = schedule->produced;
   round_slot *slot = slot_of(schedule, round);
@@ -68,17 +69,23 @@ static rh_status produce(rh_schedule *schedule)
   slot->time = (rh_round_time){.round = round, .first_finish_s = -1};
   schedule->open = true;
   bool more = false;
-  const rh_status status = schedule->def.produce(schedule->def.context, round, &more);
+  const rh_status status = schedule->def.produce(schedule->def.context, round + schedule->skipped_rounds, &more);
   schedule->open = false;
   if (status != RH_OK) return status;
   schedule->more = more;
   if (slot->ranks_pending > 0 || more) schedule->produced++;
   if (slot->ranks_pending == 0) slot->time.first_finish_s = slot->time.finish_s = schedule_now_s(schedule);
+  return RH_OK;
+}
+
+/* Wakes who waits for work and has some now, or will never have. */
+static void wake_lanes(rh_schedule *schedule)
+{
   for (int32_t i = 0; i < 2 * schedule->workers; i++) {
     lane *lane = &schedule->lanes[i];
-    if (lane->wait == WAIT_WORK && (lane->done < lane->appended || !more)) lane_wake(lane);
+    const bool end = !schedule->more && lane->done == lane->appended;
+    if (lane->wait == WAIT_WORK && (end || lane_may_go_on(lane))) lane_wake(lane);
   }
-  return RH_OK;
 }
 
 static bool may_produce(const rh_schedule *schedule)
@@ -94,9 +101,13 @@ void feeder_main(int argc, char **argv)
     rh_status status;
     deliver_events(schedule);
     RH_TRY(deliver_collectives(schedule));
-    RH_TRY(deliver_rounds(schedule));
-    if (may_produce(schedule)) {
-      RH_TRY(produce(schedule));
+    bool any = false;
+    RH_TRY(deliver_rounds(schedule, &any));
+    if (any) RH_TRY(rounds_skip(schedule));
+    const bool produces = may_produce(schedule);
+    if (produces) RH_TRY(produce_round(schedule));
+    if (produces || any) {
+      wake_lanes(schedule);
     } else if (schedule->more || schedule->delivered < schedule->produced) {
       schedule->feeder_asleep = true;
       sg_sem_acquire(schedule->feeder_wake);

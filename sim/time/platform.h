@@ -61,6 +61,9 @@ RH_CHECKED rh_status rh_platform_check_on(const rh_platform *platform);
 /* Does the file give hosts or links that change with time (profiles of speed, state, bandwidth or latency)? */
 bool rh_platform_has_profiles(const rh_platform *platform);
 
+/* Do transfers load the way back as well (network/crosstraffic)? */
+bool rh_platform_cross_traffic(const rh_platform *platform);
+
 int32_t rh_platform_link_count(const rh_platform *platform);
 const char *rh_platform_link_name(const rh_platform *platform, int32_t link);
 double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link); /* byte/s; Wi-Fi: of level 0 */

@@ -1,8 +1,10 @@
-/* Does a platform change with time? SimGrid keeps its profiles to itself, so the file is asked. */
+/* What decides whether a state can repeat: does the platform change with time, and do transfers load their way back?
+ * SimGrid keeps its profiles to itself, so the file is asked. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "platform_private.h"
+#include "simgrid_shim.h"
 
 /* Blanks out <!-- comments -->. */
 static void drop_comments(char *text)
@@ -30,4 +32,10 @@ bool rh_platform_has_profiles(const rh_platform *platform)
   free(text);
   rh_text_clear(&file);
   return found;
+}
+
+bool rh_platform_cross_traffic(const rh_platform *platform)
+{
+  (void)platform;
+  return rh_shim_setting_switch("network/crosstraffic");
 }

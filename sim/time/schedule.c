@@ -70,7 +70,7 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   s->workers = rh_platform_workers(def->platform);
   s->fastest_flops = rh_platform_fastest(def->platform);
   s->more = true;
-  s->slot_count = (int64_t)def->lead + 1;
+  s->slot_count = (int64_t)def->lead + 1 + STEADY_PERIODS;
   /* a skipped event would be missing; a change of the platform would come too late */
   s->steady.on = def->steady && def->event == NULL && !rh_platform_has_profiles(def->platform);
   const size_t workers = (size_t)s->workers;
@@ -88,6 +88,7 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   }
   s->feeder_wake = sg_sem_init(0);
   init_lanes(s);
+  rounds_init(s);
   s->traffic = (rh_traffic){.transfer_floor = transfer_floor, .compute_floor = compute_floor, .context = s};
   s->traffic.zones = rh_platform_zones(def->platform);
   rh_traffic_init(&s->traffic, rh_platform_link_count(def->platform), s->workers);
@@ -131,6 +132,7 @@ void rh_schedule_free(rh_schedule *schedule)
   if (schedule->feeder_wake != NULL) sg_sem_destroy(schedule->feeder_wake);
   rh_traffic_clear(&schedule->traffic);
   steady_clear(&schedule->steady);
+  rounds_clear(schedule);
   rh_text_clear(&schedule->message);
   free(schedule->events);
   free(schedule->slots);
@@ -141,18 +143,23 @@ void rh_schedule_free(rh_schedule *schedule)
 
 /* --- appending ---------------------------------------------------------------------------------------------------- */
 
-static void check_token(rh_schedule *schedule, int32_t rank, rh_token after)
+/* A token as the schedule keeps it: the number counts from the lane's operations that were not skipped. */
+static rh_token keep_token(rh_schedule *schedule, int32_t rank, rh_token after)
 {
   RH_ASSERT(after >= 0);
-  RH_ASSERT(token_number(after) <= lane_of(schedule, rank, token_lane(after))->appended); /* a token of this rank */
+  const lane *lane = lane_of(schedule, rank, token_lane(after));
+  const int64_t number = token_number(after) - lane->skipped;
+  RH_ASSERT(number <= lane->appended); /* a token of this rank */
+  return number > 0 ? number << 1 | (after & 1) : RH_AT_ONCE;
 }
 
 static rh_token append(rh_schedule *schedule, int32_t rank, rh_lane kind, operation operation)
 {
   RH_ASSERT(schedule->open); /* only `produce` appends */
   RH_ASSERT(rank >= 0 && rank < schedule->workers);
-  check_token(schedule, rank, operation.after);
+  operation.after = keep_token(schedule, rank, operation.after);
   lane *lane = lane_of(schedule, rank, kind);
+  rounds_hash(lane, &operation);
   if (lane->appended - lane->done == lane->size) {
     const int64_t size = 2 * lane->size;
     struct operation *queue = malloc((size_t)size * sizeof *queue);
@@ -222,7 +229,8 @@ void rh_schedule_collective(rh_schedule *schedule, const rh_collective *collecti
 rh_token rh_schedule_last(const rh_schedule *schedule, int32_t rank, rh_lane kind)
 {
   const lane *lane = &schedule->lanes[2 * rank + (kind == RH_LANE_COMMUNICATION)];
-  return lane->appended == 0 ? RH_AT_ONCE : (rh_token)(lane->appended << 1 | (kind == RH_LANE_COMMUNICATION));
+  const int64_t number = lane->appended + lane->skipped;
+  return number == 0 ? RH_AT_ONCE : (rh_token)(number << 1 | (kind == RH_LANE_COMMUNICATION));
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */

@@ -130,6 +130,7 @@ typedef struct rh_steady_total {
   double skipped_s;
   int64_t collectives_skipped; /* in part */
   int64_t collectives_full;
+  int64_t rounds_skipped; /* as a whole */
 } rh_steady_total;
 
 /* After (or during) the run: */

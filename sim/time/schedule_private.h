@@ -10,6 +10,7 @@
 
 #include "schedule.h"
 #include "steady.h"
+#include "steady_rounds.h"
 #include "text.h"
 #include "traffic.h"
 
@@ -80,6 +81,8 @@ typedef struct lane {
   sg_actor_t actor;
   operation *queue;       /* ring [size], a power of two; owned */
   int64_t size;           /* operations */
+  int64_t skipped;        /* operations that were appended, and taken back with rounds that are skipped */
+  bool taken_back;        /* some just now */
   int64_t done, appended; /* operations since the start; queue[done & (size - 1)] is the current one */
   bool over;              /* its actor has come to its end */
   bool busy;              /* in an execution or a step, since start_s */
@@ -113,7 +116,9 @@ struct rh_schedule {
   double elapsed_s;
   double skipped_s; /* what SimGrid's clock is behind simulated time */
   steady steady;
-  int64_t messages; /* simulated, not skipped */
+  rounds rounds;
+  int64_t skipped_rounds; /* the rounds here count from 0 without them */
+  int64_t messages;       /* simulated, not skipped */
   rh_traffic traffic;
   char *sink; /* where payloads of no meaning point to */
 
@@ -155,6 +160,13 @@ static inline double schedule_now_s(const rh_schedule *schedule)
   return simgrid_get_clock() + schedule->skipped_s;
 }
 
+/* Is there an operation, and was its round let go? Rounds may be produced farther ahead than `lead`. */
+static inline bool lane_may_go_on(const lane *lane)
+{
+  const rh_schedule *schedule = lane->schedule;
+  return lane->done < lane->appended && lane_current(lane)->round <= schedule->delivered + schedule->def.lead;
+}
+
 /* Tokens: operation number (from 1) and lane. */
 static inline int64_t token_number(rh_token token)
 {
@@ -181,6 +193,8 @@ void lane_wake(lane *lane);
 void feeder_wake(rh_schedule *schedule);
 void schedule_free_use(rh_schedule *schedule, use *use);
 /* Closed form of a collective over the slowest route that it used. */
+/* feed.c: has the next round appended; who waits for work is not woken. */
+rh_status produce_round(rh_schedule *schedule);
 double use_closed_form(const use *use);
 
 void lane_main(int argc, char **argv);   /* execute.c; actor data: its lane */

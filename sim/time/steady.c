@@ -12,6 +12,7 @@ enum { STRETCH_LEAST = 12 };
 void steady_clear(steady *w)
 {
   free(w->ranks);
+  free(w->users);
   rh_traffic_mark_clear(&w->mark);
 }
 
@@ -26,6 +27,11 @@ static void forget_measuring(rh_schedule *schedule)
 static void stop_watching(rh_schedule *schedule)
 {
   schedule->steady.watching = false;
+  forget_measuring(schedule);
+}
+
+void steady_clock_moved(rh_schedule *schedule)
+{
   forget_measuring(schedule);
 }
 
@@ -93,6 +99,7 @@ void steady_leave(rh_schedule *schedule, use *use)
   steady *w = &schedule->steady;
   if (use->done == use->collective.size) w->collectives[reason_of(use)]++;
   if (w->candidate != use) return;
+  if (reason_of(use) == STEADY_UNSETTLED && w->sharing != 0) w->unsettled = true;
   stop_watching(schedule);
   w->candidate = NULL;
 }
@@ -126,6 +133,8 @@ static void add_messages(rh_schedule *schedule, use *use, int32_t p, int64_t tim
 static void skip(rh_schedule *schedule, use *use, int64_t times, double at_s)
 {
   steady *w = &schedule->steady;
+  rh_traffic_mark_since(&schedule->traffic, at_s + schedule->skipped_s, &w->mark);
+  schedule->traffic.counting = rounds_counting(schedule, use->round);
   rh_traffic_skip(&schedule->traffic, &w->mark, at_s + schedule->skipped_s, w->span_s, times);
   add_messages(schedule, use, w->period, times);
   schedule->skipped_s += (double)times * w->span_s;
@@ -141,11 +150,44 @@ static int64_t periods_left(const steady *w, int32_t p)
   return (w->end - 1 - farthest) / p;
 }
 
-/* The shortest period that is proven; 0: none. */
-static int32_t find_period(const steady *w, double *from_s, double *span_s)
+/* Do two transfers of the step that each position is in cross one link? All steps of the stretch are alike. With cross
+ * traffic a transfer loads its way back, too, which is the way of others. */
+static bool share_links(rh_schedule *schedule, const use *use)
 {
-  for (int32_t p = 1; p <= STEADY_PERIODS; p++)
-    if (steady_proven(w, p, from_s, span_s)) return p;
+  steady *w = &schedule->steady;
+  const rh_collective *c = &use->collective;
+  const int32_t links = rh_platform_link_count(schedule->def.platform);
+  if (rh_platform_cross_traffic(schedule->def.platform)) return true;
+  if (w->users == NULL) w->users = malloc(((size_t)links + 1) * sizeof *w->users);
+  RH_ASSERT(w->users != NULL);
+  for (int32_t i = 0; i < links; i++)
+    w->users[i] = -1;
+  for (int32_t i = 0; i < c->size; i++) {
+    rh_step step = {0};
+    c->kind->step(c, i, w->ranks[i].next - 1, &step);
+    for (int32_t j = 0; j < step.send_count; j++) {
+      const rh_route *route = lane_route(schedule, rh_collective_rank(c, i), rh_collective_rank(c, step.send_to[j]));
+      const int32_t user = step.send_count > 1 ? -2 : i; /* several of one position share its own link */
+      for (int32_t k = 0; k < route->link_count; k++) {
+        int32_t *known = &w->users[route->links[k]];
+        if (user == -2 || (*known >= 0 && *known != user)) return true;
+        *known = user;
+      }
+    }
+  }
+  return false;
+}
+
+/* The shortest period that is proven; 0: none. */
+static int32_t find_period(rh_schedule *schedule, const use *use, double *from_s, double *span_s)
+{
+  steady *w = &schedule->steady;
+  for (int32_t p = 1; p <= STEADY_PERIODS; p++) {
+    if (!steady_proven(w, p, STEADY_MATCHES, from_s, span_s)) continue;
+    if (w->sharing < 0) w->sharing = share_links(schedule, use);
+    if (w->sharing == 0) return p;
+    if (!w->unsettled && steady_proven(w, p, STEADY_MATCHES_SHARING, from_s, span_s)) return p;
+  }
   return 0;
 }
 
@@ -154,7 +196,7 @@ static void look(rh_schedule *schedule, use *use)
 {
   steady *w = &schedule->steady;
   double from_s, span_s;
-  const int32_t p = find_period(w, &from_s, &span_s);
+  const int32_t p = find_period(schedule, use, &from_s, &span_s);
   if (p == 0 || p != w->period) forget_measuring(schedule);
   if (p == 0) return;
   const double floor_s = schedule_floor_s(schedule);
@@ -181,6 +223,7 @@ static void begin_stretch(steady *w, use *use, int64_t k)
   w->over = w->end - w->first < STRETCH_LEAST;
   if (!w->over) use->alike = true;
   w->told = 0;
+  w->sharing = -1;
   for (int32_t i = 0; i < w->size; i++)
     steady_rank_reset(&w->ranks[i]);
 }
@@ -205,6 +248,7 @@ rh_steady_total rh_schedule_steady(const rh_schedule *schedule)
   rh_steady_total total = {.simulated_messages = schedule->messages,
                            .skipped_messages = w->skipped_messages,
                            .skipped_s = schedule->skipped_s,
+                           .rounds_skipped = schedule->rounds.skipped_rounds,
                            .collectives_skipped = w->collectives[STEADY_SKIPPED]};
   for (int reason = STEADY_SKIPPED + 1; reason < STEADY_REASONS; reason++)
     total.collectives_full += w->collectives[reason];
@@ -214,7 +258,7 @@ rh_steady_total rh_schedule_steady(const rh_schedule *schedule)
 void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out)
 {
   static const char *const words[STEADY_REASONS] = {
-      [STEADY_UNSETTLED] = "did not settle before their end",
+      [STEADY_UNSETTLED] = "did not settle before their end (for long, where messages share links)",
       [STEADY_BESIDE] = "ran beside computing or other operations",
       [STEADY_UNLIKE] = "have too few like steps",
   };

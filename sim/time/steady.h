@@ -25,9 +25,17 @@
  * that are not alike (messages of different lengths, kinds other than rings); profiles of the platform (hosts and
  * links that change with SimGrid's clock); events asked for one by one (each would be missing).
  *
- * Equal means within 1e-11 of T and a few roundings of the clock; differences are taken to the first step of the
+ * Equal means within 1e-13 of T and a few roundings of the clock; differences are taken to the first step of the
  * stretch, so a drift that stays below that on each step does not pass. T is the mean over all ranks and the longest
  * stretch that is remembered.
+ *
+ * What rounding does. Where no two transfers of a step share a link, times are sums and maxima of other times: a rounding
+ * stays what it is, and three equal steps are enough. Where transfers share a link, one that starts later lets another
+ * one end sooner, and a state may repeat and yet be unstable: a rounding doubles with every step until the ring leaves
+ * that state for another one (seen on a fat-tree in a bad rank order: exact for ten steps, gone after thirty). Then the
+ * simulation in full is decided by roundings. So with shared links 48 steps must agree, in which a growth by a tenth a
+ * step would show, and once such a collective has not settled none that shares links is skipped: it would make the
+ * difference of a rounding grow in the next one.
  *
  * source      Uniform steps settle as max-plus systems do, in finite time with a common period: Baccelli, Cohen, Olsder
  *             & Quadrat, Synchronization and Linearity, 1992, section 3.7. With shared bandwidth there is no theorem,
@@ -43,6 +51,9 @@
 
 enum { STEADY_PERIODS = 16 };  /* longest period in steps */
 enum { STEADY_HISTORY = 128 }; /* steps remembered of each rank; a power of two */
+/* Steps that must have matched where no two transfers share a link (one would be enough for the proof, more keep a chance
+ * agreement within the tolerance out), and where they do. */
+enum { STEADY_MATCHES = 3, STEADY_MATCHES_SHARING = 48 };
 
 /* Why a collective was simulated in full; the first that applies. */
 typedef enum steady_reason {
@@ -70,6 +81,9 @@ typedef struct steady {
   struct use *candidate; /* the last collective that all ranks have entered, and none has left */
   bool watching;         /* the candidate, which is alone */
   int64_t first, end;    /* the stretch of like steps that is watched; end 0: none yet */
+  int32_t sharing;       /* do transfers of a step share links? -1: not known yet */
+  bool unsettled;        /* a collective that does has not settled */
+  int32_t *users;        /* [links], for finding out; owned */
   bool over;             /* nothing more to do in this stretch */
   double since_s;        /* the watch began then (SimGrid's time) */
   steady_rank *ranks;    /* [size], of the candidate; owned */
@@ -87,6 +101,8 @@ void steady_clear(steady *steady);
 /* An operation begins or ends on some lane. */
 void steady_begin(rh_schedule *schedule);
 void steady_end(rh_schedule *schedule);
+/* Simulated time was given an offset; what is measured is given up. */
+void steady_clock_moved(rh_schedule *schedule);
 /* A rank enters, or has left, a collective. */
 void steady_enter(rh_schedule *schedule, struct use *use);
 void steady_leave(rh_schedule *schedule, struct use *use);
@@ -98,7 +114,7 @@ void steady_record(rh_schedule *schedule, struct use *use, int32_t position, int
 /* steady_proof.c: */
 void steady_rank_reset(steady_rank *rank);
 void steady_rank_note(steady_rank *rank, int64_t k, double start_s, double finish_s);
-/* Is period p proven for the collective that is watched? *from_s is A, *span_s T. */
-bool steady_proven(const steady *steady, int32_t p, double *from_s, double *span_s);
+/* Is period p proven for the collective that is watched, with so many steps that match? *from_s is A, *span_s T. */
+bool steady_proven(const steady *steady, int32_t p, int64_t matches, double *from_s, double *span_s);
 
 #endif

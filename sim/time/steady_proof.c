@@ -4,14 +4,11 @@
 
 #include "schedule_private.h"
 
-/* Of a period's length: a thousandth of what a skipped run may differ by, since differences add up over the periods. */
-#define EQUAL 1e-11
+/* Of a period's length: far below what a skipped run may differ by, since differences add up over the periods. */
+#define EQUAL 1e-13
 /* SimGrid adds up its clock: so many roundings lie between two times that would be equal without them. */
 #define ROUNDINGS 8
-/* Steps that must have matched: one is enough for the proof, more keep a chance agreement within `EQUAL` out. */
-enum { MATCHES = 3 };
-
-static double tolerance_s(double span_s, double clock_s)
+double steady_tolerance_s(double span_s, double clock_s)
 {
   return EQUAL * span_s + ROUNDINGS * DBL_EPSILON * clock_s;
 }
@@ -38,7 +35,7 @@ static void match(steady_rank *r, int32_t p, int64_t k)
   const double start_s = r->start_s[at(k)] - r->start_s[at(k - p)];
   const double finish_s = r->finish_s[at(k)] - r->finish_s[at(k - p)];
   double *span_s = &r->span_s[p - 1];
-  const double differ_s = tolerance_s(start_s, r->finish_s[at(k)]);
+  const double differ_s = steady_tolerance_s(start_s, r->finish_s[at(k)]);
   if (fabs(finish_s - start_s) > differ_s || !(start_s > 0)) {
     *since = k + 1;
   } else if (*since == k || fabs(start_s - *span_s) > differ_s) {
@@ -66,7 +63,7 @@ static int64_t stretch_begin(const steady_rank *r, int32_t p)
 }
 
 /* Did every rank match with one span? Then *from_s is A, and *until_s the last t. */
-static bool all_match(const steady *w, int32_t p, double *from_s, double *until_s)
+static bool all_match(const steady *w, int32_t p, int64_t matches, double *from_s, double *until_s)
 {
   const double span_s = w->ranks[0].span_s[p - 1];
   *from_s = 0;
@@ -74,9 +71,9 @@ static bool all_match(const steady *w, int32_t p, double *from_s, double *until_
   for (int32_t i = 0; i < w->size; i++) {
     const steady_rank *r = &w->ranks[i];
     if (r->next < 0) return false;
-    if (r->next - r->since[p - 1] < MATCHES) return false;
+    if (r->next - r->since[p - 1] < matches) return false;
     const double last_s = r->finish_s[at(r->next - 1)];
-    if (fabs(r->span_s[p - 1] - span_s) > tolerance_s(span_s, last_s)) return false;
+    if (fabs(r->span_s[p - 1] - span_s) > steady_tolerance_s(span_s, last_s)) return false;
     *from_s = fmax(*from_s, r->start_s[at(stretch_begin(r, p))]);
     *until_s = fmin(*until_s, last_s);
   }
@@ -106,10 +103,10 @@ static double mean_span_s(const steady *w, int32_t p)
   return sum_s / w->size;
 }
 
-bool steady_proven(const steady *w, int32_t p, double *from_s, double *span_s)
+bool steady_proven(const steady *w, int32_t p, int64_t matches, double *from_s, double *span_s)
 {
   double until_s;
-  if (!all_match(w, p, from_s, &until_s)) return false;
+  if (!all_match(w, p, matches, from_s, &until_s)) return false;
   /* a period before A, too, the watched collective was alone */
   if (*from_s - w->ranks[0].span_s[p - 1] < w->since_s) return false;
   for (int32_t i = 0; i < w->size; i++)

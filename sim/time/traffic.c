@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
 {
@@ -68,6 +69,17 @@ void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes
     rh_bins_add(&traffic->bins, route->links[i], bytes, start_s, finish_s);
 }
 
+static void count(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times)
+{
+  if (!traffic->counting) return;
+  int64_t *ranks = traffic->counts + traffic->link_count;
+  for (int32_t i = 0; i < route->link_count; i++)
+    traffic->counts[route->links[i]] += times * bytes;
+  ranks[from] += times * bytes;
+  ranks[traffic->rank_count + to] += times * bytes;
+  ranks[2 * traffic->rank_count + from] += times;
+}
+
 void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
                          double start_s, double finish_s)
 {
@@ -85,6 +97,7 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
   traffic->ranks[from].sent_messages++;
   traffic->ranks[to].received_bytes += bytes;
   traffic->told++;
+  count(traffic, from, to, route, bytes, 1);
 }
 
 void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s)
@@ -154,31 +167,62 @@ void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_rout
   traffic->ranks[from].sent_bytes += times * bytes;
   traffic->ranks[from].sent_messages += times;
   traffic->ranks[to].received_bytes += times * bytes;
+  count(traffic, from, to, route, bytes, times);
 }
 
-/* What was busy between a mark and now, so many times. */
-static void skip_busy(rh_busy *busy, double before_s, double at_s, double span_s, int64_t times)
+void rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)
 {
-  rh_busy_skip(busy, at_s, span_s, (double)times * (rh_busy_before(busy, at_s) - before_s));
+  rh_traffic_mark now = {0};
+  rh_traffic_mark_at(traffic, at_s, &now);
+  const size_t values = (size_t)traffic->link_count + 3 * (size_t)traffic->rank_count;
+  for (size_t i = 0; i < values; i++)
+    mark->links[i] = now.links[i] - mark->links[i];
+  rh_traffic_mark_clear(&now);
 }
 
-void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *since, double at_s, double span_s, int64_t times)
+void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *busy, double at_s, double span_s, int64_t times)
 {
-  const double all_s = (double)times * span_s;
+  const double all_s = (double)times * span_s, n = (double)times;
   for (int32_t i = 0; i < traffic->link_count; i++)
-    skip_busy(&traffic->links[i].busy, since->links[i], at_s, all_s, times);
+    rh_busy_skip(&traffic->links[i].busy, at_s, all_s, n * busy->links[i]);
   for (int32_t i = 0; i < traffic->rank_count; i++) {
     rh_traffic_rank *r = &traffic->ranks[i];
-    const double overlap_s = rh_busy_overlap(&r->compute, &r->communication, at_s);
-    r->both_s += overlap_s + (double)times * (r->both_s + overlap_s - since->both[i]);
-    skip_busy(&r->compute, since->compute[i], at_s, all_s, times);
-    skip_busy(&r->communication, since->communication[i], at_s, all_s, times);
+    r->both_s += rh_busy_overlap(&r->compute, &r->communication, at_s) + n * busy->both[i];
+    rh_busy_skip(&r->compute, at_s, all_s, n * busy->compute[i]);
+    rh_busy_skip(&r->communication, at_s, all_s, n * busy->communication[i]);
   }
   rh_bins_insert(&traffic->bins, at_s, all_s);
   traffic->span_start_s = at_s;
   traffic->span_finish_s = at_s + all_s;
   traffic->floor_s = at_s;
   traffic->hold_s = INFINITY;
+}
+
+void rh_traffic_count_begin(rh_traffic *traffic)
+{
+  const size_t values = (size_t)traffic->link_count + 3 * (size_t)traffic->rank_count;
+  if (traffic->counts == NULL) traffic->counts = malloc(values * sizeof *traffic->counts);
+  RH_ASSERT(traffic->counts != NULL);
+  memset(traffic->counts, 0, values * sizeof *traffic->counts);
+}
+
+int64_t rh_traffic_count_add(rh_traffic *traffic, int64_t times)
+{
+  const int64_t *sent = traffic->counts + traffic->link_count, *received = sent + traffic->rank_count,
+                *messages = received + traffic->rank_count;
+  int64_t sum = 0;
+  for (int32_t i = 0; i < traffic->link_count; i++) {
+    traffic->links[i].bytes += times * traffic->counts[i];
+    if (traffic->counts[i] > 0)
+      rh_bins_add(&traffic->bins, i, times * traffic->counts[i], traffic->span_start_s, traffic->span_finish_s);
+  }
+  for (int32_t i = 0; i < traffic->rank_count; i++) {
+    traffic->ranks[i].sent_bytes += times * sent[i];
+    traffic->ranks[i].received_bytes += times * received[i];
+    traffic->ranks[i].sent_messages += times * messages[i];
+    sum += times * messages[i];
+  }
+  return sum;
 }
 
 void rh_traffic_clear(rh_traffic *traffic)
@@ -192,5 +236,6 @@ void rh_traffic_clear(rh_traffic *traffic)
   rh_bins_clear(&traffic->bins);
   free(traffic->links);
   free(traffic->ranks);
+  free(traffic->counts);
   *traffic = (rh_traffic){0};
 }

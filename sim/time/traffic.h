@@ -38,9 +38,13 @@ typedef struct rh_traffic {
   double hold_s;  /* nothing behind it is folded; INFINITY: no such time */
   /* What rh_traffic_skip put in last: rh_traffic_add spreads bytes over it. */
   double span_start_s, span_finish_s;
+  /* Bytes and messages told or added while `counting`: [links], then three times [ranks]: bytes sent, bytes received,
+   * messages sent; owned; NULL until rh_traffic_count_begin */
+  int64_t *counts;
+  bool counting;
 } rh_traffic;
 
-/* Busy seconds of everything before one time. */
+/* Busy seconds of everything before one time, or between two. */
 typedef struct rh_traffic_mark {
   double at_s;
   double *links;                          /* [link_count], owned */
@@ -60,12 +64,18 @@ rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
 /* Sums up what lies before at_s: nothing told later begins there, nothing behind it was folded. Again after the first
  * time for the same mark. */
 void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
+/* What was marked becomes what lies between then and at_s. */
+void rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
 void rh_traffic_mark_clear(rh_traffic_mark *mark);
 /* A transfer told `times` times that took place in the span which rh_traffic_skip put in last: in the bins its bytes
  * are spread evenly over it. */
 void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times);
-/* Puts in, at at_s, `times` spans of time which are as busy as the one from `since` to at_s. */
-void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *since, double at_s, double span_s, int64_t times);
+/* Puts in, at at_s, `times` spans of time, each as busy as `busy` (of rh_traffic_mark_since) says. */
+void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *busy, double at_s, double span_s, int64_t times);
+/* Counts from 0, what is told while `counting` is set. */
+void rh_traffic_count_begin(rh_traffic *traffic);
+/* Adds what was counted `times` times, in the span which rh_traffic_skip put in last; returns messages. */
+int64_t rh_traffic_count_add(rh_traffic *traffic, int64_t times);
 void rh_traffic_clear(rh_traffic *traffic);
 
 #endif

@@ -25,6 +25,8 @@ typedef struct scenario {
   double compute_s, spread_s;
   double beside_s;  /* computing that the collective does not wait for */
   bool unequal;     /* messages of different lengths */
+  int32_t cycle;    /* of rounds: every cycle-th one has 8 KiB more; 0: all are alike */
+  bool changing;    /* each round has other bytes than those before */
   int32_t sides[3]; /* of a torus collective */
 } scenario;
 
@@ -48,7 +50,23 @@ typedef struct simulation {
   rh_schedule *schedule;
   rh_collective collective;
   int64_t bytes_of[RANKS_MAX];
+  rh_neighbours neighbours;
+  int32_t offset[RANKS_MAX + 1], list[2 * RANKS_MAX];
 } simulation;
+
+/* Both neighbours on a ring. */
+static inline void simulation_neighbours(simulation *s, int32_t N)
+{
+  for (int32_t p = 0; p <= N; p++)
+    s->offset[p] = 2 * p;
+  for (int32_t p = 0; p < N; p++) {
+    s->list[2 * p] = (p + N - 1) % N;
+    s->list[2 * p + 1] = (p + 1) % N;
+  }
+  s->neighbours =
+      (rh_neighbours){.workers = N, .out_offset = s->offset, .out = s->list, .in_offset = s->offset, .in = s->list};
+  s->collective.neighbours = &s->neighbours;
+}
 
 static inline rh_status simulation_produce(void *context, int64_t round, bool *more)
 {
@@ -62,7 +80,10 @@ static inline rh_status simulation_produce(void *context, int64_t round, bool *m
     if (sc->beside_s > 0) rh_schedule_compute(s->schedule, i, sc->beside_s, "beside", RH_AT_ONCE);
     if (seconds > 0) after[i] = rh_schedule_compute(s->schedule, i, seconds, "gradient", last);
   }
-  rh_schedule_collective(s->schedule, &s->collective, after);
+  rh_collective c = s->collective;
+  if (sc->cycle > 0 && round % sc->cycle == 0) c.bytes += 8192;
+  if (sc->changing) c.bytes += 4 * (round * round % 97);
+  rh_schedule_collective(s->schedule, &c, after);
   free(after);
   *more = round + 1 < sc->rounds;
   return RH_OK;
@@ -97,6 +118,7 @@ static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *
                                   .element_bytes = 4,
                                   .bytes_of = sc->unequal ? s.bytes_of : NULL,
                                   .sides = {sc->sides[0], sc->sides[1], sc->sides[2]}}};
+  simulation_neighbours(&s, sc->workers);
   for (int32_t i = 0; i < sc->workers; i++)
     s.bytes_of[i] = sc->bytes + 4 * (i % 7);
   rh_status status;
