@@ -65,10 +65,14 @@ static void reach(rh_bins *bins, double finish_s)
 static void spread(const rh_bins *bins, int64_t *b, int64_t bytes, double start_s, double finish_s)
 {
   const int32_t limit = bins->limit;
-  const double width_s = bins->width_s, of_width = 1 / width_s; /* exact: a power of two */
-  int32_t first = (int32_t)(start_s * of_width), last = (int32_t)ceil(finish_s * of_width) - 1;
+  const double width_s = bins->width_s, end = finish_s / width_s; /* exact: a power of two */
+  int32_t first = (int32_t)(start_s / width_s), last = (int32_t)end;
+  if (last == end) last--; /* an instant on an edge belongs to the bin before it */
   if (first > limit - 1) first = limit - 1;
-  if (last > limit - 1) last = limit - 1;
+  if (first >= last) {
+    b[last > 0 ? last : 0] += bytes;
+    return;
+  }
   const double rate = (double)bytes / (finish_s - start_s);
   int64_t before = 0;
   for (int32_t k = first; k < last; k++) {
@@ -77,7 +81,7 @@ static void spread(const rh_bins *bins, int64_t *b, int64_t bytes, double start_
     b[k] += until - before;
     before = until;
   }
-  b[last > 0 ? last : 0] += bytes - before; /* an instant on an edge belongs to the bin before it */
+  b[last] += bytes - before;
 }
 
 void rh_bins_add(rh_bins *bins, int32_t link, int64_t bytes, double start_s, double finish_s)
