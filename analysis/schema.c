@@ -8,7 +8,7 @@
 /* The two numbers below are those of schema.h; a test holds them together. */
 const char rh_schema_sql[] =
     "PRAGMA application_id = 1380471379;\n"
-    "PRAGMA user_version = 3;\n"
+    "PRAGMA user_version = 4;\n"
     "BEGIN;\n"
 
     "CREATE TABLE studies(\n"
@@ -80,6 +80,11 @@ const char rh_schema_sql[] =
     "  peak_memory_bytes INTEGER,\n"
     "  parameters_hash TEXT, -- of all parameters and momenta at the end\n"
     "  bin_s REAL, -- width of the bins in link_bins\n"
+    "  simulated_messages INTEGER, -- one by one; the next four are of steady states, which were skipped\n"
+    "  skipped_messages INTEGER, -- in the totals they count like the others\n"
+    "  skipped_rounds INTEGER, -- as a whole\n"
+    "  skipped_s REAL, -- of simulated_s\n"
+    "  simulated_in_full TEXT, -- why collectives were; '': none was\n"
     "  FOREIGN KEY (study, profile_hash) REFERENCES profiles\n"
     ") STRICT;\n"
     "CREATE INDEX runs_by_study ON runs(study, profile_hash);\n"

@@ -48,6 +48,9 @@ static const section sections[] = {
      " t.messages, t.bytes_per_worker, t.bytes_per_round,"
      " m.closed_form_ratio, m.busiest_link, m.busiest_load "
      "FROM run_summary m JOIN runs r USING (id) JOIN traffic_total t ON t.run_id = m.id WHERE m.id = ?"},
+    {"steady_states", FIELDS, "of the network; what was skipped is in all other numbers (network.steady)",
+     "SELECT simulated_messages, skipped_messages, skipped_rounds, skipped_s,"
+     " nullif(simulated_in_full, '') AS simulated_in_full FROM runs WHERE id = ? AND simulated_messages IS NOT NULL"},
     {"seconds_of_ranks", TABLE, "compute + communication - both at once + waiting = the rank's elapsed seconds",
      "SELECT 'mean' AS of, avg(compute_s) AS compute_s, avg(communication_s) AS communication_s, avg(both_s) AS both_s,"
      " avg(waiting_s) AS waiting_s FROM ranks WHERE run_id = ?1 HAVING count(*) > 0 "

@@ -124,6 +124,8 @@ RH_CHECKED rh_status rh_store_bottleneck(rh_store *store, const char *id, rh_tex
 /* The same below the closing table: a sentence for each run that is done, or how many runs have which bottleneck where
  * there are more than four runs. */
 RH_CHECKED rh_status rh_table_write_bottlenecks(rh_store *store, const rh_run_list *runs, rh_text *out);
+/* A line on messages that were simulated and those that were skipped; nothing where none was. */
+RH_CHECKED rh_status rh_table_write_steady(rh_store *store, const rh_run_list *runs, rh_text *out);
 /* `show RUN`: bottleneck, configuration, versions, timing breakdown, top links and the most loaded one over time,
  * closed-form ratios, warnings; text or JSON.
  * id: a prefix that fits one run, as in rh_store_find_run. */

@@ -361,7 +361,8 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
 {
   static const char sql[] = "UPDATE runs SET status = ?2, reason = ?3, end_utc = ?4, rounds_done = ?5,"
                             " simulated_s = ?6, wall_s = ?7, peak_memory_bytes = ?8, parameters_hash = ?9,"
-                            " bin_s = ?10 "
+                            " bin_s = ?10, simulated_messages = ?11, skipped_messages = ?12, skipped_rounds = ?13,"
+                            " skipped_s = ?14, simulated_in_full = ?15 "
                             "WHERE id = ?1";
   rh_binder b = {0};
   rh_status status;
@@ -377,6 +378,11 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
   rh_bind_integer(&b, end->peak_memory_bytes);
   rh_bind_hash(&b, end->parameters_hash, true);
   rh_bind_real(&b, end->bin_s);
+  rh_bind_integer(&b, end->simulated_messages);
+  rh_bind_integer(&b, end->skipped_messages);
+  rh_bind_integer(&b, end->skipped_rounds);
+  rh_bind_real(&b, end->skipped_s);
+  rh_bind_text(&b, end->simulated_in_full ? end->simulated_in_full : "");
   RH_TRY(finish(store, &b));
   status = rh_store_commit(store);
 done:

@@ -260,6 +260,7 @@ static rh_status print_results(session *s)
     rh_table_write(&list, &out);
     rh_table_write_unchanged(&list, &out);
     RH_TRY(rh_table_write_bottlenecks(s->store, &list, &out));
+    RH_TRY(rh_table_write_steady(s->store, &list, &out));
     rh_text_append(&out, "\ndatabase: %s\n", s->arguments->db);
   }
   fputs(rh_text_get(&out), stdout);

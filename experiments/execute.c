@@ -312,6 +312,7 @@ static rh_status prepare_time(execution *e)
   rh_schedule_def schedule = {.platform = e->platform,
                               .protocol = (rh_protocol)run->network.protocol,
                               .lead = LEAD,
+                              .steady = run->network.steady,
                               .stop = e->stop,
                               .context = e,
                               .produce = produce,
@@ -392,6 +393,9 @@ static rh_status record_end(execution *e, rh_status outcome)
     outcome = rows;
     snprintf(reason, sizeof reason, "%s", rh_error_message());
   }
+  const rh_steady_total steady = rh_schedule_steady(e->world.schedule);
+  rh_text in_full = {0};
+  if (steady.collectives_full > 0) rh_schedule_steady_reasons(e->world.schedule, &in_full);
   rh_run_end end = {.status = outcome == RH_OK             ? "done"
                               : outcome == RH_EINTERRUPTED ? "interrupted"
                                                            : "failed",
@@ -401,8 +405,14 @@ static rh_status record_end(execution *e, rh_status outcome)
                     .rounds = e->finished,
                     .peak_memory_bytes = usage.ru_maxrss * 1024,
                     .parameters_hash = rh_replicas_hash(e->replicas),
-                    .bin_s = rh_schedule_bin_s(e->world.schedule)};
+                    .bin_s = rh_schedule_bin_s(e->world.schedule),
+                    .simulated_messages = steady.simulated_messages,
+                    .skipped_messages = steady.skipped_messages,
+                    .skipped_rounds = steady.rounds_skipped,
+                    .skipped_s = steady.skipped_s,
+                    .simulated_in_full = rh_text_get(&in_full)};
   rh_status ended = rh_store_end_run(e->store, &end);
+  rh_text_clear(&in_full);
   if (outcome != RH_OK) return rh_error(outcome, "%s", reason);
   return ended;
 }

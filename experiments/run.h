@@ -22,6 +22,7 @@ typedef struct rh_network_options {
   int collective;    /* enum rh_allreduce_choice */
   const char *torus; /* "8x8"; "": as square as the workers allow */
   int64_t shards;    /* of collective server */
+  bool steady;       /* steady states are skipped */
 } rh_network_options;
 
 typedef struct rh_graph_options {

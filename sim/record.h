@@ -98,6 +98,11 @@ typedef struct rh_run_end {
   int64_t peak_memory_bytes;
   uint64_t parameters_hash; /* 0 if unknown */
   double bin_s;             /* width of the bins of rh_series_row; NaN: not known */
+  /* of steady states: messages that were simulated and that were skipped, whole rounds and seconds that were skipped,
+   * and why collectives were simulated in full ("": none was) */
+  int64_t simulated_messages, skipped_messages, skipped_rounds;
+  double skipped_s;
+  const char *simulated_in_full;
 } rh_run_end;
 
 typedef struct rh_recorder {

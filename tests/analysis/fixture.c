@@ -172,7 +172,12 @@ rh_run_end fixture_end(const char *status)
                       .rounds = 2,
                       .peak_memory_bytes = 123456789,
                       .parameters_hash = 0x8000000000000001u,
-                      .bin_s = 0.25};
+                      .bin_s = 0.25,
+                      .simulated_messages = 123,
+                      .skipped_messages = 4567,
+                      .skipped_rounds = 1,
+                      .skipped_s = 0.5,
+                      .simulated_in_full = "2 collectives did not settle"};
 }
 
 void fixture_make(const char *path, const char *id, const char *status)

@@ -73,6 +73,11 @@ static void every_table_is_written(void **state)
   expect(path, "SELECT group_concat(link || ' ' || bin || ' ' || bytes, '; ') FROM link_bins",
          "down 0 125000000; down 2 250000000");
   expect(path, "SELECT bin_s FROM runs", "0.25");
+  expect(path, "SELECT simulated_messages FROM runs", "123");
+  expect(path, "SELECT skipped_messages FROM runs", "4567");
+  expect(path, "SELECT skipped_rounds FROM runs", "1");
+  expect(path, "SELECT skipped_s FROM runs", "0.5");
+  expect(path, "SELECT simulated_in_full FROM runs", "2 collectives did not settle");
   expect(path,
          "SELECT host || '|' || speed_flops || '|' || compute_s || '|' || communication_s || '|' || both_s || '|' ||"
          " waiting_s || '|' || sent_bytes || '|' || received_bytes || '|' || sent_messages || '|' || samples"
