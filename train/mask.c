@@ -142,6 +142,18 @@ static int64_t kept_of_share(int64_t weights, double sparsity)
   return weights - (int64_t)(sparsity * (double)weights + 0.5);
 }
 
+int64_t rh_mask_least_kept(const rh_mask_options *o, const rh_model *model)
+{
+  span spans[RH_LAYERS_MAX];
+  const int count = find_spans(model, o->ends, spans);
+  int64_t all = 0, least = INT64_MAX;
+  for (int s = 0; s < count; s++) {
+    all += spans[s].count;
+    least = spans[s].count < least ? spans[s].count : least;
+  }
+  return kept_of_share(o->scope == RH_MASK_GLOBAL || count == 0 ? all : least, o->sparsity);
+}
+
 static void keep_share(rh_mask *mask, const rh_mask_options *o, double sparsity, const span *spans, int count)
 {
   int64_t weights = 0;

@@ -48,9 +48,12 @@ typedef struct rh_mask_options {
 extern const rh_option rh_mask_rows[];
 extern const size_t rh_mask_row_count;
 
-/* Refuses masks that leave no weight or mask none, schedules that do not fit T rounds, and steps in int8: their grid has
- * no exact zero. */
+/* Refuses masks that leave no weight or mask none, of a layer's own share too, schedules that do not fit T rounds (an
+ * ac-dc without a dense turn is none), and steps in int8: their grid has no exact zero. */
 RH_CHECKED rh_status rh_mask_check(const rh_mask_options *options, const rh_model *model, int64_t rounds);
+
+/* Weights that magnitude and random leave in the end: among all, or, within layers, in the one of fewest. */
+int64_t rh_mask_least_kept(const rh_mask_options *options, const rh_model *model);
 
 /* What the schedule says of a round. */
 typedef struct rh_mask_turn {

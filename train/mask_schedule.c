@@ -79,6 +79,12 @@ static rh_status check_schedule(const rh_mask_options *o, int64_t rounds)
                     "train.mask_end %" PRId64 "%s must come after train.mask_start %" PRId64
                     " and before the end of %" PRId64 " rounds",
                     end, o->end > 0 ? "" : " (three quarters of the rounds)", o->start, rounds);
+  if (o->schedule == RH_MASK_ACDC && o->sparse_rounds >= end - o->start)
+    return rh_error(RH_EINVAL,
+                    "train.mask_sparse %" PRId64 ": the first sparse turn, from round %" PRId64
+                    " on, reaches train.mask_end %" PRId64
+                    ", and no dense turn follows; take a smaller mask_sparse, or mask_schedule: fixed",
+                    o->sparse_rounds, o->start, end);
   if (o->schedule == RH_MASK_ACDC) return RH_OK;
   if (gradual_steps(o, rounds) > (rounds - 1 - o->start) / o->every)
     return rh_error(RH_EINVAL,
@@ -110,12 +116,13 @@ rh_status rh_mask_check(const rh_mask_options *o, const rh_model *model, int64_t
   if (o->kind == RH_MASK_NM && o->schedule == RH_MASK_GRADUAL)
     return rh_error(RH_EUNSUPPORTED, "train.mask: nm has one sparsity, which cannot grow; use mask_schedule: fixed or "
                                      "ac-dc, or mask: magnitude");
-  if (o->kind != RH_MASK_NM && o->sparsity >= 1)
-    return rh_error(RH_EINVAL, "train.sparsity 1 leaves no weight to train; take less");
   if (!masks_something(o, model))
     return rh_error(RH_EINVAL,
                     "train.mask_ends: off leaves no weight of model %s to be masked, since it has no more than "
                     "a first and a last one; use mask_ends: on",
                     model->name);
+  if (o->kind != RH_MASK_NM && rh_mask_least_kept(o, model) == 0)
+    return rh_error(RH_EINVAL, "train.sparsity %.9g leaves no weight of %smodel %s; take less", o->sparsity,
+                    o->scope == RH_MASK_LAYER ? "the smallest layer of " : "", model->name);
   return check_schedule(o, rounds);
 }

@@ -314,7 +314,14 @@ static void what_cannot_work_is_refused(void **state)
   (void)state;
   rh_model model = small_model();
   rh_mask_options o = options_of(RH_MASK_MAGNITUDE, 1);
-  check_refused(RH_EINVAL, &o, &model, "sparsity 1 leaves no weight");
+  check_refused(RH_EINVAL, &o, &model, "sparsity 1 leaves no weight of model small");
+  o.sparsity = 0.97; /* 13.58 of 14 weights */
+  check_refused(RH_EINVAL, &o, &model, "sparsity 0.97 leaves no weight of model small");
+  o.sparsity = 0.96; /* 13.44 of 14, but 3.84 of the 4 of `b` */
+  assert_int_equal(rh_mask_check(&o, &model, 20), RH_OK);
+  o.scope = RH_MASK_LAYER;
+  check_refused(RH_EINVAL, &o, &model, "sparsity 0.96 leaves no weight of the smallest layer of model small");
+  o.scope = RH_MASK_GLOBAL;
   o.sparsity = 0.5;
   o.ends = false;
   check_refused(RH_EINVAL, &o, &model, "use mask_ends: on");
@@ -325,6 +332,12 @@ static void what_cannot_work_is_refused(void **state)
   o.schedule = RH_MASK_ACDC;
   o.end = 20;
   check_refused(RH_EINVAL, &o, &model, "mask_end 20 must come after");
+  o.end = 12;
+  o.sparse_rounds = 12;
+  check_refused(RH_EINVAL, &o, &model, "no dense turn follows");
+  o.sparse_rounds = 11; /* and a dense round */
+  o.dense_rounds = 1;
+  assert_int_equal(rh_mask_check(&o, &model, 20), RH_OK);
   o.schedule = RH_MASK_GRADUAL;
   o.end = 18;
   o.every = 7;
