@@ -348,6 +348,38 @@ static void test_operations_by_width(void **state)
   assert_int_equal(rh_model_activation_bytes(&model, BATCH), 4 * 6 * 44);
 }
 
+/* The draws of a replica are its own, wherever it stands in a tile, and others for each layer, step, and direction: the
+ * same values between the same ends are rounded differently, and the same again where all of these are the same. */
+static void test_draws_are_apart(void **state)
+{
+  (void)state;
+  enum { ROW = BATCH * HIDDEN, ROWS = 6 };
+  rh_model model;
+  build(&model);
+  float x[2][ROW], y[ROWS][ROW], again[ROW];
+  fill_normal(x[0], ROW, 1, 1);
+  for (int b = 0; b < BATCH; b++) { /* every sample has the range of all */
+    x[0][b * HIDDEN] = -5;
+    x[0][b * HIDDEN + 1] = 5;
+  }
+  memcpy(x[1], x[0], sizeof x[1]);
+  const rh_rounding at = {.seed = 3, .rank = 4, .step = 7}, next_rank = {.seed = 3, .rank = 5, .step = 7};
+  const rh_rounding next_step = {.seed = 3, .rank = 4, .step = 8};
+  rh_int8_input(&model, 2, &at, BATCH, 2, (rh_tensor){x[0], ROW}, (rh_tensor){y[0], ROW}); /* y[0], y[1] */
+  rh_int8_input(&model, 3, &at, BATCH, 1, one(x[0]), one(y[2]));
+  rh_int8_input(&model, 2, &next_step, BATCH, 1, one(x[0]), one(y[3]));
+  memcpy(y[4], x, 2 * sizeof y[4]);
+  rh_int8_gradient(&model, 2, &at, BATCH, 2, (rh_tensor){y[4], ROW}); /* y[4], y[5] */
+  for (int i = 0; i < ROWS; i++)
+    for (int j = 0; j < i; j++)
+      if (memcmp(y[i], y[j], sizeof y[i]) == 0) fail_msg("draws %d and %d are the same", j, i);
+  rh_int8_input(&model, 2, &next_rank, BATCH, 1, one(x[0]), one(again));
+  assert_memory_equal(again, y[1], sizeof again);
+  memcpy(again, x[0], sizeof again);
+  rh_int8_gradient(&model, 2, &next_rank, BATCH, 1, one(again));
+  assert_memory_equal(again, y[5], sizeof again);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -358,6 +390,7 @@ int main(void)
       cmocka_unit_test(test_evaluation_uses_running_ranges),
       cmocka_unit_test(test_what_is_not_finite_reaches_the_loss),
       cmocka_unit_test(test_operations_by_width),
+      cmocka_unit_test(test_draws_are_apart),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
