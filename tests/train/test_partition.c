@@ -120,6 +120,13 @@ static void a_small_skew_by_hand(void **state)
     assert_int_equal(labels[p.indices[at[i]]], sorted[i]);
   }
   rh_partition_clear(&p);
+  /* .95 of 5 is 4.75: the nearest whole number of each class, all 5, is sorted */
+  p = partition(&dataset, RH_PARTITION_SKEW, 0.95, 10);
+  for (int w = 0; w < 10; w++) {
+    assert_int_equal(p.offset[w], w);
+    assert_int_equal(labels[p.indices[w]], w / 5);
+  }
+  rh_partition_clear(&p);
 }
 
 static void the_seed_decides_the_partition(void **state)
