@@ -208,16 +208,12 @@ static void correct(rh_comparison *c, int first, int last)
   free(p);
 }
 
-/* Index of the baseline among [first, last); -1: none has that label. */
+/* Index of the baseline among [first, last): the first whose label holds the text; -1: none does. */
 static int find_baseline(const rh_comparison *c, int first, int last)
 {
   if (!c->def.baseline) return first;
-  const size_t length = strlen(c->def.baseline);
-  for (int i = first; i < last; i++) {
-    const char *value = strchr(c->list[i].label, '=');
-    if (strncmp(c->list[i].label, c->def.baseline, length) == 0) return i;
-    if (value && strncmp(value + 1, c->def.baseline, length) == 0) return i;
-  }
+  for (int i = first; i < last; i++)
+    if (strstr(c->list[i].label, c->def.baseline)) return i;
   return -1;
 }
 
@@ -238,7 +234,7 @@ static rh_status compare_settings(rh_comparison *c)
   rh_text labels = {0};
   for (int i = 0; i < c->count; i++)
     rh_text_append(&labels, "%s'%s'", i ? ", " : "", c->list[i].label);
-  rh_status status = rh_error(RH_EINVAL, "--baseline '%s' begins no configuration's label; there are %s",
+  rh_status status = rh_error(RH_EINVAL, "--baseline '%s' is in no configuration's label; there are %s",
                               c->def.baseline, rh_text_get(&labels));
   rh_text_clear(&labels);
   return status;

@@ -14,7 +14,7 @@ typedef struct rh_compare_def {
   const char *study;      /* NULL: all runs */
   const char *by;         /* keys that make a configuration, separated by commas; NULL: all that vary but the seed and
                              those of sections platform and network */
-  const char *baseline;   /* beginning of a configuration's label; NULL: the first */
+  const char *baseline;   /* part of a configuration's label; NULL: the first */
   double target_accuracy; /* 0..1; NaN: the runs' own target */
   double margin;          /* of equivalence in accuracy, 0.01 for one point */
   double level;           /* of intervals, 0.95 */

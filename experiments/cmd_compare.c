@@ -90,7 +90,8 @@ int rh_cmd_compare(int argc, char **argv)
        "of "
        "platform and network)",
        0},
-      {"baseline", 'B', "LABEL", 0, "compare with this configuration: the beginning of its label or of its value", 0},
+      {"baseline", 'B', "LABEL", 0,
+       "compare with the first configuration whose label holds this, such as \"train.method=allreduce\"", 0},
       {"target-accuracy", 't', "A", 0, "time and bytes until this test accuracy, 0..1 (default: the runs' own target)",
        0},
       {"margin", KEY_MARGIN, "M", 0, "accuracies that differ by less are equivalent (default 0.01)", 0},

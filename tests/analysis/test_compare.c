@@ -100,7 +100,7 @@ static void test_by_baseline_and_target_are_chosen(void **state)
   assert_true(isinf(find(&c, "", "qsgd")->time_s.estimate));
   rh_comparison_clear(&c);
   def.baseline = "nobody";
-  must_refuse(rh_compare(store, &def, &c), RH_EINVAL, "begins no configuration's label");
+  must_refuse(rh_compare(store, &def, &c), RH_EINVAL, "is in no configuration's label");
   def.by = "compres.name";
   must_refuse(rh_compare(store, &def, &c), RH_EINVAL, "did you mean compress.name");
   def = (rh_compare_def){.study = "no such", .target_accuracy = NAN};
