@@ -106,8 +106,8 @@ void rh_run_list_clear(rh_run_list *list);
 /* The id of the one run whose id starts with `prefix`. RH_EINVAL if there is none, or several (they are listed). */
 RH_CHECKED rh_status rh_store_find_run(rh_store *store, const char *prefix, char **id);
 
-/* When a run first had this test accuracy: simulated seconds, bytes of all ranks and rounds until then; INFINITY each if
- * never. */
+/* When a run first had this test accuracy: simulated seconds, bytes of all ranks and rounds until then; INFINITY each
+ * if never. */
 typedef struct rh_reached {
   double seconds, bytes, rounds;
 } rh_reached;

@@ -1,4 +1,5 @@
-/* rehearse compare [--db FILE] [--study NAME] [--by KEY,...] [--baseline LABEL] [--target-accuracy A] [--json | --csv] */
+/* rehearse compare [--db FILE] [--study NAME] [--by KEY,...] [--baseline LABEL] [--target-accuracy A] [--margin M]
+ *                  [--json | --csv] */
 #include <argp.h>
 #include <math.h>
 #include <stdio.h>

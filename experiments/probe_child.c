@@ -182,10 +182,9 @@ static rh_status check_ring(void)
 static rh_status describe(const probe_arguments *a)
 {
   rh_text text = {0};
-  rh_status status =
-      strcmp(a->describe, "svg") == 0
-          ? rh_platform_draw(platform, !a->no_routes, report_trying, &text)
-          : rh_platform_describe(platform, strcmp(a->describe, "json") == 0, a->no_routes, report_trying, &text);
+  rh_status status = strcmp(a->describe, "svg") == 0 ? rh_platform_draw(platform, !a->no_routes, report_trying, &text)
+                                                     : rh_platform_describe(platform, strcmp(a->describe, "json") == 0,
+                                                                            a->no_routes, report_trying, &text);
   if (status == RH_OK) fputs(rh_text_get(&text), stdout);
   rh_text_clear(&text);
   return status;

@@ -14,8 +14,8 @@ typedef struct rh_study {
   size_t varied_count;
 } rh_study;
 
-/* Reads a study with libfyaml and expands `vary` and `zip`. `sets` are "section.key=value" texts of --set, applied to all runs (a
- * varied key that is set is no longer varied).
+/* Reads a study with libfyaml and expands `vary` and `zip`. `sets` are "section.key=value" texts of --set, applied to
+ * all runs (a varied key that is set is no longer varied).
  *
  * returns     RH_EIO, RH_EFORMAT (malformed YAML) or RH_EINVAL with file:line:column, the line and a caret
  */

@@ -47,9 +47,8 @@ static int64_t fixed_bytes(const rh_replicas_def *def)
   const int64_t training = rh_workspace_bytes(def->model, def->backend, def->batch, tile_of(def));
   const int64_t scoring = rh_workspace_bytes(def->model, def->backend, SCORE_BATCH, 1);
   const int64_t per_worker = (int64_t)(sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t));
-  return def->copies * copy_bytes(def) + tree_rows(def) * row_bytes(def->model) +
-         def->threads * (training + scoring) + rh_batches_bytes(def->partition) + def->workers * per_worker +
-         range_count(def) * (int64_t)sizeof(rh_range);
+  return def->copies * copy_bytes(def) + tree_rows(def) * row_bytes(def->model) + def->threads * (training + scoring) +
+         rh_batches_bytes(def->partition) + def->workers * per_worker + range_count(def) * (int64_t)sizeof(rh_range);
 }
 
 /* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches. */
