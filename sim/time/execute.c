@@ -308,10 +308,10 @@ static bool do_compute(lane *lane, const operation *operation)
   lane->start_s = simgrid_get_clock();
   lane->busy = true;
   if (operation->seconds > 0) sg_actor_execute(operation->seconds * schedule->fastest_flops);
-  lane->busy = false;
   const double start_s = lane->start_s + schedule->skipped_s, finish_s = schedule_now_s(schedule);
   rounds_note(lane, operation->round, start_s, finish_s);
   rh_traffic_compute(&schedule->traffic, lane->rank, start_s, finish_s);
+  lane->busy = false; /* until it is told, nothing behind its start may be folded */
   if (schedule->def.event != NULL)
     tell_event(schedule, &(rh_event){.rank = lane->rank,
                                      .lane = RH_LANE_COMPUTE,

@@ -133,7 +133,7 @@ static void add_messages(rh_schedule *schedule, use *use, int32_t p, int64_t tim
 static void skip(rh_schedule *schedule, use *use, int64_t times, double at_s)
 {
   steady *w = &schedule->steady;
-  rh_traffic_mark_since(&schedule->traffic, at_s + schedule->skipped_s, &w->mark);
+  (void)rh_traffic_mark_since(&schedule->traffic, at_s + schedule->skipped_s, &w->mark);
   schedule->traffic.counting = rounds_counting(schedule, use->round);
   rh_traffic_skip(&schedule->traffic, &w->mark, at_s + schedule->skipped_s, w->span_s, times);
   add_messages(schedule, use, w->period, times);

@@ -25,7 +25,7 @@
  * that are not alike (messages of different lengths, kinds other than rings); profiles of the platform (hosts and
  * links that change with SimGrid's clock); events asked for one by one (each would be missing).
  *
- * Equal means within 1e-13 of T and a few roundings of the clock; differences are taken to the first step of the
+ * Equal means within 1e-14 of T and a few roundings of the clock; differences are taken to the first step of the
  * stretch, so a drift that stays below that on each step does not pass. T is the mean over all ranks and the longest
  * stretch that is remembered.
  *

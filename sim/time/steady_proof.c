@@ -5,7 +5,7 @@
 #include "schedule_private.h"
 
 /* Of a period's length: far below what a skipped run may differ by, since differences add up over the periods. */
-#define EQUAL 1e-13
+#define EQUAL 1e-14
 /* SimGrid adds up its clock: so many roundings lie between two times that would be equal without them. */
 #define ROUNDINGS 8
 double steady_tolerance_s(double span_s, double clock_s)

@@ -221,6 +221,12 @@ static rh_status tell_next(rh_schedule *schedule, int64_t *at, int64_t before, d
 
 /* --- skipping ----------------------------------------------------------------------------------------------------- */
 
+/* No transfer told later begins before this. */
+static double transfers_floor_s(const rh_schedule *schedule)
+{
+  return schedule_floor_s(schedule) + schedule->skipped_s;
+}
+
 /* Nothing told later begins before this. */
 static double floor_s(const rh_schedule *schedule)
 {
@@ -251,24 +257,20 @@ void rounds_delivered(rh_schedule *schedule, int64_t round, double finish_s)
   rounds_compare(schedule, round);
   double from_s, span_s;
   const int32_t p = find_period(schedule, round, &from_s, &span_s);
-  const double now_floor_s = floor_s(schedule);
+  const double cut_s = transfers_floor_s(schedule);
   if (p == 0 || (r->stage != ROUNDS_LOOK && p != r->period)) r->stage = ROUNDS_LOOK;
   if (p == 0) return;
   if (r->stage == ROUNDS_MARKED && round == r->marked + p) {
-    const double differ_s = fabs(now_floor_s - r->mark.at_s - span_s);
-    if (differ_s <= steady_tolerance_s(span_s, now_floor_s)) {
-      rh_traffic_mark_since(&schedule->traffic, now_floor_s, &r->mark);
-      r->stage = ROUNDS_MEASURED;
-    } else {
-      r->stage = ROUNDS_LOOK;
-    }
+    const double equal_s = steady_tolerance_s(span_s, cut_s), differ_s = fabs(cut_s - r->mark.at_s - span_s);
+    const double uneven_s = rh_traffic_mark_since(&schedule->traffic, cut_s, &r->mark);
+    r->stage = differ_s <= equal_s && uneven_s <= 2 * equal_s ? ROUNDS_MEASURED : ROUNDS_LOOK;
   }
-  if (r->stage != ROUNDS_LOOK || now_floor_s < from_s) return;
+  if (r->stage != ROUNDS_LOOK || floor_s(schedule) < from_s) return;
   r->stage = ROUNDS_MARKED;
   r->period = p;
   r->marked = round;
   r->count_from = schedule->produced;
-  rh_traffic_mark_at(&schedule->traffic, now_floor_s, &r->mark);
+  rh_traffic_mark_at(&schedule->traffic, cut_s, &r->mark);
   rh_traffic_count_begin(&schedule->traffic);
 }
 
@@ -301,7 +303,7 @@ static void move_clock(rh_schedule *schedule, double span_s, int64_t times)
 {
   rounds *r = &schedule->rounds;
   const double later_s = (double)times * span_s;
-  rh_traffic_skip(&schedule->traffic, &r->mark, floor_s(schedule), span_s, times);
+  rh_traffic_skip(&schedule->traffic, &r->mark, transfers_floor_s(schedule), span_s, times);
   schedule->steady.skipped_messages += rh_traffic_count_add(&schedule->traffic, times);
   for (int32_t i = 0; i < schedule->workers; i++) {
     lane *lanes = &schedule->lanes[2 * i];

@@ -132,24 +132,32 @@ rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link)
 
 /* --- spans that are skipped --------------------------------------------------------------------------------------- */
 
+static double rank_cut(const rh_traffic *traffic, int32_t rank, double at_s)
+{
+  return fmin(at_s, traffic->compute_floor(traffic->context, rank));
+}
+
 void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)
 {
   const int32_t links = traffic->link_count, ranks = traffic->rank_count;
   if (mark->links == NULL) {
-    mark->links = malloc(((size_t)links + 3 * (size_t)ranks) * sizeof *mark->links);
+    mark->links = malloc(((size_t)links + 4 * (size_t)ranks) * sizeof *mark->links);
     RH_ASSERT(mark->links != NULL);
     mark->compute = mark->links + links;
     mark->communication = mark->compute + ranks;
     mark->both = mark->communication + ranks;
+    mark->rank_at_s = mark->both + ranks;
   }
   mark->at_s = at_s;
   for (int32_t i = 0; i < links; i++)
     mark->links[i] = rh_busy_before(&traffic->links[i].busy, at_s);
   for (int32_t i = 0; i < ranks; i++) {
     const rh_traffic_rank *r = &traffic->ranks[i];
-    mark->compute[i] = rh_busy_before(&r->compute, at_s);
-    mark->communication[i] = rh_busy_before(&r->communication, at_s);
-    mark->both[i] = r->both_s + rh_busy_overlap(&r->compute, &r->communication, at_s);
+    const double rank_at_s = rank_cut(traffic, i, at_s);
+    mark->rank_at_s[i] = rank_at_s;
+    mark->compute[i] = rh_busy_before(&r->compute, rank_at_s);
+    mark->communication[i] = rh_busy_before(&r->communication, rank_at_s);
+    mark->both[i] = r->both_s + rh_busy_overlap(&r->compute, &r->communication, rank_at_s);
   }
 }
 
@@ -170,14 +178,18 @@ void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_rout
   count(traffic, from, to, route, bytes, times);
 }
 
-void rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)
+double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)
 {
   rh_traffic_mark now = {0};
   rh_traffic_mark_at(traffic, at_s, &now);
   const size_t values = (size_t)traffic->link_count + 3 * (size_t)traffic->rank_count;
   for (size_t i = 0; i < values; i++)
     mark->links[i] = now.links[i] - mark->links[i];
+  double uneven_s = 0;
+  for (int32_t i = 0; i < traffic->rank_count; i++)
+    uneven_s = fmax(uneven_s, fabs(now.rank_at_s[i] - mark->rank_at_s[i] - (at_s - mark->at_s)));
   rh_traffic_mark_clear(&now);
+  return uneven_s;
 }
 
 void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *busy, double at_s, double span_s, int64_t times)
@@ -187,9 +199,10 @@ void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *busy, double at
     rh_busy_skip(&traffic->links[i].busy, at_s, all_s, n * busy->links[i]);
   for (int32_t i = 0; i < traffic->rank_count; i++) {
     rh_traffic_rank *r = &traffic->ranks[i];
-    r->both_s += rh_busy_overlap(&r->compute, &r->communication, at_s) + n * busy->both[i];
-    rh_busy_skip(&r->compute, at_s, all_s, n * busy->compute[i]);
-    rh_busy_skip(&r->communication, at_s, all_s, n * busy->communication[i]);
+    const double rank_at_s = rank_cut(traffic, i, at_s);
+    r->both_s += rh_busy_overlap(&r->compute, &r->communication, rank_at_s) + n * busy->both[i];
+    rh_busy_skip(&r->compute, rank_at_s, all_s, n * busy->compute[i]);
+    rh_busy_skip(&r->communication, rank_at_s, all_s, n * busy->communication[i]);
   }
   rh_bins_insert(&traffic->bins, at_s, all_s);
   traffic->span_start_s = at_s;

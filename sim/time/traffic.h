@@ -44,11 +44,12 @@ typedef struct rh_traffic {
   bool counting;
 } rh_traffic;
 
-/* Busy seconds of everything before one time, or between two. */
+/* Busy seconds of everything before one time, or between two. A rank's time is that of the transfers, or earlier, when
+ * its execution under way began. */
 typedef struct rh_traffic_mark {
-  double at_s;
-  double *links;                          /* [link_count], owned */
-  double *compute, *communication, *both; /* [rank_count], of one allocation that `links` owns */
+  double at_s;                                        /* of the transfers */
+  double *links;                                      /* [link_count], owned */
+  double *compute, *communication, *both, *rank_at_s; /* [rank_count], of one allocation that `links` owns */
 } rh_traffic_mark;
 
 /* Sizes the tables of a traffic whose floors and context are set. */
@@ -61,11 +62,12 @@ void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);
 rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
 
-/* Sums up what lies before at_s: nothing told later begins there, nothing behind it was folded. Again after the first
- * time for the same mark. */
+/* Sums up what lies before at_s: no transfer told later begins there, nothing behind it was folded. Again after the
+ * first time for the same mark. */
 void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
-/* What was marked becomes what lies between then and at_s. */
-void rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
+/* What was marked becomes what lies between then and at_s. Returns by how much a rank's time has moved otherwise than
+ * that of the transfers, at most. */
+double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
 void rh_traffic_mark_clear(rh_traffic_mark *mark);
 /* A transfer told `times` times that took place in the span which rh_traffic_skip put in last: in the bins its bytes
  * are spread evenly over it. */
