@@ -1,6 +1,8 @@
-/* Messages per second: the schedule against a bare SimGrid loop of the same messages.
+/* Messages per second: the schedule against a bare SimGrid loop of the same messages. And what skipping steady states
+ * saves: seconds, memory and messages of large rings and of many rounds, with the ratio to full runs where those end.
  *
  *     bench_network [HOSTS [MESSAGES]]      hosts of platforms/ideal.xml, least number of messages per run
+ *     bench_network --steady PLATFORM KIND HOSTS BYTES ROUNDS      one run with skipping and, up to 1024 hosts, one without
  *
  * Each run is a process of its own, since SimGrid's engine is global; bare and scheduled runs alternate, so that a load
  * on the machine hits both; the best of three counts.
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "collectives.h"
@@ -152,6 +155,73 @@ static int child(const char *kind, bool bare, int32_t N, int64_t least)
   return 0;
 }
 
+/* --- steady states -------------------------------------------------------------------------------------------------
+ */
+
+enum { FULL_MOST = 1024 }; /* hosts up to which the full run is awaited */
+
+/* The child: prints what a run took, loading the platform included. */
+static int steady_child(char **argv, bool steady)
+{
+  const int32_t N = atoi(argv[2]);
+  const rh_neighbours graph = new_ring_graph(N);
+  work w = {.rounds = atoll(argv[4])};
+  w.collective = (rh_collective){.kind = rh_collective_find(argv[1]),
+                                 .size = N,
+                                 .bytes = atoll(argv[3]),
+                                 .element_bytes = 4,
+                                 .neighbours = &graph};
+  const double start_s = now_s();
+  rh_platform *platform;
+  check(rh_platform_load(&(rh_platform_def){.file = argv[0], .workers = N}, &platform));
+  const rh_schedule_def def = {.platform = platform, .lead = 2, .steady = steady, .context = &w, .produce = produce};
+  check(rh_schedule_new(&def, &w.schedule));
+  check(rh_schedule_run(w.schedule));
+  const rh_steady_total total = rh_schedule_steady(w.schedule);
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  printf("%.17g %.9g %ld %lld %lld\n", rh_schedule_elapsed_s(w.schedule), now_s() - start_s, usage.ru_maxrss / 1024,
+         (long long)total.simulated_messages, (long long)total.skipped_messages);
+  return 0;
+}
+
+typedef struct steady_run {
+  double simulated_s, wall_s;
+  long memory_MiB;
+  long long simulated, skipped;
+} steady_run;
+
+static steady_run run_steady_child(char *self, const char *how, char **argv)
+{
+  char command[4096];
+  snprintf(command, sizeof command, "'%s' --child-steady %s '%s' '%s' '%s' '%s' '%s'", self, how, argv[0], argv[1],
+           argv[2], argv[3], argv[4]);
+  FILE *output = popen(command, "r");
+  steady_run r;
+  if (output == NULL ||
+      fscanf(output, "%lf %lf %ld %lld %lld", &r.simulated_s, &r.wall_s, &r.memory_MiB, &r.simulated, &r.skipped) !=
+          5 ||
+      pclose(output) != 0)
+    exit(1);
+  return r;
+}
+
+static int compare_steady(char *self, char **argv)
+{
+  double load = 0;
+  const steady_run on = run_steady_child(self, "on", argv);
+  if (getloadavg(&load, 1) != 1) load = -1;
+  printf("%s, %s hosts, %s bytes, %s rounds: %.9g s simulated in %.2f s and %ld MiB, %lld of %lld messages one by one; "
+         "load %.2f\n",
+         argv[1], argv[2], argv[3], argv[4], on.simulated_s, on.wall_s, on.memory_MiB, on.simulated,
+         on.simulated + on.skipped, load);
+  if (atoi(argv[2]) > FULL_MOST) return 0;
+  const steady_run off = run_steady_child(self, "off", argv);
+  printf("  in full: %.2f s, %.1f times as long; simulated seconds differ by %.1e of them\n", off.wall_s,
+         off.wall_s / on.wall_s, (on.simulated_s - off.simulated_s) / off.simulated_s);
+  return 0;
+}
+
 /* Best rate over messages per second; *simulated_s so that both sides can be seen to simulate the same. */
 static double run_child(char *self, const char *kind, const char *how, const char *N, const char *least,
                         double *simulated_s)
@@ -170,6 +240,8 @@ int main(int argc, char **argv)
 {
   if (argc == 6 && strcmp(argv[1], "--child") == 0)
     return child(argv[2], strcmp(argv[3], "bare") == 0, atoi(argv[4]), atoll(argv[5]));
+  if (argc == 8 && strcmp(argv[1], "--child-steady") == 0) return steady_child(argv + 3, strcmp(argv[2], "on") == 0);
+  if (argc == 7 && strcmp(argv[1], "--steady") == 0) return compare_steady(argv[0], argv + 2);
   const char *N = argc > 1 ? argv[1] : "256", *least = argc > 2 ? argv[2] : "200000";
   static const char *const kinds[] = {"neighbour-exchange", "allreduce-ring"};
   double load = 0;
