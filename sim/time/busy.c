@@ -19,6 +19,7 @@ static void grow(rh_busy *busy)
 /* Removes intervals [from, to). */
 static void cut(rh_busy *busy, int32_t from, int32_t to)
 {
+  if (from == to) return; /* perhaps of an empty list, which is nowhere */
   memmove(busy->list + from, busy->list + to, (size_t)(busy->count - to) * sizeof *busy->list);
   busy->count -= to - from;
 }
