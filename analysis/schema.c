@@ -8,7 +8,7 @@
 /* The two numbers below are those of schema.h; a test holds them together. */
 const char rh_schema_sql[] =
     "PRAGMA application_id = 1380471379;\n"
-    "PRAGMA user_version = 4;\n"
+    "PRAGMA user_version = 5;\n"
     "BEGIN;\n"
 
     "CREATE TABLE studies(\n"
@@ -192,6 +192,20 @@ const char rh_schema_sql[] =
     "  start_s REAL NOT NULL, -- when its last rank entered\n"
     "  finish_s REAL NOT NULL, -- when its last rank was done\n"
     "  closed_form_s REAL, -- without contention, over the slowest route used\n"
+    "  PRIMARY KEY (run_id, sequence)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
+    "CREATE TABLE events( -- of the rounds that run.trace names; a message is one event, of the rank that receives it\n"
+    "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
+    "  sequence INTEGER NOT NULL, -- from 1, in order of finishing\n"
+    "  round INTEGER NOT NULL,\n"
+    "  rank INTEGER NOT NULL,\n"
+    "  lane TEXT NOT NULL CHECK (lane IN ('compute', 'communication')),\n"
+    "  kind TEXT NOT NULL, -- of the step, collective or message\n"
+    "  start_s REAL NOT NULL,\n"
+    "  finish_s REAL NOT NULL,\n"
+    "  bytes INTEGER, -- of a message, pads included; NULL, as the next one, for computing\n"
+    "  peer INTEGER, -- the rank that sends it\n"
     "  PRIMARY KEY (run_id, sequence)\n"
     ") STRICT, WITHOUT ROWID;\n"
 

@@ -40,6 +40,7 @@ static const char copy_runs[] =
     COPY_ROWS("ranks")
     COPY_ROWS("class_counts")
     COPY_ROWS("collectives")
+    COPY_ROWS("events")
     COPY_ROWS("warnings")
     /* clang-format on */
     "UPDATE main.runs SET status = 'interrupted',"

@@ -16,7 +16,7 @@ struct rh_store {
   char *path;    /* owned; as given */
   char *run_id;  /* owned; the run begun in this store; NULL before */
   bool writable; /* false: opened for reading */
-  int64_t collectives, warnings;
+  int64_t collectives, events, warnings;
   double committed_s; /* clock at the last commit */
   int statement_count;
   struct {

@@ -144,7 +144,7 @@ rh_status rh_store_begin_run(rh_store *store, const rh_run_header *header)
   RH_TRY(rh_store_commit(store));
   free(store->run_id);
   store->run_id = rh_text_duplicate(header->id);
-  store->collectives = store->warnings = 0;
+  store->collectives = store->events = store->warnings = 0;
 done:
   if (status != RH_OK) rh_store_rollback(store);
   return status;
@@ -329,6 +329,26 @@ static rh_status put_class_count(void *context, const rh_class_count_row *row)
   return end_row(context, &b);
 }
 
+static rh_status put_event(void *context, const rh_event_row *row)
+{
+  static const char sql[] = "INSERT INTO events(run_id, sequence, round, rank, lane, kind, start_s, finish_s, bytes,"
+                            " peer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  rh_store *store = context;
+  rh_binder b = {0};
+  rh_status status = begin_row(store, sql, &b);
+  if (status != RH_OK) return status;
+  rh_bind_integer(&b, ++store->events);
+  rh_bind_integer(&b, row->round);
+  rh_bind_integer(&b, row->rank);
+  rh_bind_text(&b, row->compute ? "compute" : "communication");
+  rh_bind_text(&b, row->kind);
+  rh_bind_finite(&b, "start_s", row->start_s);
+  rh_bind_finite(&b, "finish_s", row->finish_s);
+  rh_bind_real(&b, row->compute ? (double)NAN : (double)row->bytes); /* whole numbers: stored as integers */
+  rh_bind_real(&b, row->compute ? (double)NAN : (double)row->peer);
+  return end_row(store, &b);
+}
+
 static rh_status put_warning(void *context, const char *text)
 {
   static const char sql[] = "INSERT INTO warnings(run_id, sequence, warning) VALUES (?, ?, ?)";
@@ -353,6 +373,7 @@ rh_recorder rh_store_recorder(rh_store *store)
                        .series = put_series,
                        .rank = put_rank,
                        .class_count = put_class_count,
+                       .event = put_event,
                        .warning = put_warning,
                        .flush = flush};
 }

@@ -55,6 +55,7 @@ typedef struct execution {
   double accuracy;            /* of the last evaluation written; NaN before */
   double progress_s;          /* wall clock of the last progress line */
   double start_wall_s;
+  rh_status event_status; /* of the events written so far */
   const char *reason;
 } execution;
 
@@ -189,6 +190,7 @@ static rh_status round_done(void *context, const rh_round_time *time)
   rh_status status = RH_OK;
   pending_round *p = &e->pending[time->round % (LEAD + 2)];
   RH_ASSERT(p->row.round == time->round + 1);
+  RH_TRY(e->event_status);
   p->row.finish_s = time->finish_s;
   p->row.first_finish_s = time->first_finish_s;
   p->row.messages = time->messages;
@@ -221,6 +223,13 @@ static rh_status collective_done(void *context, const rh_collective_time *time)
                            .finish_s = time->finish_s,
                            .closed_form_s = time->closed_form_s};
   return e->recorder.collective(e->recorder.context, &row);
+}
+
+/* A failure to write them shows at the next round. */
+static void event(void *context, const rh_event *event)
+{
+  execution *e = context;
+  if (e->event_status == RH_OK) e->event_status = rh_execute_event(event, &e->recorder);
 }
 
 static rh_status record_ranks(execution *e)
@@ -318,6 +327,12 @@ static rh_status prepare_time(execution *e)
                               .produce = produce,
                               .round_done = round_done,
                               .collective_done = collective_done};
+  if (run->run.trace_last > 0) {
+    schedule.event = event;
+    schedule.event_first = run->run.trace_first - 1;
+    schedule.event_end = run->run.trace_last;
+    schedule.event_max = RH_TRACE_MAX;
+  }
   rh_schedule *s;
   RH_TRY(rh_schedule_new(&schedule, &s));
   e->world = (rh_world){.workers = (int32_t)run->platform.workers,
@@ -388,6 +403,8 @@ static rh_status record_end(execution *e, rh_status outcome)
     snprintf(reason, sizeof reason, "%s", rh_error_message());
   }
   rh_status rows = rh_execute_links(e->world.schedule, e->platform, &e->recorder);
+  if (rows == RH_OK && rh_schedule_events_cut(e->world.schedule))
+    rows = e->recorder.warning(e->recorder.context, rh_execute_events_cut);
   if (rows == RH_OK) rows = record_ranks(e);
   if (rows != RH_OK && outcome == RH_OK) {
     outcome = rows;

@@ -1,9 +1,11 @@
-/* Links, after the run. See execute_traffic.h. */
+/* Links, after the run; events. See execute_traffic.h. */
 #include "execute_traffic.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "run.h"
 
 typedef struct candidate {
   int32_t link;
@@ -98,4 +100,20 @@ done:
   rh_text_clear(&from);
   rh_text_clear(&to);
   return status;
+}
+
+const char rh_execute_events_cut[] = "only the first " RH_TEXT_OF(
+    RH_TRACE_MAX) " steps and messages of the rounds in run.trace are recorded: name fewer";
+
+rh_status rh_execute_event(const rh_event *event, const rh_recorder *recorder)
+{
+  const rh_event_row row = {.round = event->round + 1,
+                            .rank = event->rank,
+                            .compute = event->lane == RH_LANE_COMPUTE,
+                            .kind = event->label,
+                            .peer = event->peer,
+                            .bytes = event->bytes,
+                            .start_s = event->start_s,
+                            .finish_s = event->finish_s};
+  return recorder->event(recorder->context, &row);
 }

@@ -187,6 +187,25 @@ done:
   return status;
 }
 
+/* "FROM..TO" or one round. */
+static rh_status read_trace(const rh_settings *settings, int64_t rounds, rh_run_options *run)
+{
+  if (!run->trace[0]) return RH_OK;
+  const rh_setting *setting = rh_settings_find(settings, "run.trace");
+  char *end;
+  const long long first = strtoll(run->trace, &end, 10);
+  const long long last = strncmp(end, "..", 2) == 0 ? strtoll(end + 2, &end, 10) : first;
+  if (end == run->trace || *end != '\0' || first < 1 || last < first)
+    return rh_settings_error(RH_EINVAL, setting, "'%s' names no rounds; write FROM..TO, as 1..3, counted from 1",
+                             run->trace);
+  if (first > rounds)
+    return rh_settings_error(RH_EINVAL, setting, "round %lld is to be recorded, but train.rounds is %lld", first,
+                             (long long)rounds);
+  run->trace_first = first;
+  run->trace_last = last;
+  return RH_OK;
+}
+
 static rh_status read_rest(rh_run *run)
 {
   static const char *const names[] = {"time", "run", "stop"};
@@ -196,7 +215,7 @@ static rh_status read_rest(rh_run *run)
     if (status == RH_OK) status = read_fixed(names[i], &run->settings, targets[i]);
     if (status != RH_OK) return status;
   }
-  return RH_OK;
+  return read_trace(&run->settings, run->train.rounds, &run->run);
 }
 
 rh_status rh_run_resolve(const rh_settings *settings, const char *study, const char *question, const char *directory,

@@ -92,6 +92,10 @@ static const rh_option run_rows[] = {
      .help = "limit for data, replicas and messages; 0B: half of the machine's. Results do not depend on it"},
     {ROW(rh_run_options, seed), .kind = RH_OPTION_INTEGER, .fallback = "1", .min = 0, .max = WHOLE_MAX,
      .help = "seed of everything that is drawn"},
+    {ROW(rh_run_options, trace), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "rounds FROM..TO whose steps and messages are recorded one by one, for `export --format chrome-trace` and "
+             "the report's chart of ranks: at most " RH_TEXT_OF(
+                 RH_TRACE_MAX) " of them; steady states are not skipped before they end"},
 };
 
 static const rh_option stop_rows[] = {

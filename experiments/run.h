@@ -7,6 +7,11 @@
 #include "store.h"
 #include "world.h"
 
+/* Steps and messages that run.trace records of a run: some 25 MB in the database, what a viewer opens at once. */
+#define RH_TRACE_MAX   200000
+#define RH_TEXT_OF(x)  RH_TEXT_OF_(x)
+#define RH_TEXT_OF_(x) #x
+
 enum rh_time_source { RH_TIME_MEASURED, RH_TIME_FLOPS };
 
 /* Options of the fixed sections; option rows in resolve.c. Text is borrowed from `settings`. */
@@ -53,6 +58,8 @@ typedef struct rh_run_options {
   int64_t threads;
   double memory; /* bytes; 0: half of the machine's */
   int64_t seed;
+  const char *trace;               /* "FROM..TO", rounds; "": none */
+  int64_t trace_first, trace_last; /* read from it, from 1; 0: none */
 } rh_run_options;
 
 typedef struct rh_stop_options {

@@ -6,6 +6,7 @@
 #ifndef RH_RECORD_H
 #define RH_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "status.h"
@@ -82,6 +83,17 @@ typedef struct rh_rank_row {
   int64_t sent_bytes, received_bytes, sent_messages, samples;
 } rh_rank_row;
 
+/* What a rank did in one of the rounds that run.trace names: computed, or received a message. */
+typedef struct rh_event_row {
+  int64_t round;
+  int32_t rank;
+  bool compute;     /* else a message */
+  const char *kind; /* "gradient", "allreduce-ring" */
+  int32_t peer;     /* of a message: its sender's rank */
+  int64_t bytes;    /* of a message */
+  double start_s, finish_s;
+} rh_event_row;
+
 /* What a rank holds of the train data; classes of which it has none need no row. */
 typedef struct rh_class_count_row {
   int32_t rank;
@@ -116,6 +128,7 @@ typedef struct rh_recorder {
   rh_status (*series)(void *context, const rh_series_row *row);
   rh_status (*rank)(void *context, const rh_rank_row *row);
   rh_status (*class_count)(void *context, const rh_class_count_row *row);
+  rh_status (*event)(void *context, const rh_event_row *row);
   rh_status (*warning)(void *context, const char *text);
   rh_status (*flush)(void *context); /* commits if a second has passed since the last commit */
 } rh_recorder;

@@ -116,8 +116,20 @@ const rh_route *lane_route(rh_schedule *schedule, int32_t from, int32_t to)
 
 /* --- transfers ---------------------------------------------------------------------------------------------------- */
 
+/* Is an event of this round to be told? */
+static bool is_traced(rh_schedule *schedule, int64_t round)
+{
+  const rh_schedule_def *def = &schedule->def;
+  if (!schedule_traces(schedule) || round < def->event_first) return false;
+  if (def->event_end > 0 && round >= def->event_end) return false;
+  schedule->events_cut = def->event_max > 0 && schedule->event_total == def->event_max;
+  return !schedule->events_cut;
+}
+
 static void tell_event(rh_schedule *schedule, const rh_event *event)
 {
+  if (!is_traced(schedule, event->round)) return;
+  schedule->event_total++;
   if (schedule->event_count == schedule->event_size) {
     schedule->event_size = schedule->event_size > 0 ? 2 * schedule->event_size : EVENTS_WAITING;
     schedule->events = realloc(schedule->events, (size_t)schedule->event_size * sizeof *schedule->events);

@@ -71,8 +71,7 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   s->fastest_flops = rh_platform_fastest(def->platform);
   s->more = true;
   s->slot_count = (int64_t)def->lead + 1 + STEADY_PERIODS;
-  /* a skipped event would be missing; a change of the platform would come too late */
-  s->steady.on = def->steady && def->event == NULL && !rh_platform_has_profiles(def->platform);
+  s->steady.on = def->steady && !rh_platform_has_profiles(def->platform); /* a change of it would come too late */
   const size_t workers = (size_t)s->workers;
   s->lanes = calloc(2 * workers, sizeof *s->lanes);
   s->end_s = calloc(workers, sizeof *s->end_s);

@@ -86,8 +86,8 @@ typedef struct rh_schedule_def {
   /* Round t is produced when the slowest rank has done round t - lead - 1; at least 1. Ranks that could run further
    * ahead wait: collectives never let them, gossip by as many rounds as the graph is wide. */
   int32_t lead;
-  /* Steady states of collectives are skipped: same times, bytes and busy seconds, to 1e-9 (steady.h). Not where events
-   * are asked for, nor where the platform changes with time. */
+  /* Steady states are skipped: same times, bytes and busy seconds, to 1e-9 (steady.h). Not before all events that are
+   * asked for were told, nor where the platform changes with time. */
   bool steady;
   const volatile sig_atomic_t *stop; /* non-zero ends the execution soon, with RH_EINTERRUPTED; NULL: never */
   void *context;                     /* handed to the callbacks */
@@ -97,6 +97,8 @@ typedef struct rh_schedule_def {
   rh_status (*round_done)(void *context, const rh_round_time *time);           /* in round order; may be NULL */
   rh_status (*collective_done)(void *context, const rh_collective_time *time); /* may be NULL */
   void (*event)(void *context, const rh_event *event);                         /* may be NULL */
+  /* Events are told of rounds from event_first on and before event_end, event_max of them at most; 0: no limit. */
+  int64_t event_first, event_end, event_max;
 } rh_schedule_def;
 
 RH_CHECKED rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule);
@@ -135,6 +137,8 @@ typedef struct rh_steady_total {
 
 /* After (or during) the run: */
 rh_steady_total rh_schedule_steady(const rh_schedule *schedule);
+/* Were there more events than event_max? */
+bool rh_schedule_events_cut(const rh_schedule *schedule);
 /* Appends, in words, why collectives were simulated in full: "37 collectives did not settle"; nothing if none was. */
 void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out);
 double rh_schedule_elapsed_s(const rh_schedule *schedule);

@@ -37,6 +37,7 @@ typedef struct use {
   int32_t entered, done; /* ranks */
   int64_t skipped;       /* steps, of every rank */
   bool alone, alike;     /* it was watched for a steady state; in like steps */
+  bool traced;           /* or not, since events were asked for */
   double start_s, finish_s;
   int64_t messages, wire_bytes;
   slow_route slowest[SLOWEST_MAX];
@@ -128,10 +129,11 @@ struct rh_schedule {
   bool open;                   /* `produce` is running */
   bool more;
 
-  use *newest;                 /* of all that live */
-  use *done_first, *done_last; /* waiting for delivery */
-  rh_event *events;            /* waiting for delivery; owned */
-  int64_t event_count, event_size;
+  use *newest;                                  /* of all that live */
+  use *done_first, *done_last;                  /* waiting for delivery */
+  rh_event *events;                             /* waiting for delivery; owned */
+  int64_t event_count, event_size, event_total; /* waiting, and told with them since the start */
+  bool events_cut;
   bool feeder_asleep;
   sg_sem_t feeder_wake;
 
@@ -158,6 +160,15 @@ static inline round_slot *slot_of(rh_schedule *schedule, int64_t round)
 static inline double schedule_now_s(const rh_schedule *schedule)
 {
   return simgrid_get_clock() + schedule->skipped_s;
+}
+
+/* Are there events to tell of rounds that are not delivered yet? While there are, no round is skipped: the number of a
+ * round here is its number. */
+static inline bool schedule_traces(const rh_schedule *schedule)
+{
+  const rh_schedule_def *def = &schedule->def;
+  return def->event != NULL && !schedule->events_cut &&
+         (def->event_end == 0 || schedule->delivered + schedule->skipped_rounds < def->event_end);
 }
 
 /* Is there an operation, and was its round let go? Rounds may be produced farther ahead than `lead`. */

@@ -81,7 +81,9 @@ static bool is_watchable(const use *use)
 void steady_enter(rh_schedule *schedule, use *use)
 {
   steady *w = &schedule->steady;
-  if (!w->on || ++use->entered < use->collective.size || use->done > 0 || !is_watchable(use)) return;
+  if (!w->on || ++use->entered < use->collective.size) return;
+  use->traced = schedule_traces(schedule); /* a skipped event would be missing */
+  if (use->traced || use->done > 0 || !is_watchable(use)) return;
   w->candidate = use;
   look_for_work(schedule);
 }
@@ -90,6 +92,7 @@ void steady_enter(rh_schedule *schedule, use *use)
 static steady_reason reason_of(const use *use)
 {
   if (use->skipped > 0) return STEADY_SKIPPED;
+  if (use->traced) return STEADY_TRACED;
   if (!is_watchable(use) || (use->alone && !use->alike)) return STEADY_UNLIKE;
   return use->alone ? STEADY_UNSETTLED : STEADY_BESIDE;
 }
@@ -242,6 +245,11 @@ void steady_record(rh_schedule *schedule, use *use, int32_t position, int64_t k,
 
 /* --- what it came to ---------------------------------------------------------------------------------------------- */
 
+bool rh_schedule_events_cut(const rh_schedule *schedule)
+{
+  return schedule->events_cut;
+}
+
 rh_steady_total rh_schedule_steady(const rh_schedule *schedule)
 {
   const steady *w = &schedule->steady;
@@ -261,6 +269,7 @@ void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out)
       [STEADY_UNSETTLED] = "did not settle before their end (for long, where messages share links)",
       [STEADY_BESIDE] = "ran beside computing or other operations",
       [STEADY_UNLIKE] = "have too few like steps",
+      [STEADY_TRACED] = "began before the last event that was asked for",
   };
   const steady *w = &schedule->steady;
   if (!schedule->def.steady) {
@@ -268,9 +277,7 @@ void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out)
     return;
   }
   if (!w->on) {
-    rh_text_append(out, "%s",
-                   schedule->def.event != NULL ? "every event was asked for"
-                                               : "profiles change the platform with time");
+    rh_text_append(out, "profiles change the platform with time");
     return;
   }
   const char *comma = "";

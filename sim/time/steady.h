@@ -23,7 +23,7 @@
  *
  * What forbids it. Anything else under way, be it computing (its end would come too late) or another operation; steps
  * that are not alike (messages of different lengths, kinds other than rings); profiles of the platform (hosts and
- * links that change with SimGrid's clock); events asked for one by one (each would be missing).
+ * links that change with SimGrid's clock); events asked for one by one, until the last of them (each would be missing).
  *
  * Equal means within 1e-14 of T and a few roundings of the clock; differences are taken to the first step of the
  * stretch, so a drift that stays below that on each step does not pass. T is the mean over all ranks and the longest
@@ -61,6 +61,7 @@ typedef enum steady_reason {
   STEADY_UNSETTLED, /* it was watched */
   STEADY_BESIDE,    /* it was never alone */
   STEADY_UNLIKE,    /* its steps are too few, or not alike */
+  STEADY_TRACED,    /* its events, or those of later ones, were asked for */
   STEADY_REASONS
 } steady_reason;
 

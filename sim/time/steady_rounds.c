@@ -330,6 +330,7 @@ rh_status rounds_skip(rh_schedule *schedule)
   const int32_t p = r->period;
   double from_s, span_s;
   if (r->periods == 0 || r->stage != ROUNDS_MEASURED || schedule->delivered < r->count_from + p) return RH_OK;
+  if (schedule_traces(schedule)) return RH_OK;
   const int64_t before = told_before(r, p);
   if (before < 0 || !rounds_proven(schedule, schedule->delivered - 1, p, &from_s, &span_s)) return RH_OK;
   RH_ASSERT(r->again_rounds == 0 && r->again_collectives == 0);

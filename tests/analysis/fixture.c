@@ -159,6 +159,8 @@ void fixture_record(rh_recorder r)
     must(r.rank(r.context, &ranks[i]));
   }
   must(r.series(r.context, &(rh_series_row){"down", 3, bytes}));
+  must(r.event(r.context, &(rh_event_row){1, 0, true, "gradient", -1, 0, 0.0, 0.25}));
+  must(r.event(r.context, &(rh_event_row){1, 1, false, "allreduce-ring", 0, 500, 0.25, 0.5}));
   must(r.warning(r.context, "the graph is sparse"));
   must(r.flush(r.context));
 }

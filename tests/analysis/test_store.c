@@ -84,6 +84,10 @@ static void every_table_is_written(void **state)
          " FROM ranks WHERE rank = 0",
          "n0|1000000000.0|0.5|0.25|0.125|0.375|1250|1250|4|3000");
   expect(path, "SELECT rank || '|' || class || '|' || samples FROM class_counts", "1|9|3000");
+  expect(path,
+         "SELECT group_concat(sequence || '|' || round || '|' || rank || '|' || lane || '|' || kind || '|' || start_s ||"
+         " '|' || finish_s || '|' || coalesce(bytes, '-') || '|' || coalesce(peer, '-'), '; ') FROM events",
+         "1|1|0|compute|gradient|0.0|0.25|-|-; 2|1|1|communication|allreduce-ring|0.25|0.5|500|0");
   expect(path, "SELECT sequence || '|' || warning FROM warnings", "1|the graph is sparse");
 }
 

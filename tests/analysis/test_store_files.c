@@ -50,7 +50,7 @@ static void other_version_is_refused(void **state)
   const char *path = fixture_path(state, "a.db");
   fixture_make(path, "1", "done");
   fixture_sql(path, "PRAGMA user_version = 7");
-  expect_refused(state, path, RH_EFORMAT, "schema version 7, this program reads and writes version 4");
+  expect_refused(state, path, RH_EFORMAT, "schema version 7, this program reads and writes version 5");
 }
 
 static void other_application_is_refused(void **state)

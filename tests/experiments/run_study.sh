@@ -74,6 +74,21 @@ check "memory: the least suffices" [ $? -eq 0 ]
 check "memory: less does not" [ $? -eq 2 ]
 check "memory: no database" [ ! -e less.db ]
 
+# Steps and messages of the rounds in run.trace are recorded, and change nothing else
+traced=(--set train.method=allreduce --set compress.name=none)
+"$program" run study.yaml --db traced.db "${traced[@]}" --set run.trace=2..3 >/dev/null 2>trace.err
+check "trace: status" [ $? -eq 0 ]
+"$program" run study.yaml --db untraced.db "${traced[@]}" >/dev/null 2>&1
+for db in traced untraced; do
+  "$program" list --db $db.db --json | grep -oE '"(accuracy|simulated_s|wire_bytes)": [^,]*' >$db.results
+done
+check "trace: the same results" cmp traced.results untraced.results
+"$program" run study.yaml --db wrong.db "${traced[@]}" --set run.trace=3..2 >/dev/null 2>wrong.err
+check "trace: backwards is refused" [ $? -eq 2 ]
+check "trace: and how to write it told" grep -q "'3..2' names no rounds; write FROM..TO" wrong.err
+"$program" run study.yaml --db wrong.db "${traced[@]}" --set run.trace=9..12 >/dev/null 2>wrong.err
+check "trace: no such round" grep -q 'round 9 is to be recorded, but train.rounds is 4' wrong.err
+
 # A key that no run reads is named; runs that are the same are one
 "$program" run study.yaml --dry-run --set compress.name=none --set train.method=allreduce >one.txt 2>one.err
 check "unread key: named" grep -q 'study.yaml:4:18: compress.bits: no run of this study uses this key' one.err

@@ -9,7 +9,7 @@
 #include "collectives.h"
 #include "schedule.h"
 
-enum { LINKS_MAX = 1 << 15, RANKS_MAX = 4096, ROUNDS_MAX = 4096, COLLECTIVES_MAX = 4096 };
+enum { LINKS_MAX = 1 << 15, RANKS_MAX = 4096, ROUNDS_MAX = 4096, COLLECTIVES_MAX = 4096, EVENTS_MAX = 1 << 16 };
 
 /* What to simulate: every round `kind` on all ranks, after computing of compute_s (rank i: + spread_s i / N). */
 typedef struct scenario {
@@ -28,6 +28,8 @@ typedef struct scenario {
   int32_t cycle;    /* of rounds: every cycle-th one has 8 KiB more; 0: all are alike */
   bool changing;    /* each round has other bytes than those before */
   int32_t sides[3]; /* of a torus collective */
+  bool traced;      /* events are asked for, of rounds as in rh_schedule_def */
+  int64_t event_first, event_end, event_max;
 } scenario;
 
 /* What it came to. Lives in memory that parent and child share. */
@@ -40,6 +42,9 @@ typedef struct outcome {
   int64_t rounds, collectives;
   rh_round_time round[ROUNDS_MAX];
   rh_collective_time collective[COLLECTIVES_MAX];
+  int64_t events;
+  bool events_cut;
+  rh_event event[EVENTS_MAX]; /* labels are those of the other process */
   rh_steady_total steady;
   char reasons[512];
 } outcome;
@@ -106,6 +111,13 @@ static inline rh_status simulation_collective(void *context, const rh_collective
   return RH_OK;
 }
 
+static inline void simulation_event(void *context, const rh_event *event)
+{
+  outcome *o = ((simulation *)context)->outcome;
+  assert_true(o->events < EVENTS_MAX);
+  o->event[o->events++] = *event;
+}
+
 static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *o)
 {
   rh_platform *platform;
@@ -132,7 +144,11 @@ static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *
                                .context = &s,
                                .produce = simulation_produce,
                                .round_done = simulation_round,
-                               .collective_done = simulation_collective};
+                               .collective_done = simulation_collective,
+                               .event = sc->traced ? simulation_event : NULL,
+                               .event_first = sc->event_first,
+                               .event_end = sc->event_end,
+                               .event_max = sc->event_max};
   RH_TRY(rh_schedule_new(&def, &s.schedule));
   RH_TRY(rh_schedule_run(s.schedule));
   o->elapsed_s = rh_schedule_elapsed_s(s.schedule);
@@ -143,6 +159,7 @@ static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *
   for (int32_t i = 0; i < sc->workers; i++)
     o->ranks[i] = rh_schedule_rank_time(s.schedule, i);
   o->steady = rh_schedule_steady(s.schedule);
+  o->events_cut = rh_schedule_events_cut(s.schedule);
   rh_text reasons = {0};
   rh_schedule_steady_reasons(s.schedule, &reasons);
   snprintf(o->reasons, sizeof o->reasons, "%s", rh_text_get(&reasons));
