@@ -115,24 +115,27 @@ static void *grown(void *array, int count, size_t size)
 }
 
 /* Keeps observations in the order of seeds, so that pairs are found by walking along. */
-static void add_run(rh_compared *e, const rh_run_summary *run, const rh_reached *reached)
+static void add_run(rh_compared *e, const rh_run_summary *run, int32_t place, const rh_reached *reached)
 {
   const int n = ++e->runs;
   e->seconds = grown(e->seconds, n, sizeof *e->seconds);
   e->bytes = grown(e->bytes, n, sizeof *e->bytes);
   e->accuracy = grown(e->accuracy, n, sizeof *e->accuracy);
   e->seed = grown(e->seed, n, sizeof *e->seed);
+  e->run = grown(e->run, n, sizeof *e->run);
   int i = n - 1;
   for (; i > 0 && e->seed[i - 1] > run->seed; i--) {
     e->seconds[i] = e->seconds[i - 1];
     e->bytes[i] = e->bytes[i - 1];
     e->accuracy[i] = e->accuracy[i - 1];
     e->seed[i] = e->seed[i - 1];
+    e->run[i] = e->run[i - 1];
   }
   e->seconds[i] = reached->seconds;
   e->bytes[i] = reached->bytes / run->workers;
   e->accuracy[i] = run->accuracy;
   e->seed[i] = run->seed;
+  e->run[i] = place;
   e->reached += isfinite(reached->seconds);
 }
 
@@ -146,7 +149,8 @@ static rh_status collect(rh_store *store, const rh_run_list *runs, const rh_vari
       rh_status status = rh_store_reached(store, run->id, c->target_accuracy, &reached);
       if (status != RH_OK) return status;
     }
-    add_run(find_or_add(c, label_of(&c->def, varied, run, false), label_of(&c->def, varied, run, true)), run, &reached);
+    add_run(find_or_add(c, label_of(&c->def, varied, run, false), label_of(&c->def, varied, run, true)), run, i,
+            &reached);
   }
   return RH_OK;
 }
@@ -250,34 +254,42 @@ static double target_of(const rh_compare_def *def, const rh_run_list *runs)
   return first;
 }
 
-rh_status rh_compare(rh_store *store, const rh_compare_def *def, rh_comparison *comparison)
+rh_status rh_compare_runs(rh_store *store, const rh_run_list *runs, const rh_compare_def *def,
+                          rh_comparison *comparison)
 {
   rh_status status;
-  rh_run_list runs = {0};
   rh_varied varied = {0};
   rh_comparison c = {.def = *def};
-  RH_TRY(rh_store_list(store, def->study, NULL, &runs));
-  if (runs.count == 0) {
-    status = def->study ? rh_error(RH_EINVAL, "there are no runs of study '%s'", def->study)
-                        : rh_error(RH_EINVAL, "there are no runs");
-    goto done;
-  }
-  rh_varied_find(&runs, &varied);
+  rh_varied_find(runs, &varied);
   RH_TRY(check_by(def, &varied));
-  c.target_accuracy = target_of(def, &runs);
-  RH_TRY(collect(store, &runs, &varied, &c));
+  c.target_accuracy = target_of(def, runs);
+  RH_TRY(collect(store, runs, &varied, &c));
   if (c.count == 0) {
-    status = rh_error(RH_EINVAL, "none of the %d runs is done: there is nothing to compare yet", (int)runs.count);
+    status = rh_error(RH_EINVAL, "none of the %d runs is done: there is nothing to compare yet", (int)runs->count);
     goto done;
   }
   RH_TRY(compare_settings(&c));
 done:
   rh_varied_clear(&varied);
-  rh_run_list_clear(&runs);
   if (status == RH_OK)
     *comparison = c;
   else
     rh_comparison_clear(&c);
+  return status;
+}
+
+rh_status rh_compare(rh_store *store, const rh_compare_def *def, rh_comparison *comparison)
+{
+  rh_status status;
+  rh_run_list runs = {0};
+  RH_TRY(rh_store_list(store, def->study, NULL, &runs));
+  if (runs.count == 0)
+    status = def->study ? rh_error(RH_EINVAL, "there are no runs of study '%s'", def->study)
+                        : rh_error(RH_EINVAL, "there are no runs");
+  else
+    status = rh_compare_runs(store, &runs, def, comparison);
+done:
+  rh_run_list_clear(&runs);
   return status;
 }
 
@@ -291,6 +303,7 @@ void rh_comparison_clear(rh_comparison *c)
     free(e->bytes);
     free(e->accuracy);
     free(e->seed);
+    free(e->run);
   }
   free(c->list);
   *c = (rh_comparison){0};

@@ -27,6 +27,7 @@ typedef struct rh_compared {
   bool baseline;
   double *seconds, *bytes, *accuracy; /* [runs] by seed; seconds and bytes per worker to the target; owned */
   int64_t *seed;                      /* [runs] owned */
+  int32_t *run;                       /* [runs] places in the list that was compared; owned */
   rh_interval time_s, wire_bytes;     /* medians; bytes per worker */
   rh_interval final_accuracy;         /* mean */
   int pairs;                          /* with the baseline, by seed; what follows is NaN without */
@@ -46,6 +47,9 @@ typedef struct rh_comparison {
 
 /* returns     RH_EINVAL: an unknown key or baseline, nothing to compare; the message says what there is */
 RH_CHECKED rh_status rh_compare(rh_store *store, const rh_compare_def *def, rh_comparison *comparison);
+/* The same for runs that were chosen; `def->study` does not count. RH_EINVAL, too, if none of them is done. */
+RH_CHECKED rh_status rh_compare_runs(rh_store *store, const rh_run_list *runs, const rh_compare_def *def,
+                                     rh_comparison *comparison);
 void rh_comparison_clear(rh_comparison *comparison);
 
 /* For a person, as a JSON object, as CSV with a header line (compare_write.c). */

@@ -121,6 +121,8 @@ void rh_list_write_json(const rh_run_list *runs, rh_text *out);
 void rh_table_write_unchanged(const rh_run_list *runs, rh_text *out);
 /* Appends what a run's time was spent on, with the numbers (bottleneck.h); nothing for a run that took no time. */
 RH_CHECKED rh_status rh_store_bottleneck(rh_store *store, const char *id, rh_text *sentence);
+/* The same in a word (rh_bottleneck_name); NULL where nothing can be said. */
+RH_CHECKED rh_status rh_store_bottleneck_name(rh_store *store, const char *id, const char **name);
 /* The same below the closing table: a sentence for each run that is done, or how many runs have which bottleneck where
  * there are more than four runs. */
 RH_CHECKED rh_status rh_table_write_bottlenecks(rh_store *store, const rh_run_list *runs, rh_text *out);

@@ -113,6 +113,16 @@ rh_status rh_store_bottleneck(rh_store *store, const char *id, rh_text *sentence
   return find(store, id, &kind, sentence);
 }
 
+rh_status rh_store_bottleneck_name(rh_store *store, const char *id, const char **name)
+{
+  rh_bottleneck_kind kind;
+  rh_text sentence = {0};
+  rh_status status = find(store, id, &kind, &sentence);
+  *name = status == RH_OK && kind != RH_BOTTLENECK_NONE ? rh_bottleneck_name(kind) : NULL;
+  rh_text_clear(&sentence);
+  return status;
+}
+
 /* --- below the closing table -------------------------------------------------------------------------------------- */
 
 enum { TOLD_RUNS = 4, LINE_WIDTH = 120, INDENT = 4 };

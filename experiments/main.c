@@ -24,6 +24,7 @@ static const command commands[] = {
     {"list", "list", "the runs in a database", rh_cmd_list},
     {"show", "show RUN", "one run: configuration, where time and bytes went, warnings", rh_cmd_show},
     {"compare", "compare", "configurations over seeds, against a baseline", rh_cmd_compare},
+    {"report", "report -o FILE.html", "the answer as a page: words, charts, the network, provenance", rh_cmd_report},
     {"merge", "merge FILE... -o FILE", "copy the runs of several databases into one", rh_cmd_merge},
     {"platform", "platform FILE.xml", "describe and check a platform file", rh_cmd_platform},
     {"methods", "methods [NAME]", "training methods", rh_cmd_catalogue},

@@ -1,0 +1,84 @@
+// Charts by Apache ECharts. Without it the tables behind the pictures are shown, and why.
+
+const charts = [];
+const printing = matchMedia("print");
+
+function missingNote() {
+  return el("p", { class: "note missing" },
+    `This page has no charts: ${globalThis.chartsMissing || "their library is not in it"}. Their tables follow.`);
+}
+
+/** Draws option() into a figure's plot, again whenever colours or sizes change. */
+function drawChart(fig, height, option) {
+  if (!globalThis.echarts) {
+    fig.plot.remove();
+    fig.whole.classList.add("bare");
+    return null;
+  }
+  fig.plot.style.height = `${height}px`;
+  const chart = echarts.init(fig.plot, null, { renderer: "svg" });
+  const draw = () => {
+    chart.setOption({ ...common(), ...option() }, { notMerge: true });
+  };
+  draw();
+  onRedraw(draw);
+  charts.push(chart);
+  new ResizeObserver(() => chart.resize()).observe(fig.plot);
+  return { chart, draw, height(h) { fig.plot.style.height = `${h}px`; chart.resize(); } };
+}
+
+function common() {
+  return {
+    animation: false, backgroundColor: "transparent",
+    textStyle: { fontFamily: css("--sans"), fontSize: 12, color: css("--ink") },
+    grid: { left: 12, right: 16, top: 14, bottom: 34, containLabel: true },
+  };
+}
+
+/** An axis. kind: "value" | "log" | "category". format: number -> text. */
+function axis(name, kind, format, more) {
+  return {
+    type: kind, name, nameLocation: "middle", nameGap: 28, scale: kind !== "category", minorTick: { show: kind === "log" },
+    nameTextStyle: { color: css("--soft"), fontSize: 12 },
+    axisLine: { show: false, lineStyle: { color: css("--line") } }, axisTick: { show: false },
+    axisLabel: { color: css("--soft"), fontSize: 12, hideOverlap: true, formatter: format },
+    splitLine: { show: kind !== "category", lineStyle: { color: css("--rule"), width: 1 } },
+    ...more,
+  };
+}
+
+/** A tooltip whose content is built of elements, so that no name is read as markup. lines(params) gives texts. */
+function tooltip(trigger, lines) {
+  return {
+    trigger, confine: true, backgroundColor: css("--paper"), borderColor: css("--line"), borderWidth: 1, padding: [6, 10],
+    textStyle: { color: css("--ink"), fontSize: 12 }, axisPointer: { lineStyle: { color: css("--line") } },
+    formatter: (params) => {
+      const texts = lines(params);
+      return el("div", {}, ...texts.map((line, i) =>
+        el("div", {}, line.colour ? el("span", { class: "key", style: `background:${line.colour}` }) : null,
+          i === 0 && !line.colour ? el("b", {}, line.text || line) : line.text || line)));
+    },
+  };
+}
+
+/** Facets: a grid of figures, one for each entry. */
+function facets(host, entries, make) {
+  const grid = el("div", { class: entries.length > 1 ? "facets" : "single" });
+  host.append(grid);
+  return entries.map((entry) => make(grid, entry));
+}
+
+/** A log axis begins and ends at what is drawn, with some air: whole powers of ten waste half of a picture. */
+function logRange(values) {
+  const good = values.filter((v) => v > 0 && Number.isFinite(v));
+  if (!good.length) return {};
+  const low = Math.min(...good), high = Math.max(...good);
+  const air = Math.max(1.15, (high / low) ** 0.06);
+  return { min: low / air, max: high * air };
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
+printing.addEventListener("change", () => {
+  charts.forEach((chart) => chart.resize());
+  redrawAll();
+});
