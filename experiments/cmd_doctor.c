@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "backend.h"
+#include "blas_kernel.h"
 #include "commands.h"
 #include "machine.h"
 #include "module.h"
@@ -46,23 +47,21 @@ static void add(report *r, const char *name, const char *value, const char *reme
   rh_text_append(&r->out, "}");
 }
 
-/* Whether /proc/cpuinfo lists the flag. */
-static bool processor_has(const char *flag)
-{
-  rh_text info = {0};
-  bool has = rh_text_read_file(&info, "/proc/cpuinfo") == RH_OK && strstr(rh_text_get(&info), flag);
-  rh_text_clear(&info);
-  return has;
-}
-
-/* OpenBLAS takes AVX2 kernels on processors that are newer than itself, although they have AVX-512: half the speed.
- * The environment variable must be there before the library is loaded. */
 static void add_kernel(report *r)
 {
-  const char *kernel = rh_backend_cpu.kernel();
-  bool old = strstr(kernel, "Haswell") || strstr(kernel, "Zen");
-  add(r, "BLAS kernel", kernel,
-      old && processor_has("avx512f") ? "export OPENBLAS_CORETYPE=SkylakeX (this processor has AVX-512)" : NULL);
+  const char *kernel = rh_backend_cpu.kernel(), *replaced = rh_blas_kernel_replaced(),
+             *asked = getenv("OPENBLAS_CORETYPE");
+  const char *better = rh_blas_kernel_better(strrchr(kernel, ' ') + 1, rh_vector_of_processor());
+  rh_text value = {0}, remedy = {0};
+  rh_text_append(&value, "%s", kernel);
+  if (replaced)
+    rh_text_append(&value, " (by itself the library takes %s; OPENBLAS_CORETYPE=%s keeps that)", replaced, replaced);
+  else if (asked)
+    rh_text_append(&value, " (OPENBLAS_CORETYPE is %s)", asked);
+  if (better) rh_text_append(&remedy, "unset OPENBLAS_CORETYPE (this processor runs %s, about twice as fast)", better);
+  add(r, "BLAS kernel", value.data, remedy.data);
+  rh_text_clear(&value);
+  rh_text_clear(&remedy);
 }
 
 static void add_libraries(report *r)

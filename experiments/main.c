@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blas_kernel.h"
 #include "commands.h"
 #include "text.h"
 
@@ -79,6 +80,7 @@ static int finish(int status)
 
 int main(int argc, char **argv)
 {
+  rh_blas_kernel_choose(argv);
   keep_streams_open();
   signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then an error of the write that meets it */
   argp_err_exit_status = 2;

@@ -12,6 +12,15 @@ void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor
 void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                           rh_tensor db, rh_tensor dx, rh_tensor scratch);
 
+/* backend_cpu_direct.c: convolutions of one replica, without unrolling. They fit where the kernel is 5 x 5, there are at
+ * most 64 output channels and OpenBLAS's kernel is one for AVX-512, too: its name then stands for these bits as well.
+ * Tensors as in backend.h; scratch as many elements as rh_cpu_direct_scratch says, aligned to 64 bytes. */
+bool rh_cpu_direct_fits(const rh_conv *c);
+int64_t rh_cpu_direct_scratch(const rh_conv *c);
+void rh_cpu_direct_forward(const rh_conv *c, const float *x, const float *w, const float *b, float *y, float *scratch);
+void rh_cpu_direct_weights(const rh_conv *c, const float *x, const float *dy, float *dw, float *db, float *scratch);
+void rh_cpu_direct_input(const rh_conv *c, const float *w, const float *dy, float *dx, float *scratch);
+
 /* backend_cpu_pool.c */
 void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);

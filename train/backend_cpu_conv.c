@@ -37,7 +37,9 @@ static int64_t patches_size(const rh_conv *c)
 /* The patches of one image, and dw transposed. */
 int64_t rh_cpu_conv_scratch(const rh_conv *c)
 {
-  return patches_size(c) + c->out_channels * patch_rows(c);
+  const int64_t unrolled = patches_size(c) + c->out_channels * patch_rows(c);
+  const int64_t direct = rh_cpu_direct_fits(c) ? rh_cpu_direct_scratch(c) : 0;
+  return direct > unrolled ? direct : unrolled;
 }
 
 /* Eight values that need not be aligned. The rows of small images are short: with blocks of a fixed length a row of 8
@@ -119,9 +121,13 @@ void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor
 {
   const int outputs = (int)c->out_channels, rows = (int)patch_rows(c), places = (int)(out_height(c) * out_width(c));
   const int64_t in_size = c->in_channels * c->height * c->width, out_size = (int64_t)outputs * places;
+  const bool direct = rh_cpu_direct_fits(c);
   for (int64_t r = 0; r < count; r++) {
     float *const patches = scratch.data + r * scratch.stride;
-    for (int64_t n = 0; n < c->batch; n++) {
+    if (direct)
+      rh_cpu_direct_forward(c, x.data + r * x.stride, w.data + r * w.stride, b.data + r * b.stride,
+                            y.data + r * y.stride, patches);
+    for (int64_t n = 0; n < c->batch && !direct; n++) {
       float *const out = y.data + r * y.stride + n * out_size;
       unroll(c, x.data + r * x.stride + n * in_size, patches);
       fill_bias(outputs, places, b.data + r * b.stride, out);
@@ -155,7 +161,16 @@ void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tenso
 {
   const int64_t in_size = c->in_channels * c->height * c->width, rows = patch_rows(c), outputs = c->out_channels;
   const int64_t out_size = outputs * out_height(c) * out_width(c);
+  const bool direct = rh_cpu_direct_fits(c);
   for (int64_t r = 0; r < count; r++) {
+    if (direct) {
+      float *const work = scratch.data + r * scratch.stride;
+      const float *const dy_r = dy.data + r * dy.stride;
+      if (dw.data)
+        rh_cpu_direct_weights(c, x.data + r * x.stride, dy_r, dw.data + r * dw.stride, db.data + r * db.stride, work);
+      if (dx.data) rh_cpu_direct_input(c, w.data + r * w.stride, dy_r, dx.data + r * dx.stride, work);
+      continue;
+    }
     float *const dw_r = dw.data ? dw.data + r * dw.stride : NULL, *const db_r = dw_r ? db.data + r * db.stride : NULL;
     float *const patches = scratch.data + r * scratch.stride, *const dwt = patches + patches_size(c);
     if (dw_r) {
