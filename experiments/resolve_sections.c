@@ -27,7 +27,8 @@ static const rh_option network_rows[] = {
      .help = "SimGrid network model (CM02, LV08, ...) instead of the one in the platform file"},
     {ROW(rh_network_options, protocol), .kind = RH_OPTION_CHOICE, .fallback = "rendezvous",
      .choices = "rendezvous eager",
-     .help = "whether a transfer starts when both sides are there (MPI above its threshold) or at once"},
+     .help = "whether a transfer starts when both sides are there (MPI above its threshold) or at once; its sender "
+             "goes on when it has arrived"},
     {ROW(rh_network_options, collective), .kind = RH_OPTION_CHOICE, .fallback = "ring", .choices = RH_ALLREDUCE_CHOICES,
      .help =
          "algorithm of all-reduces; auto picks one for each operation by its bytes and ranks, as MPICH and Open MPI do "

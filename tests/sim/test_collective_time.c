@@ -7,8 +7,8 @@ enum { RANKS = 64 };
 static const int32_t sizes[] = {1, 2, 3, 5, 6, 7, 8, 12, 16, 64};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
-/* Nothing, which still takes latencies, one float, cnn's parameters, and more than any of the sizes divides. Short ones first: their seconds are differences
- * of clocks that the long ones move far ahead. */
+/* Nothing, which still takes latencies, one float, cnn's parameters, and more than any of the sizes divides. Short ones
+ * first: their seconds are differences of clocks that the long ones move far ahead. */
 static const int64_t lengths[] = {0, 1, 20522, 1000003};
 enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
 
@@ -17,6 +17,22 @@ static int32_t zone_of[RANKS];
 static bool power_of_two(int32_t N)
 {
   return (N & (N - 1)) == 0;
+}
+
+/* Both neighbours on a ring of N: one of two, and none alone. Made once for each size. */
+static const rh_neighbours *ring_of(int32_t N)
+{
+  static rh_neighbours graphs[RANKS + 1];
+  static int32_t offset[RANKS + 1][RANKS + 1], list[RANKS + 1][2 * RANKS];
+  const int32_t degree = N < 3 ? N - 1 : 2;
+  for (int32_t p = 0; p <= N; p++)
+    offset[N][p] = degree * p;
+  for (int32_t p = 0; p < N; p++)
+    for (int32_t i = 0; i < degree; i++)
+      list[N][degree * p + i] = (p + (i == 0 ? 1 : N - 1)) % N;
+  graphs[N] =
+      (rh_neighbours){.workers = N, .out_offset = offset[N], .out = list[N], .in_offset = offset[N], .in = list[N]};
+  return &graphs[N];
 }
 
 /* Nodes of four (of sizes that four does not divide the last one is smaller); as many shards as make parts unequal. */
@@ -28,6 +44,7 @@ static rh_collective collective_of(const rh_collective_kind *kind, int32_t N, in
                      .size = N,
                      .bytes = 4 * n,
                      .element_bytes = 4,
+                     .neighbours = ring_of(N),
                      .zone_of = zone_of,
                      .sides = {N},
                      .shards = N < 3 ? N : 3};
@@ -68,7 +85,14 @@ static void every_kind_takes_its_closed_form(void **state)
               {"reduce-scatter-ring", true},    {"reduce-scatter-halving", false},
               {"allgather-ring", true},         {"allgather-bruck", true},
               {"broadcast-binomial", true},     {"broadcast-chain", true},
-              {"alltoall-pairwise", true}};
+              {"alltoall-pairwise", true},      {"neighbour-exchange", true},
+              {"gather-direct", true},          {"broadcast-direct", true},
+              {"barrier-dissemination", true}};
+  for (size_t i = 0, found = 0; rh_collective_kinds[i] != NULL; i++, found = 0) {
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++)
+      found += strcmp(rows[k].kind, rh_collective_kinds[i]->name) == 0;
+    if (found != 1) fail_msg("%s is not in the table above", rh_collective_kinds[i]->name);
+  }
   if (in_process_argument == NULL) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
       for (int eager = 0; eager < 2; eager++) {

@@ -9,7 +9,8 @@
  * Protocols. Rendezvous is the same on both sides: a transfer starts when sender and receiver are there. Eagerly, SMPI's
  * sender goes on at once, while ours waits until its message has arrived. Where all transfers of a step take the same
  * time that makes no difference, so eager rings are compared on ideal.xml alone; with the scattered order on the fat-tree
- * SMPI's eager ring takes 93.7 us and 1.69 ms, ours 99.9 us and 1.43 ms (1024 and 1,048,576 floats).
+ * SMPI's eager ring takes 93.7 us and 1.69 ms, ours 99.9 us and 1.43 ms (1024 and 1,048,576 floats). RH_PROTOCOL_EAGER
+ * says why, and test_smpi_replay.c what each comes to.
  */
 #include "in_process.h"
 
