@@ -45,7 +45,7 @@ typedef struct rh_run_header {
   int64_t weight_bytes, activation_bytes; /* in the run's arithmetic */
   const char *backend, *kernel;           /* "cpu", "OpenBLAS 0.3.21 SkylakeX" */
   int32_t threads;
-  const char *time_source;  /* "measured" | "flops" */
+  const char *time_source;  /* "measured" | "profile" | "flops" */
   const char *profile_json; /* rh_profile_write of the durations used; "" for flops */
   uint64_t profile_hash;
   double target_accuracy; /* 0..1; NaN if none */
@@ -126,6 +126,8 @@ RH_CHECKED rh_status rh_store_bottleneck_name(rh_store *store, const char *id, c
 /* The same below the closing table: a sentence for each run that is done, or how many runs have which bottleneck where
  * there are more than four runs. */
 RH_CHECKED rh_status rh_table_write_bottlenecks(rh_store *store, const rh_run_list *runs, rh_text *out);
+/* Lines on where the charged seconds of runs that are done come from: a device, a profile's, or counted operations. */
+RH_CHECKED rh_status rh_table_write_devices(rh_store *store, const rh_run_list *runs, rh_text *out);
 /* A line on messages that were simulated and those that were skipped; nothing where none was. */
 RH_CHECKED rh_status rh_table_write_steady(rh_store *store, const rh_run_list *runs, rh_text *out);
 /* `show RUN`: bottleneck, configuration, versions, timing breakdown, top links and the most loaded one over time,

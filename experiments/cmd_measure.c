@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "measure.h"
+#include "profile_file.h"
 #include "task.h"
 
 /* The entries of `all` that `known` lacks. */
@@ -11,20 +12,11 @@ static void write_new(const rh_profile *all, const rh_profile *known, rh_text *o
   rh_profile fresh = {.device = all->device};
   for (int32_t i = 0; i < all->count; i++) {
     const rh_duration *d = &all->list[i];
-    if (!rh_profile_find(known, d->name)) rh_profile_set(&fresh, d->name, d->samples, d->median_s, d->low_s, d->high_s);
+    if (!rh_profile_find(known, d->name)) rh_profile_put(&fresh, d);
   }
   rh_profile_write(&fresh, out);
   fresh.device = NULL; /* borrowed */
   rh_profile_clear(&fresh);
-}
-
-static rh_status read_known(const char *path, rh_profile *known)
-{
-  rh_text text = {0};
-  rh_status status = rh_text_read_file(&text, path);
-  if (status == RH_OK) status = rh_profile_read(rh_text_get(&text), path, known);
-  rh_text_clear(&text);
-  return status;
 }
 
 int rh_cmd_measure(int argc, char **argv)
@@ -41,10 +33,10 @@ int rh_cmd_measure(int argc, char **argv)
   RH_TRY(rh_task_read(argv[1], &task));
   RH_TRY(rh_setup_init(&task.run, &setup));
   if (task.profile) {
-    RH_TRY(read_known(task.profile, &known));
-    RH_TRY(read_known(task.profile, &all));
+    RH_TRY(rh_profile_read_file(task.profile, &known));
+    RH_TRY(rh_profile_read_file(task.profile, &all));
   }
-  RH_TRY(rh_measure(&task.run, &setup, &all));
+  RH_TRY(rh_measure(&task.run, &setup, RH_SAMPLES_MEDIAN, &all));
   write_new(&all, &known, &out);
   fputs(rh_text_get(&out), stdout);
 done:

@@ -9,6 +9,7 @@
 
 #include "children.h"
 #include "commands.h"
+#include "profile_file.h"
 #include "run_execute.h"
 #include "run_merge.h"
 
@@ -98,19 +99,11 @@ typedef struct session {
   rh_execution execution;
 } session;
 
-/* A file as it is named, or one of the studies that come with the program. */
-static rh_status find_study(const char *name, char **path)
-{
-  if (*name && access(name, F_OK) != 0) return rh_find_file(name, "", "experiments", path);
-  *path = rh_text_duplicate(name);
-  return RH_OK;
-}
-
 static rh_status make_plan(session *s)
 {
   const arguments *a = s->arguments;
   char *path = NULL;
-  rh_status status = find_study(a->study, &path);
+  rh_status status = rh_study_find(a->study, &path);
   if (status == RH_OK) status = rh_study_read(path, a->sets, a->set_count, &s->study);
   free(path);
   if (status != RH_OK) return status;
@@ -261,6 +254,7 @@ static rh_status print_results(session *s)
     rh_table_write_unchanged(&list, &out);
     RH_TRY(rh_table_write_bottlenecks(s->store, &list, &out));
     RH_TRY(rh_table_write_steady(s->store, &list, &out));
+    RH_TRY(rh_table_write_devices(s->store, &list, &out));
     rh_text_append(&out, "\ndatabase: %s\n", s->arguments->db);
   }
   fputs(rh_text_get(&out), stdout);

@@ -14,8 +14,9 @@ int rh_cmd_compare(int argc, char **argv);  /* compare */
 int rh_cmd_report(int argc, char **argv);   /* report */
 int rh_cmd_platform(int argc, char **argv); /* platform FILE */
 int rh_cmd_catalogue(int argc,
-                     char **argv);        /* methods | models | compressors | datasets | collectives | graphs [NAME] */
-int rh_cmd_doctor(int argc, char **argv); /* doctor */
+                     char **argv); /* methods | models | compressors | datasets | collectives | graphs [NAME] */
+int rh_cmd_calibrate(int argc, char **argv); /* calibrate [STUDY...] -o FILE */
+int rh_cmd_doctor(int argc, char **argv);    /* doctor */
 
 /* Children of `run`, not for users. */
 int rh_cmd_probe(int argc, char **argv);   /* _probe */

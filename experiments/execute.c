@@ -19,6 +19,7 @@
 #include "execute_header.h"
 #include "execute_traffic.h"
 #include "measure.h"
+#include "profile_file.h"
 
 enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
 static const int64_t replica_samples = 1000; /* test samples for one of the sampled replicas */
@@ -304,12 +305,9 @@ done:
 static rh_status read_profile(execution *e)
 {
   if (e->run->time.source == RH_TIME_FLOPS) return RH_OK;
-  if (!e->task->profile) return rh_error(RH_EINVAL, "the task names no profile, and time.source is measured");
-  rh_text text = {0};
-  rh_status status = rh_text_read_file(&text, e->task->profile);
-  if (status == RH_OK) status = rh_profile_read(rh_text_get(&text), e->task->profile, &e->profile);
-  rh_text_clear(&text);
-  return status;
+  if (!e->task->profile)
+    return rh_error(RH_EINVAL, "the task names no profile, and time.source is %s", rh_run_time_source(e->run));
+  return rh_profile_read_file(e->task->profile, &e->profile);
 }
 
 /* Time: the schedule, and the world in which the method sees both. */

@@ -32,15 +32,15 @@ static void used_durations(const rh_run *run, const rh_setup *setup, const rh_pr
                            uint64_t *hash)
 {
   rh_names names;
-  rh_measure_names(run, setup, &names);
-  rh_profile used = {.device = profile->device};
+  rh_measure_names(run, setup, profile->backend, &names);
+  rh_profile used = {.device = profile->device, .backend = profile->backend};
   for (int i = 0; i < names.count; i++) {
     const rh_duration *d = rh_profile_find(profile, names.list[i]);
-    if (d) rh_profile_set(&used, d->name, d->samples, d->median_s, d->low_s, d->high_s);
+    if (d) rh_profile_put(&used, d);
   }
   *hash = names.count ? rh_profile_hash(&used, NULL) : 0;
   if (names.count) rh_profile_write(&used, json);
-  used.device = NULL; /* borrowed */
+  used.device = used.backend = NULL; /* borrowed */
   rh_profile_clear(&used);
   rh_names_clear(&names);
 }
@@ -98,7 +98,7 @@ rh_status rh_execute_begin(rh_store *store, const rh_task *task, const rh_setup 
       .backend = setup->backend->name,
       .kernel = setup->backend->kernel(),
       .threads = setup->threads,
-      .time_source = run->time.source == RH_TIME_FLOPS ? "flops" : "measured",
+      .time_source = rh_run_time_source(run),
       .profile_json = rh_text_get(&profile_json),
       .profile_hash = profile_hash,
       .target_accuracy = run->stop.accuracy > 0 ? run->stop.accuracy : NAN,

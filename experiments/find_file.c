@@ -8,6 +8,7 @@
 #include "process.h"
 #include "run.h"
 #include "share.h"
+#include "study.h"
 
 /* Regular files only: these are read several times, which a pipe does not survive. */
 static bool is_file(const char *path)
@@ -48,6 +49,13 @@ static bool try_place(const char *directory, const char *kind, const char *name,
                    access(place.data, F_OK) == 0 ? " (not a regular file)" : "");
   rh_text_clear(&place);
   return found;
+}
+
+rh_status rh_study_find(const char *name, char **path)
+{
+  if (*name && access(name, F_OK) != 0) return rh_find_file(name, "", "experiments", path);
+  *path = rh_text_duplicate(name);
+  return RH_OK;
 }
 
 rh_status rh_find_file(const char *name, const char *directory, const char *kind, char **path)

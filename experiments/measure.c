@@ -1,7 +1,8 @@
 /* Timing real steps: each alone, on one thread, on one replica with a real batch.
  *
  * A sample repeats the step until it lasts 100 us, which the clock resolves to better than a per mille; 25 samples
- * after a warm-up give the median that is charged and its 5 % and 95 % quantiles.
+ * after a warm-up give the median that is charged and its 5 % and 95 % quantiles. Of a step shorter than that a sample
+ * is the mean of several, whose spread is narrower than that of a single one.
  */
 #include <gsl/gsl_sort.h>
 #include <gsl/gsl_statistics_double.h>
@@ -13,7 +14,7 @@
 #include "factor.h"
 #include "measure_private.h"
 
-enum { SAMPLES = 25, WARM_UP = 3 };
+enum { WARM_UP = 3, ATTEMPTS = 3 };
 static const double sample_least_s = 100e-6;
 
 typedef struct bench {
@@ -181,25 +182,42 @@ static double time_repeats(bench *b, void (*body)(bench *), int64_t repeats)
   return now_s() - start_s;
 }
 
-static void time_step(bench *b, step kind, const char *name, rh_profile *profile)
+/* One series of samples; owned by the caller, in rising order. */
+static double *time_samples(bench *b, step kind, int samples)
 {
-  double sample_s[SAMPLES];
+  double *sample_s = calloc((size_t)samples, sizeof *sample_s);
   int64_t repeats = 1;
-  before_step(b, kind);
+  RH_ASSERT(sample_s && "memory is exhausted");
   for (int i = 0; i < WARM_UP; i++)
     bodies[kind](b);
   while (time_repeats(b, bodies[kind], repeats) < sample_least_s)
     repeats *= 2;
-  for (int i = 0; i < SAMPLES; i++)
+  for (int i = 0; i < samples; i++)
     sample_s[i] = time_repeats(b, bodies[kind], repeats) / (double)repeats;
-  gsl_sort(sample_s, 1, SAMPLES);
-  rh_profile_set(profile, name, SAMPLES, gsl_stats_median_from_sorted_data(sample_s, 1, SAMPLES),
-                 gsl_stats_quantile_from_sorted_data(sample_s, 1, SAMPLES, 0.05),
-                 gsl_stats_quantile_from_sorted_data(sample_s, 1, SAMPLES, 0.95));
+  gsl_sort(sample_s, 1, (size_t)samples);
+  return sample_s;
 }
 
-/* "AMD EPYC, 1 thread, OpenBLAS 0.3.21 SkylakeX" */
-static char *device_name(const rh_backend *backend)
+static void time_step(bench *b, step kind, char *name, int samples, rh_profile *profile)
+{
+  rh_duration best = {0};
+  before_step(b, kind);
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    double *sample_s = time_samples(b, kind, samples);
+    const size_t count = (size_t)samples;
+    const rh_duration d = {.name = name,
+                           .samples = samples,
+                           .median_s = gsl_stats_median_from_sorted_data(sample_s, 1, count),
+                           .low_s = gsl_stats_quantile_from_sorted_data(sample_s, 1, count, 0.05),
+                           .high_s = gsl_stats_quantile_from_sorted_data(sample_s, 1, count, 0.95)};
+    if (attempt == 0 || rh_duration_spread(&d) < rh_duration_spread(&best)) best = d;
+    free(sample_s);
+    if (!rh_duration_disturbed(&best)) break;
+  }
+  rh_profile_put(profile, &best);
+}
+
+char *rh_measure_device(const rh_backend *backend)
 {
   char line[256], model[256] = "unknown processor";
   FILE *file = fopen("/proc/cpuinfo", "r");
@@ -303,18 +321,18 @@ static rh_status bench_init(bench *b)
   return RH_OK;
 }
 
-rh_status rh_measure(const rh_run *run, const rh_setup *setup, rh_profile *profile)
+rh_status rh_measure(const rh_run *run, const rh_setup *setup, int samples, rh_profile *profile)
 {
   rh_status status = RH_OK;
   bench b = {.run = run, .setup = setup};
   RH_TRY(bench_init(&b));
-  if (!profile->device) profile->device = device_name(setup->backend);
+  if (!profile->device) profile->device = rh_measure_device(setup->backend);
   for (step kind = 0; kind < STEP_COUNT; kind++) {
     for (b.index = 0; b.index < measure_indices(setup, kind); b.index++) {
       if (!measure_needs(run, kind, b.index)) continue;
       rh_text name = {0};
-      measure_name(run, setup, kind, b.index, &name);
-      if (!rh_profile_find(profile, rh_text_get(&name))) time_step(&b, kind, rh_text_get(&name), profile);
+      measure_name(run, setup, NULL, kind, b.index, &name);
+      if (!rh_profile_find(profile, rh_text_get(&name))) time_step(&b, kind, name.data, samples, profile);
       rh_text_clear(&name);
     }
   }

@@ -18,6 +18,9 @@
 
 #include "setup.h"
 
+/* Repetitions for a median, and for the fit of a distribution. */
+enum { RH_SAMPLES_MEDIAN = 25, RH_SAMPLES_FIT = 200 };
+
 enum { RH_NAMES_MAX = RH_LAYERS_MAX + 3 * RH_BUCKETS_MAX + 8 };
 
 typedef struct rh_names {
@@ -25,19 +28,24 @@ typedef struct rh_names {
   int count;
 } rh_names;
 
-/* The names that a run of time.source `measured` charges; none for `flops`. */
-void rh_measure_names(const rh_run *run, const rh_setup *setup, rh_names *names);
+/* The names of the durations that a run charges; none for time.source `flops`. backend: what they begin with; NULL: the
+ * name of the run's own. */
+void rh_measure_names(const rh_run *run, const rh_setup *setup, const char *backend, rh_names *names);
 void rh_names_clear(rh_names *names);
 
-/* The seconds of a run's steps on the reference device: from the profile, or for `flops` from the operations counted
+/* The seconds of a run's steps on the reference device: from the profile, under the names of the profile's backend, or for `flops` from the operations counted
  * and fastest_flops x efficiency. RH_EINVAL names a missing duration. */
 RH_CHECKED rh_status rh_measure_seconds(const rh_run *run, const rh_setup *setup, const rh_profile *profile,
                                         double fastest_flops, rh_step_seconds *seconds);
 
-/* Times every step of `run` that `profile` does not hold yet, alone, on one thread, and adds it. */
-RH_CHECKED rh_status rh_measure(const rh_run *run, const rh_setup *setup, rh_profile *profile);
+/* Times every step of `run` that `profile` does not hold yet, alone, on one thread, and adds it. Steps whose timings are
+ * spread too wide (rh_duration_disturbed) are timed up to three times, and the narrowest spread is kept.
+ *
+ * samples     of each step, at least 1
+ */
+RH_CHECKED rh_status rh_measure(const rh_run *run, const rh_setup *setup, int samples, rh_profile *profile);
 
-/* Reads what rh_profile_write wrote. `where` stands for the file in messages; profile is empty before. */
-RH_CHECKED rh_status rh_profile_read(const char *text, const char *where, rh_profile *profile);
+/* "AMD EPYC, 1 thread, OpenBLAS 0.3.21 SkylakeX": what a backend's steps are timed on here. Owned by the caller. */
+char *rh_measure_device(const rh_backend *backend);
 
 #endif

@@ -46,11 +46,11 @@ static void append_mask(const rh_mask_options *o, rh_text *out)
   rh_text_append(out, "%s/", o->ends ? "" : " but ends");
 }
 
-void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out)
+void measure_name(const rh_run *run, const rh_setup *setup, const char *backend, step kind, int index, rh_text *out)
 {
   const rh_model *m = &setup->model;
   const rh_compressor *c = run->compressor;
-  rh_text_append(out, "%s/", setup->backend->name);
+  rh_text_append(out, "%s/", backend ? backend : setup->backend->name);
   append_component(m->name, run->model_kind->options, run->model_kind->option_count, run->model_options, out);
   rh_text_append(out, " %" PRId64 "x%" PRId64 "x%" PRId64 " %" PRId64 "/", m->input.height, m->input.width,
                  m->input.channels, m->parameters);
@@ -110,7 +110,7 @@ bool measure_needs(const rh_run *run, step kind, int index)
   }
 }
 
-void rh_measure_names(const rh_run *run, const rh_setup *setup, rh_names *names)
+void rh_measure_names(const rh_run *run, const rh_setup *setup, const char *backend, rh_names *names)
 {
   *names = (rh_names){0};
   if (run->time.source == RH_TIME_FLOPS) return;
@@ -118,7 +118,7 @@ void rh_measure_names(const rh_run *run, const rh_setup *setup, rh_names *names)
     for (int index = 0; index < measure_indices(setup, kind); index++) {
       if (!measure_needs(run, kind, index)) continue;
       rh_text name = {0};
-      measure_name(run, setup, kind, index, &name);
+      measure_name(run, setup, backend, kind, index, &name);
       RH_ASSERT(names->count < RH_NAMES_MAX);
       names->list[names->count++] = name.data; /* the buffer changes hands */
     }
@@ -197,7 +197,7 @@ static rh_status step_seconds(const rh_run *run, const rh_setup *setup, const rh
     return RH_OK;
   }
   rh_text name = {0};
-  measure_name(run, setup, kind, index, &name);
+  measure_name(run, setup, profile->backend, kind, index, &name);
   rh_status status = rh_profile_seconds(profile, rh_text_get(&name), seconds);
   rh_text_clear(&name);
   return status;

@@ -19,8 +19,8 @@ typedef enum step {
   STEP_COUNT
 } step;
 
-/* Appends the name of a step's duration. */
-void measure_name(const rh_run *run, const rh_setup *setup, step kind, int index, rh_text *out);
+/* Appends the name of a step's duration; backend NULL: the run's. */
+void measure_name(const rh_run *run, const rh_setup *setup, const char *backend, step kind, int index, rh_text *out);
 
 /* How many indices a step has, and which of them a run charges. */
 int measure_indices(const rh_setup *setup, step kind);

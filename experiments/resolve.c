@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile_file.h"
 #include "registry.h"
 #include "run.h"
 
@@ -206,6 +207,31 @@ static rh_status read_trace(const rh_settings *settings, int64_t rounds, rh_run_
   return RH_OK;
 }
 
+/* A profile is named where it is read, and nowhere else: a name without its source is a mistake, one beside another
+ * source belongs to the study's other runs. */
+static rh_status read_time(rh_run *run)
+{
+  const rh_setting *setting = rh_settings_find(&run->settings, "time.profile");
+  if (run->time.source != RH_TIME_PROFILE) {
+    if (setting && setting->value[0] && !rh_settings_find(&run->settings, "time.source"))
+      return rh_settings_error(RH_EINVAL, setting, "is read with time.source: profile alone, which this study lacks");
+    run->time.profile = "";
+    return RH_OK;
+  }
+  if (!run->time.profile[0])
+    return rh_settings_error(RH_EINVAL, setting ? setting : rh_settings_find(&run->settings, "time.source"),
+                             "source profile needs time.profile, the file that holds the seconds");
+  rh_status status = rh_profile_find_file(run->time.profile, run->directory, &run->profile_path);
+  return status == RH_OK ? RH_OK : rh_settings_error(status, setting, "%s", rh_error_message());
+}
+
+const char *rh_run_time_source(const rh_run *run)
+{
+  static const char *const names[] = {
+      [RH_TIME_MEASURED] = "measured", [RH_TIME_PROFILE] = "profile", [RH_TIME_FLOPS] = "flops"};
+  return names[run->time.source];
+}
+
 static rh_status read_rest(rh_run *run)
 {
   static const char *const names[] = {"time", "run", "stop"};
@@ -215,7 +241,8 @@ static rh_status read_rest(rh_run *run)
     if (status == RH_OK) status = read_fixed(names[i], &run->settings, targets[i]);
     if (status != RH_OK) return status;
   }
-  return read_trace(&run->settings, run->train.rounds, &run->run);
+  rh_status status = read_time(run);
+  return status == RH_OK ? read_trace(&run->settings, run->train.rounds, &run->run) : status;
 }
 
 rh_status rh_run_resolve(const rh_settings *settings, const char *study, const char *question, const char *directory,
@@ -250,6 +277,7 @@ void rh_run_clear(rh_run *run)
   free(run->model_options);
   free(run->method_options);
   free(run->compressor_options);
+  free(run->profile_path);
   *run = (rh_run){0};
 }
 

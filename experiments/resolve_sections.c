@@ -60,7 +60,8 @@ static const rh_option train_rows[] = {
     {ROW(rh_train_options, arithmetic), .kind = RH_OPTION_CHOICE, .fallback = "fp32", .choices = "fp32 int8",
      .help =
          "of a training step: int8 quantises weights, activations and their gradients to 8 bits (simulated in f32), "
-         "and keeps f32 master weights and weight gradients"},
+         "and keeps f32 master weights and weight gradients; the seconds of a device with 8-bit units come from its "
+         "profile (time.source)"},
     {ROW(rh_train_options, label_smoothing), .kind = RH_OPTION_REAL, .fallback = "0", .min = 0, .max = 1,
      .help = "share of the target that training spreads over all classes; evaluations do not"},
     {ROW(rh_train_options, evaluate_every), .kind = RH_OPTION_INTEGER, .fallback = "10", .min = 1, .max = WHOLE_MAX,
@@ -72,15 +73,20 @@ static const rh_option train_rows[] = {
 };
 
 static const rh_option time_rows[] = {
-    {ROW(rh_time_options, source), .kind = RH_OPTION_CHOICE, .fallback = "measured", .choices = "measured flops",
-     .help = "where charged seconds come from: steps timed on this machine once per study, or a cost model"},
+    {ROW(rh_time_options, source), .kind = RH_OPTION_CHOICE, .fallback = "measured",
+     .choices = "measured profile flops",
+     .help = "where charged seconds come from: steps timed on this machine once per study, a file of steps timed on "
+             "another one (time.profile), or a cost model"},
+    {ROW(rh_time_options, profile), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "of source profile: the file, found beside the study, as given, or among the profiles that come with the "
+             "program, where .json may be left out; `rehearse calibrate` writes such files"},
     {ROW(rh_time_options, efficiency), .kind = RH_OPTION_REAL, .fallback = "0.3", .min = 0.001, .max = 1,
      .help = "of source flops: the share of a host's speed that training reaches"},
     {ROW(rh_time_options, int8_speedup), .kind = RH_OPTION_REAL, .fallback = "1", .min = 0.01, .max = 1000,
      .help =
          "of source flops with train.arithmetic int8: how much faster a host multiplies 8-bit values than f32, an "
-         "assumption of yours; source measured charges this machine's f32 simulation of them, since no profile of an "
-         "8-bit device is there"},
+         "assumption of yours; source measured charges this machine's f32 simulation of them, source profile what the "
+         "file's device took, which may be one with 8-bit units"},
 };
 
 static const rh_option run_rows[] = {

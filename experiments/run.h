@@ -12,7 +12,7 @@
 #define RH_TEXT_OF(x)  RH_TEXT_OF_(x)
 #define RH_TEXT_OF_(x) #x
 
-enum rh_time_source { RH_TIME_MEASURED, RH_TIME_FLOPS };
+enum rh_time_source { RH_TIME_MEASURED, RH_TIME_PROFILE, RH_TIME_FLOPS };
 
 /* Options of the fixed sections; option rows in resolve.c. Text is borrowed from `settings`. */
 typedef struct rh_platform_options {
@@ -49,6 +49,7 @@ typedef struct rh_train_options {
 
 typedef struct rh_time_options {
   int source;          /* enum rh_time_source */
+  const char *profile; /* of source profile: file, or the name of one that comes with the program; else "" */
   double efficiency;   /* of source flops: share of a host's speed that training reaches, 0..1 */
   double int8_speedup; /* of source flops: operations on 8-bit values for one on f32 */
 } rh_time_options;
@@ -90,6 +91,7 @@ typedef struct rh_run {
   void *compressor_options;
   rh_feedback_options feedback;
   rh_time_options time;
+  char *profile_path; /* found file of source profile; owned; NULL for other sources */
   rh_run_options run;
   rh_stop_options stop;
 } rh_run;
@@ -107,6 +109,9 @@ RH_CHECKED rh_status rh_run_graphs(const rh_run *run, rh_graph_sequence *graphs)
 
 /* Canonical "section.key=value" lines of the whole run: reads back (after resolving) to the same lines. */
 void rh_run_write(const rh_run *run, rh_text *out);
+
+/* "measured", "profile" or "flops". */
+const char *rh_run_time_source(const rh_run *run);
 
 /* Option rows of a fixed section ("platform", "network", "graph", "train", "time", "run", "stop"), for help; those of
  * the optimiser, of the learning rate and of masks, which section `train` has as well, are rh_optimiser_rows,

@@ -10,16 +10,17 @@
 #include <unistd.h>
 
 #include "children.h"
+#include "profile_file.h"
 #include "run_merge.h"
 #include "task.h"
 
 static const char measure_name[] = "measure"; /* of its files in the scratch folder; ids are hexadecimal */
 
-/* The durations known so far, for a child. */
-static rh_status write_profile(const rh_execution *e, const char *path)
+/* Durations for a child. */
+static rh_status write_profile(const rh_profile *profile, const char *path)
 {
   rh_text json = {0};
-  rh_profile_write(e->profile, &json);
+  rh_profile_write(profile, &json);
   FILE *file = fopen(path, "w");
   bool ok = file && fputs(rh_text_get(&json), file) >= 0;
   if (file && fclose(file) != 0) ok = false;
@@ -84,8 +85,9 @@ static rh_status merge_profile(rh_execution *e, const char *json)
     if (!e->profile->device) e->profile->device = rh_text_duplicate(fresh.device ? fresh.device : "");
     for (int32_t i = 0; i < fresh.count; i++) {
       const rh_duration *d = &fresh.list[i];
-      rh_profile_set(e->profile, d->name, d->samples, d->median_s, d->low_s, d->high_s);
+      rh_profile_put(e->profile, d);
     }
+    rh_profile_warn_disturbed(&fresh, "measuring");
   }
   rh_profile_clear(&fresh);
   return status;
@@ -98,7 +100,7 @@ static rh_status measure_entry(rh_execution *e, const rh_plan_entry *entry, int 
   char *task = rh_scratch_path(e->scratch, measure_name, "task");
   measurement m = {.task = task, .lock = lock};
   rh_children_def def = {.jobs = 1, .context = &m, .start = start_measure, .line = take_measure, .done = end_measure};
-  RH_TRY(write_profile(e, known));
+  RH_TRY(write_profile(e->profile, known));
   RH_TRY(rh_task_write(&entry->run, NULL, known, NULL, task));
   RH_TRY(rh_children_run(&def, 1));
   RH_TRY(merge_profile(e, rh_text_get(&m.json)));
@@ -209,7 +211,7 @@ static rh_status start_locked(session *s, size_t task, rh_process *process)
   char *path = rh_scratch_path(s->e->scratch, id, "task"), *store = rh_scratch_path(s->e->scratch, id, "db");
   char *profile = entry->names.count > 0 ? rh_scratch_path(s->e->scratch, id, "json") : NULL;
   const char *argv[] = {"rehearse", "_execute", path, NULL};
-  if (profile) RH_TRY(write_profile(s->e, profile));
+  if (profile) RH_TRY(write_profile(rh_plan_profile_of(entry, s->e->profile), profile));
   RH_TRY(rh_task_write(&entry->run, store, profile, entry->command, path));
   RH_TRY(rh_process_start(argv, s->lock[task], process));
   rh_scratch_set_holder(s->lock[task], process->pid);

@@ -85,7 +85,7 @@ static rh_status with_header(const rh_plan_entry *entry, rh_store *store, const 
                           .backend = entry->backend,
                           .kernel = entry->kernel,
                           .threads = (int32_t)run->run.threads,
-                          .time_source = run->time.source == RH_TIME_FLOPS ? "flops" : "measured",
+                          .time_source = rh_run_time_source(run),
                           .profile_json = "",
                           .target_accuracy = run->stop.accuracy > 0 ? run->stop.accuracy : NAN,
                           .versions = entry->probe.version,

@@ -8,6 +8,7 @@
 #include "children.h"
 #include "hash.h"
 #include "machine.h"
+#include "run_profiles.h"
 
 /* Appends the lines of a configuration that begin with `prefix`. */
 static void append_lines(const char *lines, const char *prefix, rh_text *out)
@@ -93,7 +94,8 @@ static bool is_idle(const char *line, size_t length)
  * are paths, and the content of what they name is hashed beside them. */
 static uint64_t hash_line(const char *line, size_t length, uint64_t hash)
 {
-  bool files = strncmp(line, "platform.", 9) == 0 || strncmp(line, "data.", 5) == 0 || strncmp(line, "graph.", 6) == 0;
+  bool files = strncmp(line, "platform.", 9) == 0 || strncmp(line, "data.", 5) == 0 ||
+               strncmp(line, "graph.", 6) == 0 || strncmp(line, "time.profile=", 13) == 0;
   size_t key = strcspn(line, "=") + 1, end = length - 1, first;
   while (end > key && line[end - 1] == '/')
     end--;
@@ -251,18 +253,6 @@ static rh_status probe_all(rh_plan *plan)
   return status;
 }
 
-/* Everything that the data set and the model depend on, and the memory that they take. */
-static char *setup_key(const rh_plan_entry *entry)
-{
-  const rh_run *run = &entry->run;
-  rh_text key = {0};
-  rh_text_append(&key, "%s %s %d %" PRId64 " %.0f\n", run->dataset_kind->name, run->model_kind->name, run->run.backend,
-                 run->run.threads, run->run.memory);
-  rh_option_write(run->dataset_kind->options, run->dataset_kind->option_count, "data", run->dataset_options, &key);
-  rh_option_write(run->model_kind->options, run->model_kind->option_count, "model", run->model_options, &key);
-  return key.data;
-}
-
 /* Too little memory is told before anything is created. */
 static rh_status check_memory(const rh_plan_entry *entry, int64_t limit_bytes)
 {
@@ -288,7 +278,7 @@ static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
   rh_partition_clear(&partition);
   status = rh_setup_adapt(setup, run);
   if (status != RH_OK) return status;
-  rh_measure_names(&entry->run, setup, &entry->names);
+  rh_measure_names(&entry->run, setup, entry->profile ? entry->profile->backend : NULL, &entry->names);
   rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
   entry->parameters = setup->model.parameters;
   entry->warning = rh_setup_warning(setup, &entry->run);
@@ -304,7 +294,7 @@ static rh_status set_up_all(rh_plan *plan)
   char **keys = calloc(plan->count, sizeof *keys);
   RH_ASSERT(keys && "memory is exhausted");
   for (size_t i = 0; i < plan->count; i++)
-    keys[i] = setup_key(&plan->list[i]);
+    keys[i] = rh_setup_key(&plan->list[i].run);
   for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
     rh_setup setup;
     if (plan->list[i].kernel) continue; /* done with an earlier one */
@@ -328,6 +318,7 @@ static rh_status append_files(const rh_run *run, rh_text *out)
   if (run->hostfile_path) rh_text_append(out, "%s\n", run->hostfile_path);
   if (run->deployment_path) rh_text_append(out, "%s\n", run->deployment_path);
   if (run->graph_path) rh_text_append(out, "%s\n", run->graph_path);
+  if (run->profile_path) rh_text_append(out, "%s\n", run->profile_path);
   return run->dataset_kind->files ? run->dataset_kind->files(run->dataset_options, run->directory, out) : RH_OK;
 }
 
@@ -400,8 +391,10 @@ rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t se
   rh_status status = RH_OK;
   *plan = (rh_plan){0};
   RH_TRY(resolve_all(study, sets, set_count, jobs, plan));
+  RH_TRY(rh_plan_read_profiles(plan));
   RH_TRY(probe_all(plan));
   RH_TRY(set_up_all(plan));
+  RH_TRY(rh_plan_check_profiles(plan));
   RH_TRY(hash_all(plan));
   drop_same(plan);
   warn_of_idle(study, plan);
@@ -417,23 +410,31 @@ void rh_plan_clear(rh_plan *plan)
   for (size_t i = 0; i < plan->count; i++)
     entry_clear(&plan->list[i]);
   free(plan->list);
+  rh_plan_clear_profiles(plan);
   rh_text_clear(&plan->warnings);
   *plan = (rh_plan){0};
 }
 
-bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *profile)
+const rh_profile *rh_plan_profile_of(const rh_plan_entry *entry, const rh_profile *study)
 {
+  return entry->profile ? entry->profile : study;
+}
+
+bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *study)
+{
+  const rh_profile *profile = rh_plan_profile_of(entry, study);
   for (int i = 0; i < entry->names.count; i++)
     if (!rh_profile_find(profile, entry->names.list[i])) return false;
   return true;
 }
 
-void rh_plan_identify(rh_plan *plan, const rh_profile *profile)
+void rh_plan_identify(rh_plan *plan, const rh_profile *study)
 {
   for (size_t i = 0; i < plan->count; i++) {
     rh_plan_entry *entry = &plan->list[i];
     entry->run.id[0] = '\0';
-    if (!rh_plan_is_timed(entry, profile)) continue;
+    if (!rh_plan_is_timed(entry, study)) continue;
+    const rh_profile *profile = rh_plan_profile_of(entry, study);
     entry->profile_hash = entry->names.count > 0 ? rh_profile_hash(profile, (const char *const *)entry->names.list) : 0;
     uint64_t hash = rh_hash_bytes(&entry->files_hash, sizeof entry->files_hash, entry->name_hash);
     hash = rh_hash_bytes(&entry->profile_hash, sizeof entry->profile_hash, hash);

@@ -7,29 +7,38 @@
 #include "probe.h"
 #include "study.h"
 
+/* A profile that runs name. */
+typedef struct rh_plan_profile {
+  char *path; /* owned */
+  rh_profile profile;
+} rh_plan_profile;
+
 typedef struct rh_plan_entry {
-  rh_run run;            /* owned; run.id "" until rh_plan_identify knows all durations */
-  char *lines;           /* canonical configuration; owned */
-  char *command;         /* what repeats this run alone; owned */
-  rh_names names;        /* of the durations that it charges */
-  rh_probe probe;        /* of its platform */
-  char *label;           /* " lr=0.1": what tells it from the study's other runs in messages; owned */
-  uint64_t lines_hash;   /* of the lines that a result depends on */
-  uint64_t name_hash;    /* the same, with the last names of paths alone */
-  uint64_t files_hash;   /* of the content of all input files */
-  int64_t parameters;    /* of the model */
-  const char *warning;   /* recorded with the run; NULL: none. Borrowed for the program's life */
-  const char *kernel;    /* of the backend; borrowed for the program's life */
-  const char *backend;   /* its name; likewise */
-  int64_t least_bytes;   /* memory, predicted */
-  int64_t most_bytes;    /* with the largest useful chunk */
-  uint64_t profile_hash; /* of the durations used; 0 for flops. Set with the id */
+  rh_run run;                /* owned; run.id "" until rh_plan_identify knows all durations */
+  char *lines;               /* canonical configuration; owned */
+  char *command;             /* what repeats this run alone; owned */
+  rh_names names;            /* of the durations that it charges */
+  rh_probe probe;            /* of its platform */
+  char *label;               /* " lr=0.1": what tells it from the study's other runs in messages; owned */
+  uint64_t lines_hash;       /* of the lines that a result depends on */
+  uint64_t name_hash;        /* the same, with the last names of paths alone */
+  uint64_t files_hash;       /* of the content of all input files */
+  int64_t parameters;        /* of the model */
+  const char *warning;       /* recorded with the run; NULL: none. Borrowed for the program's life */
+  const char *kernel;        /* of the backend; borrowed for the program's life */
+  const char *backend;       /* its name; likewise */
+  int64_t least_bytes;       /* memory, predicted */
+  int64_t most_bytes;        /* with the largest useful chunk */
+  const rh_profile *profile; /* of time.source profile, borrowed from the plan; NULL: the study's durations */
+  uint64_t profile_hash;     /* of the durations used; 0 for flops. Set with the id */
 } rh_plan_entry;
 
 typedef struct rh_plan {
   rh_plan_entry *list; /* owned; runs of the same configuration are one entry */
   size_t count;
-  size_t twins;     /* runs of the study that are the same as an earlier one */
+  size_t twins;               /* runs of the study that are the same as an earlier one */
+  rh_plan_profile **profiles; /* [profile_count] owned */
+  size_t profile_count;
   rh_text warnings; /* lines about settings that no run reads, or that change nothing */
 } rh_plan;
 
@@ -43,13 +52,16 @@ RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *const *sets
                                   rh_plan *plan);
 void rh_plan_clear(rh_plan *plan);
 
-/* Sets the id of every run whose durations the profile holds: the hash of its study's name, its configuration, the
+/* Sets the id of every run whose durations the study's profile holds, or the one that it names: the hash of its study's name, its configuration, the
  * content of its input files, the durations that it uses, and the library that computes. run.threads and run.memory are
  * left out, since they change no result, and so is where the input files are. */
-void rh_plan_identify(rh_plan *plan, const rh_profile *profile);
+void rh_plan_identify(rh_plan *plan, const rh_profile *study);
 
-/* Whether the profile holds all durations of an entry. */
-bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *profile);
+/* The durations that an entry is charged: of the profile that it names, else the study's. */
+const rh_profile *rh_plan_profile_of(const rh_plan_entry *entry, const rh_profile *study);
+
+/* Whether that profile holds all durations of an entry. */
+bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *study);
 
 /* "fat-tree-64 16 dpsgd qsgd seed 1 lr=0.1": the entry in a line of progress. */
 void rh_plan_label(const rh_plan_entry *entry, rh_text *out);

@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -112,6 +113,16 @@ static rh_status check_compressor(const rh_run *run, const rh_setup *setup)
   }
 done:
   return status;
+}
+
+char *rh_setup_key(const rh_run *run)
+{
+  rh_text key = {0};
+  rh_text_append(&key, "%s %s %d %" PRId64 " %.0f\n", run->dataset_kind->name, run->model_kind->name, run->run.backend,
+                 run->run.threads, run->run.memory);
+  rh_option_write(run->dataset_kind->options, run->dataset_kind->option_count, "data", run->dataset_options, &key);
+  rh_option_write(run->model_kind->options, run->model_kind->option_count, "model", run->model_options, &key);
+  return key.data;
 }
 
 rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run)

@@ -14,6 +14,9 @@ typedef struct rh_study {
   size_t varied_count;
 } rh_study;
 
+/* A file as it is named, or one of the studies that come with the program; find_file.c. Owned by the caller. */
+RH_CHECKED rh_status rh_study_find(const char *name, char **path);
+
 /* Reads a study with libfyaml and expands `vary` and `zip`. `sets` are "section.key=value" texts of --set, applied to
  * all runs (a varied key that is set is no longer varied).
  *

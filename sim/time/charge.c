@@ -39,16 +39,35 @@ static void make_room(rh_profile *profile, int32_t at)
   profile->count++;
 }
 
-void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, double median_s, double low_s,
-                    double high_s)
+double rh_duration_spread(const rh_duration *duration)
 {
-  int32_t at = lower_bound(profile, name);
+  return (duration->high_s - duration->low_s) / duration->median_s;
+}
+
+bool rh_duration_disturbed(const rh_duration *duration)
+{
+  return rh_duration_spread(duration) > 0.25;
+}
+
+void rh_profile_put(rh_profile *profile, const rh_duration *duration)
+{
+  int32_t at = lower_bound(profile, duration->name);
+  char *name = rh_text_duplicate(duration->name);
   if (at < profile->count && strcmp(profile->list[at].name, name) == 0) {
     free(profile->list[at].name);
   } else {
     make_room(profile, at);
   }
-  profile->list[at] = (rh_duration){rh_text_duplicate(name), samples, median_s, low_s, high_s};
+  profile->list[at] = *duration;
+  profile->list[at].name = name;
+}
+
+void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, double median_s, double low_s,
+                    double high_s)
+{
+  char *copy = rh_text_duplicate(name);
+  rh_profile_put(profile, &(rh_duration){copy, samples, median_s, low_s, high_s});
+  free(copy);
 }
 
 void rh_profile_clear(rh_profile *profile)
@@ -57,6 +76,9 @@ void rh_profile_clear(rh_profile *profile)
     free(profile->list[i].name);
   free(profile->list);
   free(profile->device);
+  free(profile->backend);
+  free(profile->about);
+  free(profile->commands);
   *profile = (rh_profile){0};
 }
 
@@ -93,22 +115,48 @@ rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double
   return RH_OK;
 }
 
+static void write_commands(const char *commands, rh_text *out)
+{
+  rh_text_append(out, ",\n \"commands\": [");
+  for (const char *line = commands; *line;) {
+    const size_t length = strcspn(line, "\n");
+    rh_text one = {0};
+    rh_text_append_bytes(&one, line, length);
+    rh_text_append(out, "%s", line == commands ? "" : ",\n  ");
+    rh_text_append_json(out, rh_text_get(&one));
+    rh_text_clear(&one);
+    line += length + (line[length] == '\n');
+  }
+  rh_text_append(out, "]");
+}
+
+static void write_duration(const rh_duration *d, rh_text *out)
+{
+  rh_text_append(out, "{\"name\": ");
+  rh_text_append_json(out, d->name);
+  rh_text_append(out, ", \"samples\": %" PRId32 ", \"median_s\": ", d->samples);
+  rh_text_append_json_number(out, d->median_s);
+  rh_text_append(out, ", \"low_s\": ");
+  rh_text_append_json_number(out, d->low_s);
+  rh_text_append(out, ", \"high_s\": ");
+  rh_text_append_json_number(out, d->high_s);
+  rh_text_append(out, "}");
+}
+
 void rh_profile_write(const rh_profile *profile, rh_text *out)
 {
   rh_text_append(out, "{\"device\": ");
   rh_text_append_json(out, profile->device ? profile->device : "");
+  if (profile->backend) {
+    rh_text_append(out, ",\n \"backend\": ");
+    rh_text_append_json(out, profile->backend);
+  }
+  if (profile->about) rh_text_append(out, ",\n %s", profile->about);
+  if (profile->commands) write_commands(profile->commands, out);
   rh_text_append(out, ",\n \"durations\": [");
   for (int32_t i = 0; i < profile->count; i++) {
-    const rh_duration *d = &profile->list[i];
-    rh_text_append(out, "%s\n  {\"name\": ", i ? "," : "");
-    rh_text_append_json(out, d->name);
-    rh_text_append(out, ", \"samples\": %" PRId32 ", \"median_s\": ", d->samples);
-    rh_text_append_json_number(out, d->median_s);
-    rh_text_append(out, ", \"low_s\": ");
-    rh_text_append_json_number(out, d->low_s);
-    rh_text_append(out, ", \"high_s\": ");
-    rh_text_append_json_number(out, d->high_s);
-    rh_text_append(out, "}");
+    rh_text_append(out, "%s\n  ", i ? "," : "");
+    write_duration(&profile->list[i], out);
   }
   rh_text_append(out, "]}\n");
 }

@@ -22,11 +22,22 @@ typedef struct rh_duration {
 
 typedef struct rh_profile {
   char *device;      /* "AMD EPYC, 1 thread, OpenBLAS 0.3.21 SkylakeX"; owned */
+  char *backend;     /* of a profile file: what its entries' names begin with; NULL: that of the run. Owned */
+  char *about;       /* of a profile file: how it was taken, JSON members for readers, unread; owned; NULL: nothing */
+  char *commands;    /* of a profile file: what took it, one per line; owned; NULL: not known */
   rh_duration *list; /* owned; sorted by name */
   int32_t count, size;
 } rh_profile;
 
+/* (high - low) / median: 0.1 says that nine samples in ten are within a tenth of the median of each other. */
+double rh_duration_spread(const rh_duration *duration);
+/* Whether the spread says that something else was going on: above a quarter, where an idle machine's steps are within a
+ * few per cent. */
+bool rh_duration_disturbed(const rh_duration *duration);
+
 /* Adds or replaces an entry; the name is copied. */
+void rh_profile_put(rh_profile *profile, const rh_duration *duration);
+/* The same. */
 void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, double median_s, double low_s,
                     double high_s);
 const rh_duration *rh_profile_find(const rh_profile *profile, const char *name); /* NULL if absent */
@@ -38,8 +49,8 @@ uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);
  * missing". */
 RH_CHECKED rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds);
 
-/* One JSON object: {"device": ..., "durations": [{"name":..., "samples":..., "median_s":..., "low_s":...,
- * "high_s":...}]}; read back by rh_profile_read (experiments/profile_file.c, where libfyaml is known). */
+/* One JSON object: {"device": ..., "backend": ..., `about`, "commands": [...] (where they are set), "durations": [{"name":..., "samples":..., "median_s":..., "low_s":...,
+ * "high_s":...}]}; read back by rh_profile_read (experiments/profile_file.h, where libfyaml is known). */
 void rh_profile_write(const rh_profile *profile, rh_text *out);
 
 #endif

@@ -199,7 +199,7 @@ cp labels.idx new.db-wal
 refuse stray_wal "new\.db: cannot be created: 'new\.db-wal' is left of another database" run good.yaml --db new.db
 echo '{' >bad.json
 printf '%s\n' '@id x' '@study y' '@profile bad.json' 'platform.file=two.xml' 'platform.workers=2' >task
-refuse damaged_profile '^rehearse: bad\.json: no profile' _measure task
+refuse damaged_profile '^rehearse: bad\.json: no JSON; it may have been cut off' _measure task
 "$program" methods >/dev/full 2>full.err && say "lost output: status 0"
 grep -q 'the output cannot be written: No space' full.err || say "lost output: said: $(cat full.err)"
 "$program" list --db good.db >&- || say "closed output: status $?"

@@ -54,7 +54,7 @@ static void fixture_init(fixture *f, const char *const *more)
   rh_settings_clear(&settings);
   if (status == RH_OK) status = rh_setup_init(&f->run, &f->setup);
   if (status != RH_OK) fail_msg("%s", rh_error_message());
-  rh_measure_names(&f->run, &f->setup, &f->names);
+  rh_measure_names(&f->run, &f->setup, NULL, &f->names);
 }
 
 static void fixture_clear(fixture *f)
@@ -261,7 +261,7 @@ static void second_phases_are_timed_with_what_they_begin_with(void **state)
   memset(&book, 0, sizeof book);
   fixture_init(&f, (const char *const[]){"compress.name=lowrank", NULL});
   f.run.compressor = &keeper;
-  assert_int_equal(rh_measure(&f.run, &f.setup, &profile), RH_OK);
+  assert_int_equal(rh_measure(&f.run, &f.setup, RH_SAMPLES_MEDIAN, &profile), RH_OK);
   assert_false(book.before_take);
   assert_true(book.contributions[0] > 25 && book.takes[0] > 25 && book.decodes > 25); /* 25 samples each */
   assert_int_equal(book.takes[0], book.contributions[1]);
@@ -282,7 +282,7 @@ static void warm_ups_are_charged_as_the_rounds_after_them(void **state)
   rh_profile profile = {0};
   fixture_init(&f, (const char *const[]){"compress.name=dgc", "compress.warmup=1000000", NULL});
   f.run.compressor = &keeper;
-  assert_int_equal(rh_measure(&f.run, &f.setup, &profile), RH_OK);
+  assert_int_equal(rh_measure(&f.run, &f.setup, RH_SAMPLES_MEDIAN, &profile), RH_OK);
   assert_true(book.step >= 1000000000); /* the longest warm-up that an option can have */
   rh_profile_clear(&profile);
   fixture_clear(&f);
@@ -309,7 +309,7 @@ static void what_is_charged_is_timed(void **state)
     rh_profile profile = {0};
     rh_step_seconds seconds;
     fixture_init(&f, (const char *const[]){compressors[i], "compress.error_feedback=step-ahead", NULL});
-    assert_int_equal(rh_measure(&f.run, &f.setup, &profile), RH_OK);
+    assert_int_equal(rh_measure(&f.run, &f.setup, RH_SAMPLES_MEDIAN, &profile), RH_OK);
     assert_int_equal(profile.count, f.names.count);
     assert_int_equal(rh_measure_seconds(&f.run, &f.setup, &profile, 1, &seconds), RH_OK);
     assert_true(seconds.forward_s > 0 && seconds.update_s > 0 && seconds.mix_s > 0);

@@ -87,7 +87,7 @@ static void updates_are_named_by_their_optimiser(void **state)
     subject s;
     rh_names names;
     subject_init(&s, cases[k].optimiser, cases[k].nesterov, cases[k].clip, "measured");
-    rh_measure_names(&s.run, &s.setup, &names);
+    rh_measure_names(&s.run, &s.setup, NULL, &names);
     for (size_t i = 0; i < RH_COUNT(cases); i++)
       assert_int_equal(holds(&names, cases[i].name), i == k);
     rh_names_clear(&names);
@@ -119,7 +119,7 @@ static void updates_are_timed(void **state)
   rh_step_seconds seconds;
   subject_init(&s, "adamw", "off", "1", "measured");
   assert_int_equal(rh_measure_seconds(&s.run, &s.setup, &profile, 1, &seconds), RH_EINVAL);
-  assert_int_equal(rh_measure(&s.run, &s.setup, &profile), RH_OK);
+  assert_int_equal(rh_measure(&s.run, &s.setup, RH_SAMPLES_MEDIAN, &profile), RH_OK);
   assert_int_equal(rh_measure_seconds(&s.run, &s.setup, &profile, 1, &seconds), RH_OK);
   assert_true(seconds.update_s > 0);
   rh_profile_clear(&profile);

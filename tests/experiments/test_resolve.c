@@ -254,7 +254,7 @@ static void bad_values_name_their_places(void **state)
       {"run.memory=8GX", RH_EUNIT, "s.yaml:3:1: run.memory: '8GX'"},
       {"run.seed=-1", RH_EINVAL, "s.yaml:3:1: run.seed: -1 is out of range"},
       {"stop.accuracy=90", RH_EINVAL, "s.yaml:3:1: stop.accuracy: 90 is out of range: 0 to 1"},
-      {"time.source=guess", RH_EINVAL, "s.yaml:3:1: time.source: 'guess' is unknown; one of: measured flops"},
+      {"time.source=guess", RH_EINVAL, "s.yaml:3:1: time.source: 'guess' is unknown; one of: measured profile flops"},
       {"time.efficiency=0", RH_EINVAL, "s.yaml:3:1: time.efficiency: 0 is out of range: 0.001 to 1"},
       {"platform.hostfile=none.txt", RH_EIO, "s.yaml:3:1: platform.hostfile: no file 'none.txt'; tried "},
   };
