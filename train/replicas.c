@@ -213,6 +213,22 @@ void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *cop
   }
 }
 
+void rh_replicas_parts(rh_replicas *replicas, const rh_parts *parts)
+{
+  const rh_replicas_def *def = &replicas->def;
+  const size_t workers = (size_t)def->workers, arena = (size_t)(def->copies * row_bytes(def->model));
+  int32_t copies = replicas->copies;
+  rh_part(parts, "copies", &copies, sizeof copies);
+  rh_part(parts, "copy_of", replicas->copy_of, workers * sizeof *replicas->copy_of);
+  rh_part(parts, "parameters", replicas->parameters, arena);
+  for (int k = 0; k < RH_MOMENTS_MAX; k++)
+    rh_part(parts, "moment", replicas->moments[k], arena);
+  rh_part(parts, "ranges", replicas->ranges, (size_t)range_count(def) * sizeof *replicas->ranges);
+  replicas->copies = copies < 1 ? 1 : copies > def->copies ? def->copies : copies;
+  for (size_t i = 0; i < workers; i++) /* whatever was read */
+    if (replicas->copy_of[i] < 0 || replicas->copy_of[i] >= replicas->copies) replicas->copy_of[i] = 0;
+}
+
 int32_t rh_replicas_copies(const rh_replicas *replicas)
 {
   return replicas->copies;
@@ -222,11 +238,6 @@ static int32_t copy_of(const rh_replicas *replicas, int32_t worker)
 {
   RH_ASSERT(worker >= 0 && worker < replicas->def.workers);
   return replicas->copy_of[worker];
-}
-
-void rh_replicas_set_sparse(rh_replicas *replicas, bool sparse)
-{
-  replicas->sparse = sparse;
 }
 
 float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker)
@@ -297,7 +308,6 @@ static bool gradients_call(void *context, int64_t item, int thread)
     rh_workspace_set_rounding(workspace, &(rh_rounding){.seed = replicas->def.seed,
                                                         .rank = (uint32_t)first,
                                                         .step = (uint64_t)job->t,
-                                                        .sparse = replicas->sparse,
                                                         .ranges = replicas->ranges + first * model->layer_count});
   rh_model_gradient(model, workspace, count, params, grads, replicas->values + first, replicas->hits + first);
   return true;

@@ -14,6 +14,7 @@
 
 #include "dataset.h"
 #include "optim.h"
+#include "parts.h"
 
 typedef struct rh_replicas_def {
   const rh_backend *backend;     /* borrowed */
@@ -55,10 +56,6 @@ float *rh_replicas_moment(rh_replicas *replicas, int32_t worker, int k); /* k-th
 /* The same by copy. */
 float *rh_replicas_copy(rh_replicas *replicas, int32_t copy);
 float *rh_replicas_copy_moment(rh_replicas *replicas, int32_t copy, int k);
-
-/* Whether zeros in the weights of products are masked values from now on (mask.h): in int8 they stay zero then. Off at
- * first. */
-void rh_replicas_set_sparse(rh_replicas *replicas, bool sparse);
 
 /* Gradients of workers first .. first + count - 1 on their batches of step t, at their current parameters.
  *
@@ -103,5 +100,9 @@ RH_CHECKED rh_status rh_replicas_score_worker(rh_replicas *replicas, int32_t wor
 /* Hash of the parameters and moments of the copies in use, and of int8's running ranges: equal hashes mean equal training
  * states. */
 uint64_t rh_replicas_hash(rh_replicas *replicas);
+
+/* All that training goes on from (parts.h): parameters, moments, who holds which copy, int8's running ranges. Batches and
+ * draws follow from the seed and the step. */
+void rh_replicas_parts(rh_replicas *replicas, const rh_parts *parts);
 
 #endif

@@ -158,6 +158,18 @@ void rh_aggregate_free(rh_aggregate *a)
   free(a);
 }
 
+void rh_aggregate_parts(rh_aggregate *a, const rh_parts *parts)
+{
+  const rh_world *w = a->world;
+  rh_coder_parts(&a->coder, parts);
+  rh_part(parts, "aggregate.kept", a->kept, (size_t)w->workers * (size_t)w->model->stride * sizeof *a->kept);
+  for (int32_t b = 0; b < w->bucket_count; b++) {
+    if (!a->common[b]) continue;
+    const int64_t values = a->sum->common_values(w->compressor_options, &w->buckets[b].layout);
+    rh_part(parts, "aggregate.common", a->common[b], (size_t)values * sizeof *a->common[b]);
+  }
+}
+
 /* Of what is folded, and the contributions of a slice where they are not the given vectors themselves. */
 static int64_t folded_bytes(const rh_sizes *z)
 {

@@ -17,6 +17,7 @@ typedef struct rh_aggregate rh_aggregate;
 
 RH_CHECKED rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate);
 void rh_aggregate_free(rh_aggregate *aggregate);
+void rh_aggregate_parts(rh_aggregate *aggregate, const rh_parts *parts);
 /* Bytes that an aggregate uses, for predictions: of the sum's levels those that N takes. */
 int64_t rh_aggregate_bytes(const rh_sizes *sizes);
 

@@ -48,6 +48,14 @@ void rh_coder_clear(rh_coder *coder)
   *coder = (rh_coder){0};
 }
 
+void rh_coder_parts(rh_coder *coder, const rh_parts *parts)
+{
+  if (!coder->world) return;
+  const size_t workers = (size_t)coder->world->workers;
+  rh_part(parts, "coder.state", coder->state, workers * (size_t)coder->state_values * sizeof *coder->state);
+  rh_part(parts, "coder.bytes", coder->bytes, (size_t)coder->world->bucket_count * workers * sizeof *coder->bytes);
+}
+
 int64_t rh_coder_thread_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout)
 {
   return round_up(compressor->bound_bytes(options, layout)) +

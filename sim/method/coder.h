@@ -21,6 +21,7 @@ typedef struct rh_coder {
 
 RH_CHECKED rh_status rh_coder_init(rh_coder *coder, const rh_world *world);
 void rh_coder_clear(rh_coder *coder);
+void rh_coder_parts(rh_coder *coder, const rh_parts *parts); /* of one that was not made: none */
 /* Bytes that a coder keeps per thread and per worker, for predictions: buckets take no more than one of everything. */
 int64_t rh_coder_thread_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout);
 int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *options, const rh_layout *layout);

@@ -88,6 +88,15 @@ void rh_gossip_free(rh_gossip *g)
   free(g);
 }
 
+void rh_gossip_parts(rh_gossip *g, const rh_parts *parts)
+{
+  const size_t workers = (size_t)g->world->workers;
+  rh_coder_parts(&g->coder, parts);
+  rh_part(parts, "gossip.bytes", g->bytes, workers * sizeof *g->bytes);
+  rh_part(parts, "gossip.mixed", g->mixed, workers * row_bytes(g));
+  rh_part(parts, "gossip.known", g->known, workers * row_bytes(g));
+}
+
 int64_t rh_gossip_bytes(const rh_sizes *z)
 {
   const int64_t row = z->model->stride * (int64_t)sizeof(float), lengths = z->workers * (int64_t)sizeof(int64_t);
@@ -135,19 +144,6 @@ void rh_gossip_each(rh_gossip *g, rh_worker_body *body, void *context)
   def->backend->parallel(g->world->workers, def->threads, one, &job);
 }
 
-static void mask_one(void *context, int32_t i, int thread)
-{
-  (void)thread;
-  rh_gossip *g = context;
-  rh_masking_apply(g->def.masking, rh_gossip_model(g, i));
-  if (g->known) rh_masking_apply(g->def.masking, rh_gossip_known(g, i));
-}
-
-void rh_gossip_mask(rh_gossip *g)
-{
-  rh_gossip_each(g, mask_one, g);
-}
-
 /* h_i = x_i */
 static void know_model(void *context, int32_t i, int thread)
 {
@@ -166,15 +162,12 @@ void rh_gossip_send(rh_gossip *g, int64_t t, rh_worker_body *make, void *context
   else if (g->known)
     rh_gossip_each(g, know_model, g);
   for (int32_t i = 0; i < w->workers; i++)
-    g->bytes[i] = (lossless ? 4 * w->buckets[0].layout.values : g->coder.bytes[i]) + g->def.extra_bytes;
+    g->bytes[i] = (lossless ? 4 * w->model->parameters : g->coder.bytes[i]) + g->def.extra_bytes;
 }
 
 void rh_gossip_encode(rh_gossip *g, int32_t i, int thread, const float *v, float *decoded)
 {
-  if (decoded != v) memcpy(decoded, v, row_bytes(g));
-  rh_masking_pack(g->def.masking, decoded, 1);
-  rh_coder_send(&g->coder, thread, i, g->t, decoded, decoded);
-  rh_masking_unpack(g->def.masking, decoded);
+  rh_coder_send(&g->coder, thread, i, g->t, v, decoded);
 }
 
 void rh_gossip_difference(void *context, int32_t i, int thread)

@@ -401,6 +401,33 @@ done:
   return status;
 }
 
+static void parts(void *opaque, const rh_parts *p)
+{
+  ab_state *s = opaque;
+  const size_t a = (size_t)rh_factors_a_room(&s->factors), b = (size_t)rh_factors_b_room(&s->factors);
+  int64_t ranks[RH_SEGMENTS_MAX] = {0};
+  for (int k = 0; k < s->factors.count; k++)
+    ranks[k] = s->factors.list[k].rank;
+  rh_part(p, "ranks", ranks, (size_t)s->factors.count * sizeof *ranks);
+  for (int k = 0; k < s->factors.count; k++) /* whatever was read */
+    if (ranks[k] < 1 || ranks[k] > s->factors.list[k].n) ranks[k] = s->factors.list[k].n;
+  rh_factors_set_ranks(&s->factors, ranks);
+  for (int32_t k = 0; k < s->group_count; k++) {
+    ab_group *g = &s->groups[k];
+    rh_part(p, "a", g->a, a * sizeof *g->a);
+    rh_part(p, "b", g->b, b * sizeof *g->b);
+    for (int m = 0; m < RH_MOMENTS_MAX; m++)
+      rh_part(p, "moment", g->moments[m], (g->trains_a ? a : b) * sizeof *g->moments[m]);
+  }
+  rh_part(p, "in_ab", &s->in_ab, sizeof s->in_ab);
+  rh_part(p, "apart", &s->apart, sizeof s->apart);
+  rh_part(p, "diverged", &s->diverged, sizeof s->diverged);
+  rh_part(p, "full_steps", &s->full_steps, sizeof s->full_steps);
+  rh_part(p, "factor_steps", &s->factor_steps, sizeof s->factor_steps);
+  rh_part(p, "ramp_start", &s->ramp_start, sizeof s->ramp_start);
+  rh_part(p, "ramp_lr", &s->ramp_lr, sizeof s->ramp_lr);
+}
+
 static int64_t state_bytes(const rh_sizes *z)
 {
   const ab_options *o = z->method_options;
@@ -432,5 +459,6 @@ const rh_method rh_method_ab = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .parts = parts,
     .round = round_,
 };

@@ -81,6 +81,7 @@ static rh_status new_state(rh_world *w, void **out)
   allreduce_state *s = calloc(1, sizeof *s);
   *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
+  s->world = w;
   RH_TRY(rh_masking_new(w, &s->masking));
   RH_TRY(rh_aggregate_new(sent(w, s), &s->aggregate));
   RH_TRY(rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->errors));
@@ -109,6 +110,16 @@ static int64_t state_bytes(const rh_sizes *z)
     rows++; /* of the errors' sum */
   return rh_aggregate_bytes(z) + rh_masking_bytes(z) + rows * z->model->stride * (int64_t)sizeof(float) +
          32 * (int64_t)z->workers; /* loss and tokens of each worker */
+}
+
+static void parts(void *opaque, const rh_parts *p)
+{
+  allreduce_state *s = opaque;
+  const rh_world *w = s->world;
+  rh_aggregate_parts(s->aggregate, p);
+  if (s->masking) rh_masking_parts(s->masking, p);
+  rh_part(p, "x", s->x, (size_t)w->model->stride * sizeof *s->x);
+  rh_part(p, "ready", s->ready, (size_t)w->workers * (size_t)w->bucket_count * sizeof *s->ready);
 }
 
 static double bucket_bytes(const void *options_)
@@ -237,6 +248,7 @@ const rh_method rh_method_allreduce = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .parts = parts,
     .evaluated = evaluated,
     .round = round_,
 };

@@ -13,6 +13,7 @@ typedef struct allreduce_options {
 } allreduce_options;
 
 typedef struct allreduce_state {
+  const rh_world *world; /* borrowed */
   rh_aggregate *aggregate;
   rh_masking *masking; /* NULL without a mask */
   rh_tree_sum *errors; /* to average errors */

@@ -79,6 +79,12 @@ done:
   return status;
 }
 
+static void parts(void *opaque, const rh_parts *p)
+{
+  state *s = opaque;
+  rh_agents_parts(s->agents, p); /* `start` is of a round alone */
+}
+
 static int64_t state_bytes(const rh_sizes *z)
 {
   return rh_agents_bytes(z, z->compressor->lossless ? 2 : 3);
@@ -150,11 +156,11 @@ const rh_method rh_method_qg_dsgdm = {
     .mixing = RH_MIXING_DOUBLY,
     .time_varying = true,
     .copies = RH_COPIES_EACH,
-    .takes_mask = true,
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .parts = parts,
     .round = round_,
 };

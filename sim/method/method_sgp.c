@@ -95,6 +95,15 @@ done:
   return status;
 }
 
+static void parts(void *opaque, const rh_parts *p)
+{
+  state *s = opaque;
+  const rh_world *w = s->agents->world;
+  rh_agents_parts(s->agents, p);
+  rh_part(p, "x", s->x, (size_t)w->workers * (size_t)w->model->stride * sizeof *s->x);
+  rh_part(p, "w", s->w, (size_t)w->workers * sizeof *s->w);
+}
+
 static int64_t state_bytes(const rh_sizes *z)
 {
   return rh_agents_bytes(z, z->compressor->lossless ? 2 : 3) + z->workers * 2 * (int64_t)sizeof(float);
@@ -153,11 +162,11 @@ const rh_method rh_method_sgp = {
     .mixing = RH_MIXING_COLUMNS,
     .time_varying = true,
     .copies = RH_COPIES_EACH,
-    .takes_mask = true,
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .parts = parts,
     .round = round_,
 };

@@ -37,7 +37,6 @@ typedef struct rh_step_seconds {
   double split_s, compose_s, project_s; /* SVD; W = A B; the trained factor's gradient from dW */
   double mask_s;                        /* making a mask (mask.h) */
   double flop_s;                        /* of time.source flops: one f32 operation; measured: 0 */
-  double int8_op_s;                     /* likewise one on 8-bit values */
 } rh_step_seconds;
 
 typedef struct rh_world {
@@ -109,7 +108,7 @@ typedef struct rh_method {
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;
-  bool takes_mask; /* its models and messages can be of what is inside a mask alone (masking.h) */
+  bool takes_mask; /* it has one model that all share, and sends of it what is inside a mask (masking.h) */
   /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the last
    * one stay dense. NULL: nothing is factored. */
   bool (*dense_ends)(const void *options);
@@ -130,6 +129,8 @@ typedef struct rh_method {
   int64_t (*state_bytes)(const rh_sizes *sizes);
   /* The model that is evaluated, [stride], where it is not the mean of the replicas; NULL: it is. */
   const float *(*evaluated)(void *state);
+  /* What the method's state goes on from, beside the replicas (parts.h). NULL: the method cannot be stopped and resumed. */
+  void (*parts)(void *state, const rh_parts *parts);
   /* One round: t is 0-based, lr the learning rate of this round. */
   RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);
 } rh_method;

@@ -4,6 +4,7 @@
 #include <simgrid/engine.h>
 #include <string.h>
 
+#include "oplog.h"
 #include "schedule_private.h"
 
 double use_closed_form(const use *use)
@@ -69,8 +70,12 @@ rh_status produce_round(rh_schedule *schedule)
   slot->time = (rh_round_time){.round = round, .first_finish_s = -1};
   schedule->open = true;
   bool more = false;
+  rh_oplog *log = schedule->def.log;
+  schedule->logs = log && rh_oplog_rounds(log) == round + schedule->skipped_rounds;
+  if (schedule->logs) rh_oplog_begin(log, schedule, schedule->workers);
   const rh_status status = schedule->def.produce(schedule->def.context, round + schedule->skipped_rounds, &more);
-  schedule->open = false;
+  if (schedule->logs) rh_oplog_end(log, status == RH_OK);
+  schedule->logs = schedule->open = false;
   if (status != RH_OK) return status;
   schedule->more = more;
   if (slot->ranks_pending > 0 || more) schedule->produced++;

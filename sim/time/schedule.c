@@ -9,6 +9,7 @@
 #include <string.h>
 #include <xbt/config.h>
 
+#include "oplog.h"
 #include "schedule_private.h"
 #include "simgrid_shim.h"
 
@@ -180,6 +181,7 @@ static rh_token append(rh_schedule *schedule, int32_t rank, rh_lane kind, operat
 rh_token rh_schedule_compute(rh_schedule *schedule, int32_t rank, double seconds, const char *label, rh_token after)
 {
   RH_ASSERT(seconds >= 0 && isfinite(seconds));
+  if (schedule->logs) rh_oplog_compute(schedule->def.log, rank, seconds, label, after);
   return append(schedule, rank, RH_LANE_COMPUTE,
                 (operation){.kind = OPERATION_COMPUTE, .label = label, .after = after, .seconds = seconds});
 }
@@ -188,6 +190,7 @@ void rh_schedule_send(rh_schedule *schedule, int32_t from, int32_t to, int64_t b
                       rh_token after_from, rh_token after_to)
 {
   RH_ASSERT(bytes >= 0 && from != to);
+  if (schedule->logs) rh_oplog_send(schedule->def.log, from, to, bytes, label, after_from, after_to);
   append(schedule, from, RH_LANE_COMMUNICATION,
          (operation){.kind = OPERATION_SEND, .peer = to, .label = label, .after = after_from, .bytes = bytes});
   append(schedule, to, RH_LANE_COMMUNICATION,
@@ -197,6 +200,7 @@ void rh_schedule_send(rh_schedule *schedule, int32_t from, int32_t to, int64_t b
 void rh_schedule_collective(rh_schedule *schedule, const rh_collective *collective, const rh_token *after)
 {
   RH_ASSERT(collective->size >= 1 && collective->bytes >= 0 && collective->element_bytes >= 1);
+  if (schedule->logs) rh_oplog_collective(schedule->def.log, collective, after);
   use *use = calloc(1, sizeof *use);
   RH_ASSERT(use != NULL);
   use->collective = *collective;

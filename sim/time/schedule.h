@@ -16,6 +16,7 @@
 #include "platform.h"
 
 typedef struct rh_schedule rh_schedule;
+struct rh_oplog;
 
 /* An operation of one rank, to be waited for by a later one; RH_AT_ONCE: nothing to wait for. Tokens of a collective
  * are per rank: `rh_schedule_last` gives them. */
@@ -99,6 +100,8 @@ typedef struct rh_schedule_def {
   void (*event)(void *context, const rh_event *event);                         /* may be NULL */
   /* Events are told of rounds from event_first on and before event_end, event_max of them at most; 0: no limit. */
   int64_t event_first, event_end, event_max;
+  /* Every round that `produce` appends and that this does not hold yet is recorded in it (oplog.h). NULL: none are. */
+  struct rh_oplog *log;
 } rh_schedule_def;
 
 RH_CHECKED rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule);

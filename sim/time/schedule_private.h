@@ -127,6 +127,7 @@ struct rh_schedule {
   int64_t slot_count;
   int64_t produced, delivered; /* rounds */
   bool open;                   /* `produce` is running */
+  bool logs;                   /* what it appends is recorded in def.log */
   bool more;
 
   use *newest;                                  /* of all that live */
