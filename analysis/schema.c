@@ -31,6 +31,7 @@ const char rh_schema_sql[] =
     "  median_s REAL NOT NULL, -- what is charged\n"
     "  low_s REAL, -- 5 % quantile\n"
     "  high_s REAL, -- 95 % quantile\n"
+    "  fit TEXT NOT NULL, -- distribution of the samples, JSON: kind, parameters, distance; '': none\n"
     "  PRIMARY KEY (study, profile_hash, name),\n"
     "  FOREIGN KEY (study, profile_hash) REFERENCES profiles ON DELETE CASCADE\n"
     ") STRICT, WITHOUT ROWID;\n"

@@ -85,7 +85,8 @@ static const section sections[] = {
      "t.link ="
      " (SELECT link FROM links WHERE run_id = ?1 ORDER BY load DESC, bytes DESC, link LIMIT 1) ORDER BY t.bin"},
     {"durations", TABLE, "what is charged for a step on the reference device",
-     "SELECT d.name, d.samples, d.median_s, d.low_s, d.high_s FROM durations d"
+     "SELECT d.name, d.samples, d.median_s, d.low_s, d.high_s,"
+     " iif(d.fit = '', '', d.fit ->> '$.kind') AS fit FROM durations d"
      " JOIN runs r ON r.study = d.study AND r.profile_hash = d.profile_hash WHERE r.id = ? ORDER BY d.name"},
     {"warnings", LINES, NULL, "SELECT warning FROM warnings WHERE run_id = ? ORDER BY sequence"},
 };

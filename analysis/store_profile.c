@@ -49,7 +49,7 @@ static bool read_number(sqlite3_stmt *statement, int column, double *value)
 static rh_status put_duration(rh_store *store, const char *study, const char *hash, sqlite3_stmt *entry)
 {
   static const char sql[] = "INSERT OR REPLACE INTO durations(study, profile_hash, name, samples, median_s, low_s,"
-                            " high_s) VALUES (?, ?, ?, ?, ?, ?, ?)";
+                            " high_s, fit) VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, ''))";
   const char *name = (const char *)sqlite3_column_text(entry, 0);
   double samples, median_s, low_s, high_s;
   if (!name || !read_number(entry, 1, &samples) || !read_number(entry, 2, &median_s) ||
@@ -65,6 +65,7 @@ static rh_status put_duration(rh_store *store, const char *study, const char *ha
   rh_bind_real(&b, median_s);
   rh_bind_real(&b, low_s);
   rh_bind_real(&b, high_s);
+  rh_bind_text(&b, (const char *)sqlite3_column_text(entry, 5));
   return rh_store_finish(store, b.statement);
 }
 
@@ -87,7 +88,7 @@ done:
 rh_status rh_store_put_profile(rh_store *store, const char *study, const char *hash, const char *profile_json)
 {
   static const char sql[] = "SELECT value ->> '$.name', value -> '$.samples', value -> '$.median_s',"
-                            " value -> '$.low_s', value -> '$.high_s' FROM json_each(?, '$.durations')";
+                            " value -> '$.low_s', value -> '$.high_s', value -> '$.fit' FROM json_each(?, '$.durations')";
   rh_binder b = {0};
   rh_status status;
   RH_TRY(check_json(store, study, profile_json));
@@ -127,6 +128,8 @@ static void write_duration(sqlite3_stmt *row, rh_text *out)
     rh_text_append(out, ", \"%s\": ", numbers[i]);
     rh_text_append_json_number(out, rh_column_real(row, 2 + i));
   }
+  const char *fit = (const char *)sqlite3_column_text(row, 5);
+  if (fit && *fit) rh_text_append(out, ", \"fit\": %s", fit);
   rh_text_append(out, "}");
 }
 
@@ -150,7 +153,7 @@ done:
 
 rh_status rh_store_profile(rh_store *store, const char *study, rh_text *profile_json)
 {
-  static const char sql[] = "SELECT name, samples, median_s, low_s, high_s FROM durations "
+  static const char sql[] = "SELECT name, samples, median_s, low_s, high_s, fit FROM durations "
                             "WHERE study = ? AND profile_hash = '" RH_SCHEMA_WHOLE "' ORDER BY name";
   rh_binder b = {0};
   rh_text out = {0};

@@ -239,7 +239,7 @@ done:
 
 int rh_cmd_calibrate(int argc, char **argv)
 {
-  arguments a = {.samples = RH_SAMPLES_FIT};
+  arguments a = {.samples = RH_FIT_SAMPLES};
   rh_profile profile = {0};
   char *command = command_line(argc, argv);
   argp_parse(&parser, argc, argv, 0, NULL, &a);

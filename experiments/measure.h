@@ -18,8 +18,8 @@
 
 #include "setup.h"
 
-/* Repetitions for a median, and for the fit of a distribution. */
-enum { RH_SAMPLES_MEDIAN = 25, RH_SAMPLES_FIT = 200 };
+/* Repetitions for a median; RH_FIT_SAMPLES of them give the fit of a distribution, too. */
+enum { RH_SAMPLES_MEDIAN = 25 };
 
 enum { RH_NAMES_MAX = RH_LAYERS_MAX + 3 * RH_BUCKETS_MAX + 8 };
 

@@ -9,10 +9,9 @@
 
 #include "run.h"
 
-/* The finite number `key` of an entry; false if it has none. */
-static bool number(struct fy_node *entry, const char *key, double *value)
+/* A node's finite number; false if it is none. */
+static bool number_of(struct fy_node *node, double *value)
 {
-  struct fy_node *node = fy_node_mapping_lookup_by_string(entry, key, FY_NT);
   size_t length = 0;
   const char *text = node ? fy_node_get_scalar(node, &length) : NULL;
   char buffer[64];
@@ -22,6 +21,12 @@ static bool number(struct fy_node *entry, const char *key, double *value)
   char *end;
   *value = strtod(buffer, &end);
   return *end == '\0' && isfinite(*value);
+}
+
+/* The finite number `key` of an entry; false if it has none. */
+static bool number(struct fy_node *entry, const char *key, double *value)
+{
+  return number_of(fy_node_mapping_lookup_by_string(entry, key, FY_NT), value);
 }
 
 static char *text_of(struct fy_node *entry, const char *key)
@@ -73,6 +78,42 @@ static rh_status check_entry(const rh_duration *d, const char *where, int index,
   return RH_OK;
 }
 
+/* The numbers of a list, exactly `count` of them, none below the one before. */
+static bool rising(struct fy_node *list, int count, double *values)
+{
+  void *at = NULL;
+  int read = 0;
+  if (!list || !fy_node_is_sequence(list) || fy_node_sequence_item_count(list) != count) return false;
+  for (struct fy_node *item; (item = fy_node_sequence_iterate(list, &at)); read++)
+    if (!number_of(item, &values[read]) || values[read] <= 0 || (read > 0 && values[read] < values[read - 1]))
+      return false;
+  return true;
+}
+
+/* A duration's fit, which need not be there. */
+static rh_status read_fit(struct fy_node *entry, const char *where, int index, rh_fit *fit)
+{
+  struct fy_node *node = fy_node_mapping_lookup_by_string(entry, "fit", FY_NT);
+  if (!node) return RH_OK;
+  char *kind = text_of(node, "kind");
+  fit->kind = kind ? rh_fit_kind_of(kind) : RH_FIT_NONE;
+  free(kind);
+  bool ok = number(node, "distance", &fit->distance);
+  if (fit->kind == RH_FIT_LOGNORMAL)
+    ok = ok && number(node, "log_mean", &fit->a) && number(node, "log_deviation", &fit->b) && fit->b > 0;
+  else if (fit->kind == RH_FIT_GAMMA)
+    ok = ok && number(node, "shape", &fit->a) && number(node, "scale_s", &fit->b) && fit->a > 0 && fit->b > 0;
+  else if (fit->kind == RH_FIT_EMPIRICAL)
+    ok = ok && rising(fy_node_mapping_lookup_by_string(node, "quantiles_s", FY_NT), RH_FIT_QUANTILES, fit->quantile_s);
+  else
+    ok = false;
+  return ok ? RH_OK
+            : rh_error(RH_EFORMAT,
+                       "%s: durations[%d]: its fit is none of lognormal (log_mean, log_deviation), gamma (shape, "
+                       "scale_s) and empirical (quantiles_s, %d of them, rising), each with its distance",
+                       where, index, RH_FIT_QUANTILES);
+}
+
 static rh_status read_entry(struct fy_node *entry, const char *where, int index, rh_profile *profile)
 {
   double samples;
@@ -86,6 +127,7 @@ static rh_status read_entry(struct fy_node *entry, const char *where, int index,
   }
   d.samples = (int32_t)samples;
   RH_TRY(check_entry(&d, where, index, profile));
+  RH_TRY(read_fit(entry, where, index, &d.fit));
   rh_profile_put(profile, &d);
 done:
   free(d.name);

@@ -66,7 +66,9 @@ void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, doub
                     double high_s)
 {
   char *copy = rh_text_duplicate(name);
-  rh_profile_put(profile, &(rh_duration){copy, samples, median_s, low_s, high_s});
+  rh_profile_put(
+      profile,
+      &(rh_duration){.name = copy, .samples = samples, .median_s = median_s, .low_s = low_s, .high_s = high_s});
   free(copy);
 }
 
@@ -90,6 +92,15 @@ static bool selected(const char *name, const char *const *names)
   return false;
 }
 
+/* Of what draws depend on. */
+static uint64_t hash_fit(const rh_fit *fit, uint64_t hash)
+{
+  hash = rh_hash_text(rh_fit_name(fit->kind), hash);
+  hash = rh_hash_bytes(&fit->a, sizeof fit->a, hash);
+  hash = rh_hash_bytes(&fit->b, sizeof fit->b, hash);
+  return rh_hash_bytes(fit->quantile_s, sizeof fit->quantile_s, hash);
+}
+
 uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names)
 {
   uint64_t hash = rh_hash_text(profile->device ? profile->device : "", 0);
@@ -98,6 +109,7 @@ uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names)
     if (!selected(d->name, names)) continue;
     hash = rh_hash_text(d->name, hash);
     hash = rh_hash_bytes(&d->median_s, sizeof d->median_s, hash);
+    if (d->fit.kind != RH_FIT_NONE) hash = hash_fit(&d->fit, hash);
   }
   return hash;
 }
@@ -130,16 +142,45 @@ static void write_commands(const char *commands, rh_text *out)
   rh_text_append(out, "]");
 }
 
+static void write_number(const char *key, double value, rh_text *out)
+{
+  rh_text_append(out, ", \"%s\": ", key);
+  rh_text_append_json_number(out, value);
+}
+
+static void write_fit(const rh_fit *fit, rh_text *out)
+{
+  rh_text_append(out, "{\"kind\": \"%s\"", rh_fit_name(fit->kind));
+  if (fit->kind == RH_FIT_LOGNORMAL) {
+    write_number("log_mean", fit->a, out);
+    write_number("log_deviation", fit->b, out);
+  } else if (fit->kind == RH_FIT_GAMMA) {
+    write_number("shape", fit->a, out);
+    write_number("scale_s", fit->b, out);
+  } else {
+    rh_text_append(out, ", \"quantiles_s\": [");
+    for (int q = 0; q < RH_FIT_QUANTILES; q++) {
+      rh_text_append(out, "%s", q ? ", " : "");
+      rh_text_append_json_number(out, fit->quantile_s[q]);
+    }
+    rh_text_append(out, "]");
+  }
+  write_number("distance", fit->distance, out);
+  rh_text_append(out, "}");
+}
+
 static void write_duration(const rh_duration *d, rh_text *out)
 {
   rh_text_append(out, "{\"name\": ");
   rh_text_append_json(out, d->name);
-  rh_text_append(out, ", \"samples\": %" PRId32 ", \"median_s\": ", d->samples);
-  rh_text_append_json_number(out, d->median_s);
-  rh_text_append(out, ", \"low_s\": ");
-  rh_text_append_json_number(out, d->low_s);
-  rh_text_append(out, ", \"high_s\": ");
-  rh_text_append_json_number(out, d->high_s);
+  rh_text_append(out, ", \"samples\": %" PRId32, d->samples);
+  write_number("median_s", d->median_s, out);
+  write_number("low_s", d->low_s, out);
+  write_number("high_s", d->high_s, out);
+  if (d->fit.kind != RH_FIT_NONE) {
+    rh_text_append(out, ",\n   \"fit\": ");
+    write_fit(&d->fit, out);
+  }
   rh_text_append(out, "}");
 }
 

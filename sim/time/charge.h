@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fit.h"
 #include "status.h"
 #include "text.h"
 
@@ -18,6 +19,7 @@ typedef struct rh_duration {
   int32_t samples;      /* timed repetitions */
   double median_s;      /* what is charged */
   double low_s, high_s; /* 5 % and 95 % quantiles */
+  rh_fit fit;           /* of RH_FIT_SAMPLES samples or more; of fewer: none */
 } rh_duration;
 
 typedef struct rh_profile {
@@ -42,7 +44,7 @@ void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, doub
                     double high_s);
 const rh_duration *rh_profile_find(const rh_profile *profile, const char *name); /* NULL if absent */
 void rh_profile_clear(rh_profile *profile);
-/* Hash of device, names and medians of the entries in `names` (NULL-terminated; NULL: all), in sorted order. */
+/* Hash of device, names, medians and fits of the entries in `names` (NULL-terminated; NULL: all), in sorted order. */
 uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);
 
 /* The median of one entry; RH_EINVAL "no timing for '...' in the profile; `rehearse run STUDY` measures what is
@@ -50,7 +52,7 @@ uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);
 RH_CHECKED rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds);
 
 /* One JSON object: {"device": ..., "backend": ..., `about`, "commands": [...] (where they are set), "durations": [{"name":..., "samples":..., "median_s":..., "low_s":...,
- * "high_s":...}]}; read back by rh_profile_read (experiments/profile_file.h, where libfyaml is known). */
+ * "high_s":..., "fit": {...} (if there is one)}]}; read back by rh_profile_read (experiments/profile_file.h, where libfyaml is known). */
 void rh_profile_write(const rh_profile *profile, rh_text *out);
 
 #endif

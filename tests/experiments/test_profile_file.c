@@ -18,6 +18,10 @@ static void a_profile_comes_back(void **state)
   rh_text json = {0}, once_more = {0};
   rh_profile_set(&profile, "cuda/b", 200, 1.0 / 3, 0.25, 0.5);
   rh_profile_set(&profile, "cuda/a", 25, 1e-7 / 7, 1e-8, 2e-8);
+  profile.list[0].fit = (rh_fit){.kind = RH_FIT_GAMMA, .a = 1e5 / 3, .b = 1e-12 / 7, .distance = 0.05};
+  profile.list[1].fit = (rh_fit){.kind = RH_FIT_EMPIRICAL, .distance = 0.2};
+  for (int q = 0; q < RH_FIT_QUANTILES; q++)
+    profile.list[1].fit.quantile_s[q] = (q + 1) / 3.0;
   rh_profile_write(&profile, &json);
   assert_int_equal(rh_profile_read(json.data, "here", &again), RH_OK);
   assert_string_equal(again.device, "a \"board\"");
@@ -26,6 +30,8 @@ static void a_profile_comes_back(void **state)
   assert_int_equal(again.count, 2);
   assert_true(again.list[0].median_s == 1e-7 / 7 && again.list[0].samples == 25);
   assert_true(again.list[1].median_s == 1.0 / 3 && again.list[1].low_s == 0.25 && again.list[1].high_s == 0.5);
+  assert_memory_equal(&again.list[0].fit, &profile.list[0].fit, sizeof(rh_fit));
+  assert_memory_equal(&again.list[1].fit, &profile.list[1].fit, sizeof(rh_fit));
   assert_true(rh_profile_hash(&again, NULL) == rh_profile_hash(&profile, NULL));
   again.about = rh_text_duplicate(profile.about); /* it is for readers alone */
   rh_profile_write(&again, &once_more);
@@ -38,6 +44,10 @@ static void a_profile_comes_back(void **state)
 
 #define ENTRY(name, median, low, high)                                                                                 \
   "{\"name\": \"" name "\", \"samples\": 25, \"median_s\": " median ", \"low_s\": " low ", \"high_s\": " high "}"
+
+#define WITH_FIT(fit)                                                                                                  \
+  "{\"durations\": [{\"name\": \"cpu/a\", \"samples\": 200, \"median_s\": 2, \"low_s\": 1, \"high_s\": 3, "            \
+  "\"fit\": " fit "}]}"
 
 static void what_is_no_profile_is_refused(void **state)
 {
@@ -61,6 +71,11 @@ static void what_is_no_profile_is_refused(void **state)
        "'cpu/a' is not of the profile's backend, 'cuda'"},
       {"{\"backend\": \"cu\", \"durations\": [" ENTRY("cuda/a", "2", "1", "3") "]}",
        "'cuda/a' is not of the profile's backend, 'cu'"},
+      {WITH_FIT("1"), "durations[0]: its fit is none of lognormal"},
+      {WITH_FIT("{\"kind\": \"weibull\", \"distance\": 0.1}"), "durations[0]: its fit is none of lognormal"},
+      {WITH_FIT("{\"kind\": \"gamma\", \"shape\": 0, \"scale_s\": 1, \"distance\": 0.1}"), "its fit is none of"},
+      {WITH_FIT("{\"kind\": \"lognormal\", \"log_mean\": 0, \"log_deviation\": 1}"), "its fit is none of"},
+      {WITH_FIT("{\"kind\": \"empirical\", \"quantiles_s\": [1, 2, 3], \"distance\": 0.1}"), "21 of them, rising"},
   };
   for (size_t i = 0; i < RH_COUNT(cases); i++) {
     rh_profile profile = {0};
