@@ -180,13 +180,33 @@ done:
   return status;
 }
 
+/* Moves disturbed timings out of the profile. */
+static void put_aside(rh_profile *profile, rh_profile *aside)
+{
+  rh_profile kept = {0};
+  for (int32_t i = 0; i < profile->count; i++)
+    rh_profile_put(rh_duration_disturbed(&profile->list[i]) ? aside : &kept, &profile->list[i]);
+  rh_profile_take_list(profile, &kept);
+}
+
+/* ... and those back that nobody timed again. */
+static void put_back(rh_profile *profile, const rh_profile *aside)
+{
+  for (int32_t i = 0; i < aside->count; i++)
+    if (!rh_profile_find(profile, aside->list[i].name)) rh_profile_put(profile, &aside->list[i]);
+}
+
 rh_status rh_calibrate(const rh_settings *runs, size_t count, const char *directory, int samples,
                        void (*progress)(const char *run), rh_profile *profile)
 {
   rh_status status = RH_OK;
   shared_setup shared = {.key = NULL};
+  rh_profile aside = {0};
+  put_aside(profile, &aside);
   for (size_t i = 0; i < count && status == RH_OK; i++)
     status = calibrate_run(&runs[i], directory, samples, progress, &shared, profile);
+  put_back(profile, &aside);
+  rh_profile_clear(&aside);
   if (shared.key) rh_setup_clear(&shared.setup);
   free(shared.key);
   return status;

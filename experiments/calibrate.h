@@ -15,12 +15,12 @@ typedef struct rh_calibration_grid {
  * one. */
 RH_CHECKED rh_status rh_calibration_expand(const rh_calibration_grid *grid, rh_settings **runs, size_t *count);
 
-/* Times what the runs charge and `profile` lacks.
+/* Times what the runs charge and `profile` lacks, or holds disturbed (rh_duration_disturbed).
  *
  * runs        [count] settings, of which those of sections platform, network and time do not count
  * directory   of their study, for relative paths
  * samples     of each step
- * progress    called before each step with its number and name; NULL: nobody
+ * progress    called before a run's steps are timed, with what it is; NULL: nobody
  * returns     RH_EINVAL: the profile is of another device; errors of resolving a run and of its data
  */
 RH_CHECKED rh_status rh_calibrate(const rh_settings *runs, size_t count, const char *directory, int samples,

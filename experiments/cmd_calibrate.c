@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
     {"batch", KEY_BATCH, "SAMPLES", 0, "with batches of this size (default: 32)", 0},
     {"arithmetic", KEY_ARITHMETIC, "NAME", 0, "in this arithmetic (default: fp32)", 0},
     {"compressor", KEY_COMPRESSOR, "NAME", 0, "and messages of this compressor; all: every one", 0},
-    {"output", 'o', "FILE", 0, "the profile; what it holds already is not timed again", 0},
+    {"output", 'o', "FILE", 0, "the profile; what it holds is not timed again, unless disturbed", 0},
     {"samples", KEY_SAMPLES, "N", 0, "repetitions of each step (default: 200, the least for a fit)", 0},
     {"force", 'f', 0, 0, "time everything anew, whatever the file holds", 0},
     {0}};
@@ -219,10 +219,11 @@ static rh_status calibrate(arguments *a, const char *command, rh_profile *profil
   rh_status status = RH_OK;
   if (!a->force && access(a->out, F_OK) == 0) RH_TRY(rh_profile_read_file(a->out, profile));
   const int32_t before = profile->count;
+  const uint64_t hash = rh_profile_hash(profile, NULL);
   if (a->model_count > 0) RH_TRY(calibrate_grid(a, profile));
   for (size_t i = 0; i < a->study_count; i++)
     RH_TRY(calibrate_study(a, a->studies[i], profile));
-  if (profile->count == before) {
+  if (before > 0 && rh_profile_hash(profile, NULL) == hash) {
     printf("%s: %d timings, nothing is missing\n", a->out, (int)before);
     return RH_OK;
   }

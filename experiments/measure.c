@@ -182,14 +182,6 @@ static double time_repeats(bench *b, void (*body)(bench *), int64_t repeats)
   return now_s() - start_s;
 }
 
-/* Six digits: more than the clock gives, and short in a file. */
-static double rounded(double seconds)
-{
-  char digits[32];
-  snprintf(digits, sizeof digits, "%.6g", seconds);
-  return strtod(digits, NULL);
-}
-
 /* One series of samples; owned by the caller, in rising order. */
 static double *time_samples(bench *b, step kind, int samples)
 {
@@ -201,7 +193,7 @@ static double *time_samples(bench *b, step kind, int samples)
   while (time_repeats(b, bodies[kind], repeats) < sample_least_s)
     repeats *= 2;
   for (int i = 0; i < samples; i++)
-    sample_s[i] = rounded(time_repeats(b, bodies[kind], repeats) / (double)repeats);
+    sample_s[i] = rh_fit_rounded(time_repeats(b, bodies[kind], repeats) / (double)repeats);
   gsl_sort(sample_s, 1, (size_t)samples);
   return sample_s;
 }
@@ -215,9 +207,9 @@ static void time_step(bench *b, step kind, char *name, int samples, rh_profile *
     const size_t count = (size_t)samples;
     const rh_duration d = {.name = name,
                            .samples = samples,
-                           .median_s = rounded(gsl_stats_median_from_sorted_data(sample_s, 1, count)),
-                           .low_s = rounded(gsl_stats_quantile_from_sorted_data(sample_s, 1, count, 0.05)),
-                           .high_s = rounded(gsl_stats_quantile_from_sorted_data(sample_s, 1, count, 0.95)),
+                           .median_s = rh_fit_rounded(gsl_stats_median_from_sorted_data(sample_s, 1, count)),
+                           .low_s = rh_fit_rounded(gsl_stats_quantile_from_sorted_data(sample_s, 1, count, 0.05)),
+                           .high_s = rh_fit_rounded(gsl_stats_quantile_from_sorted_data(sample_s, 1, count, 0.95)),
                            .fit = rh_fit_make(sample_s, samples)};
     if (attempt == 0 || rh_duration_spread(&d) < rh_duration_spread(&best)) best = d;
     free(sample_s);

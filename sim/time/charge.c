@@ -72,11 +72,28 @@ void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, doub
   free(copy);
 }
 
-void rh_profile_clear(rh_profile *profile)
+static void clear_list(rh_profile *profile)
 {
   for (int32_t i = 0; i < profile->count; i++)
     free(profile->list[i].name);
   free(profile->list);
+  profile->list = NULL;
+  profile->count = profile->size = 0;
+}
+
+void rh_profile_take_list(rh_profile *profile, rh_profile *from)
+{
+  clear_list(profile);
+  profile->list = from->list;
+  profile->count = from->count;
+  profile->size = from->size;
+  from->list = NULL;
+  from->count = from->size = 0;
+}
+
+void rh_profile_clear(rh_profile *profile)
+{
+  clear_list(profile);
   free(profile->device);
   free(profile->backend);
   free(profile->about);

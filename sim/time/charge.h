@@ -43,6 +43,8 @@ void rh_profile_put(rh_profile *profile, const rh_duration *duration);
 void rh_profile_set(rh_profile *profile, const char *name, int32_t samples, double median_s, double low_s,
                     double high_s);
 const rh_duration *rh_profile_find(const rh_profile *profile, const char *name); /* NULL if absent */
+/* The entries of `from`, which is empty afterwards, take the place of the profile's. */
+void rh_profile_take_list(rh_profile *profile, rh_profile *from);
 void rh_profile_clear(rh_profile *profile);
 /* Hash of device, names, medians and fits of the entries in `names` (NULL-terminated; NULL: all), in sorted order. */
 uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);

@@ -4,6 +4,8 @@
 #include <gsl/gsl_sf_psi.h>
 #include <gsl/gsl_statistics_double.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "status.h"
@@ -21,6 +23,13 @@ int rh_fit_kind_of(const char *name)
   for (int kind = RH_FIT_LOGNORMAL; kind <= RH_FIT_EMPIRICAL; kind++)
     if (strcmp(names[kind], name) == 0) return kind;
   return RH_FIT_NONE;
+}
+
+double rh_fit_rounded(double value)
+{
+  char digits[32];
+  snprintf(digits, sizeof digits, "%.6g", value);
+  return strtod(digits, NULL);
 }
 
 /* P(t <= x) */
@@ -82,14 +91,16 @@ rh_fit rh_fit_make(const double *sample_s, int32_t count)
     gamma.b = mean / gamma.a;
     lognormal.distance = distance(&lognormal, sample_s, count);
     gamma.distance = distance(&gamma, sample_s, count);
-    const rh_fit *nearer = lognormal.distance <= gamma.distance ? &lognormal : &gamma;
-    best = nearer->distance;
+    rh_fit *nearer = lognormal.distance <= gamma.distance ? &lognormal : &gamma;
+    nearer->a = rh_fit_rounded(nearer->a);
+    nearer->b = rh_fit_rounded(nearer->b);
+    nearer->distance = best = rh_fit_rounded(nearer->distance);
     if (best <= 0.886 / sqrt(count)) return *nearer;
   }
   rh_fit empirical = {.kind = RH_FIT_EMPIRICAL, .distance = best};
   for (int q = 0; q < RH_FIT_QUANTILES; q++)
-    empirical.quantile_s[q] =
-        gsl_stats_quantile_from_sorted_data(sample_s, 1, (size_t)count, q / (double)(RH_FIT_QUANTILES - 1));
+    empirical.quantile_s[q] = rh_fit_rounded(
+        gsl_stats_quantile_from_sorted_data(sample_s, 1, (size_t)count, q / (double)(RH_FIT_QUANTILES - 1)));
   return empirical;
 }
 

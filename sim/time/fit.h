@@ -29,6 +29,9 @@ typedef struct rh_fit {
 const char *rh_fit_name(int kind);    /* "lognormal"; "" for none */
 int rh_fit_kind_of(const char *name); /* RH_FIT_NONE for an unknown name */
 
+/* To six significant digits: more than clocks give, and short in a file. */
+double rh_fit_rounded(double value);
+
 /* Fits count >= RH_FIT_SAMPLES positive samples in rising order; kind RH_FIT_NONE for fewer. */
 rh_fit rh_fit_make(const double *sample_s, int32_t count);
 

@@ -35,10 +35,15 @@ for key in device backend kernel versions threads clock frequency_MHz date comma
   check "calibrate: $key" says board.json "\"$key\":"
 done
 check "calibrate: the command" says board.json 'rehearse calibrate study\.yaml -n 20 -o board\.json'
+sed -Ei 's/"high_s": [^,}]*/"high_s": 1/; s/"low_s": [^,]*/"low_s": 1/; s/"median_s": [^,]*/"median_s": 1/' board.json # undisturbed
 cp board.json first.json
 "$program" calibrate study.yaml -n 20 -o board.json >again.txt 2>&1
 check "calibrate again: nothing is missing" says again.txt 'nothing is missing'
 check "calibrate again: the file is as it was" cmp -s first.json board.json
+
+sed -Ei 's/"high_s": 1/"high_s": 2/' board.json
+"$program" calibrate study.yaml -n 20 -o board.json >third.txt 2>&1
+check "calibrate once more: disturbed timings are taken again" [ "$(grep -c '"high_s": 2[,}]' board.json)" -eq 0 ]
 
 # A hand-made profile of a device that nobody has: one second forward, two backward, four for the update
 cat >board.json <<'JSON'
