@@ -21,20 +21,23 @@ static double now_s(void)
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-rh_progress rh_progress_begin(size_t total)
+rh_progress rh_progress_begin(size_t total, double work)
 {
   double now = now_s();
-  return (rh_progress){.terminal = isatty(STDERR_FILENO), .total = total, .start_s = now, .shown_s = now};
+  return (rh_progress){.terminal = isatty(STDERR_FILENO), .total = total, .work = work, .start_s = now, .shown_s = now};
 }
 
-/* Time left if the rest goes as fast as what is done: "3 min", "" if nothing is known yet. */
-static void append_left(const rh_progress *progress, double active_share, rh_text *out)
+double rh_progress_elapsed_s(const rh_progress *progress)
 {
-  double done = (double)(progress->finished - progress->failed) + active_share;
-  done /= (double)(progress->total - progress->failed);
-  double elapsed_s = now_s() - progress->start_s;
-  if (done <= 0 || elapsed_s < 1) return;
-  double left_s = ceil(elapsed_s * (1 - done) / done);
+  return now_s() - progress->start_s;
+}
+
+void rh_progress_append_left(const rh_progress *progress, double active, rh_text *out)
+{
+  const double done = (progress->done + active) / progress->work;
+  const double elapsed_s = rh_progress_elapsed_s(progress);
+  if (!(done > 0) || elapsed_s < 1) return;
+  const double left_s = fmax(0, ceil(elapsed_s * (1 - done) / done));
   if (left_s < 120)
     rh_text_append(out, ", %.0f s left", left_s);
   else
@@ -59,7 +62,7 @@ static void show_on_terminal(const char *head, const char *label, const char *re
   rh_text_clear(&line);
 }
 
-void rh_progress_show(rh_progress *progress, const char *label, const rh_progress_state *state, double active_share)
+void rh_progress_show(rh_progress *progress, const char *label, const rh_progress_state *state, double active)
 {
   double now = now_s();
   if (now - progress->shown_s < (progress->terminal ? terminal_every_s : plain_every_s)) return;
@@ -70,7 +73,7 @@ void rh_progress_show(rh_progress *progress, const char *label, const rh_progres
   rh_text_append(&rest, ": round %" PRId64 "/%" PRId64, state->round, state->rounds);
   if (!isnan(state->accuracy)) rh_text_append(&rest, ", accuracy %.1f %%", 100 * state->accuracy);
   rh_text_append(&rest, ", %s simulated", rh_unit_format(state->simulated_s, RH_UNIT_SECOND, seconds, sizeof seconds));
-  append_left(progress, active_share, &rest);
+  rh_progress_append_left(progress, active, &rest);
   if (progress->terminal)
     show_on_terminal(head, label, rest.data);
   else

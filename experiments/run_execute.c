@@ -194,6 +194,7 @@ typedef struct session {
   int *lock;                /* [count] of the active ones; owned */
   bool *left;               /* [count] somebody else is at it; owned */
   size_t latest;            /* who spoke last */
+  bool stopped;             /* by a failure, since that was asked for */
   rh_progress progress;
 } session;
 
@@ -226,6 +227,13 @@ done:
   return status;
 }
 
+/* A run that is not executed after all. */
+static void skip(session *s, size_t task)
+{
+  s->progress.total--;
+  s->progress.work -= entry_of(s, task)->wall_s;
+}
+
 static void leave_to(session *s, size_t task, pid_t holder)
 {
   rh_text label = {0};
@@ -233,7 +241,7 @@ static void leave_to(session *s, size_t task, pid_t holder)
   rh_progress_say(&s->progress, "%s: process %ld is at this run and it is left to that one", label.data, (long)holder);
   rh_text_clear(&label);
   s->left[task] = true;
-  s->progress.total--;
+  skip(s, task);
 }
 
 /* Takes the run's lock, unless somebody else is at it. Under it: has somebody else finished the run in the meantime? */
@@ -256,7 +264,7 @@ static rh_status start_run(void *context, size_t task, rh_process *process)
   done = strcmp(state, "done") == 0 && !e->force;
   if (done) {
     e->skipped++;
-    s->progress.total--;
+    skip(s, task);
   } else {
     status = start_locked(s, task, process);
   }
@@ -276,28 +284,38 @@ static void take_progress(void *context, size_t task, const char *line)
   s->latest = task;
 }
 
+/* Predicted seconds that are done of the runs at work. */
+static double active_work(const session *s)
+{
+  double work = 0;
+  for (size_t i = 0; i < s->count; i++)
+    if (s->active[i] && s->state[i].rounds > 0)
+      work += entry_of(s, i)->wall_s * (double)s->state[i].round / (double)s->state[i].rounds;
+  return work;
+}
+
 static void show_progress(void *context)
 {
   session *s = context;
-  double share = 0;
   if (!s->active[s->latest] || s->state[s->latest].round == 0) return;
-  for (size_t i = 0; i < s->count; i++)
-    if (s->active[i] && s->state[i].rounds > 0) share += (double)s->state[i].round / (double)s->state[i].rounds;
   rh_text label = {0};
   rh_plan_label(entry_of(s, s->latest), &label);
-  rh_progress_show(&s->progress, label.data, &s->state[s->latest], share);
+  rh_progress_show(&s->progress, label.data, &s->state[s->latest], active_work(s));
   rh_text_clear(&label);
 }
 
 static void say_done(session *s, const rh_plan_entry *entry, const char *label)
 {
   rh_run_list list = {0};
+  rh_text left = {0};
   char seconds[32];
+  rh_progress_append_left(&s->progress, active_work(s), &left);
   if (rh_store_list(s->e->store, NULL, entry->run.id, &list) == RH_OK && list.count == 1)
-    rh_progress_say(&s->progress, "[%zu/%zu] %s: done, accuracy %.1f %%, %s simulated, %.1f s", s->progress.finished,
+    rh_progress_say(&s->progress, "[%zu/%zu] %s: done, accuracy %.1f %%, %s simulated, %.1f s%s", s->progress.finished,
                     s->progress.total, label, 100 * list.list[0].accuracy,
                     rh_unit_format(list.list[0].simulated_s, RH_UNIT_SECOND, seconds, sizeof seconds),
-                    list.list[0].wall_s);
+                    list.list[0].wall_s, s->progress.finished < s->progress.total ? rh_text_get(&left) : "");
+  rh_text_clear(&left);
   rh_run_list_clear(&list);
 }
 
@@ -314,39 +332,63 @@ static char *failure_of(int exit_code, const char *err, const char *state)
   return rh_text_duplicate(rh_error_message());
 }
 
+/* Says, and records if it failed, how a run ended. reason: why it failed; NULL: it did not. */
+static rh_status take_end(session *s, const rh_plan_entry *entry, const char *reason, bool interrupted)
+{
+  rh_status status = RH_OK;
+  rh_text label = {0};
+  rh_plan_label(entry, &label);
+  if (reason) {
+    RH_TRY(rh_merge_failure(s->e->store, entry, reason));
+    s->progress.failed = ++s->e->failed;
+    s->progress.work -= entry->wall_s;
+    rh_progress_say(&s->progress, "[%zu/%zu] %s: failed: %s", s->progress.finished, s->progress.total, label.data,
+                    reason);
+  } else if (interrupted) {
+    rh_progress_say(&s->progress, "[%zu/%zu] %s: interrupted, its rows are kept", s->progress.finished,
+                    s->progress.total, label.data);
+  } else {
+    s->e->done++;
+    s->progress.done += entry->wall_s;
+    say_done(s, entry, label.data);
+  }
+done:
+  rh_text_clear(&label);
+  return status;
+}
+
 static rh_status end_run(void *context, size_t task, int exit_code, const char *err)
 {
   rh_status status = RH_OK;
   session *s = context;
   const rh_plan_entry *entry = entry_of(s, task);
-  rh_text label = {0};
   char *reason = NULL, state[RH_RUN_STATUS_SIZE];
-  bool interrupted = exit_code == 3 || (exit_code != 0 && rh_children_interrupted());
+  const bool interrupted = exit_code == 3 || (exit_code != 0 && rh_children_interrupted());
   s->active[task] = false;
   s->progress.finished++;
-  rh_plan_label(entry, &label);
   RH_TRY(rh_merge_run(s->e->store, s->e->scratch, entry, s->e->force, state));
   if (!interrupted) reason = failure_of(exit_code, err, state);
-  if (reason) {
-    RH_TRY(rh_merge_failure(s->e->store, entry, reason));
-    s->progress.failed = ++s->e->failed;
-    rh_progress_say(&s->progress, "[%zu/%zu] %s: failed: %s", s->progress.finished, s->progress.total, label.data,
-                    reason);
-  } else if (!interrupted) {
-    say_done(s, entry, label.data);
-  } else {
-    rh_progress_say(&s->progress, "[%zu/%zu] %s: interrupted, its rows are kept", s->progress.finished,
-                    s->progress.total, label.data);
-  }
+  RH_TRY(take_end(s, entry, reason, interrupted));
 done:
   /* where merging failed the files stay, and the lock's with them, for the next time */
   if (status == RH_OK)
     rh_scratch_unlock(s->e->scratch, entry->run.id, s->lock[task]);
   else
     close(s->lock[task]);
+  if (status == RH_OK && reason && s->e->fail_fast) {
+    s->stopped = true;
+    status = rh_error(RH_EINTERRUPTED, "a run failed");
+  }
   free(reason);
-  rh_text_clear(&label);
   return status;
+}
+
+static int compare_longest(const void *a, const void *b, void *context)
+{
+  const rh_plan_entry *list = context;
+  const size_t x = *(const size_t *)a, y = *(const size_t *)b;
+  const double first = list[x].wall_s, second = list[y].wall_s;
+  return first != second ? (first < second) - (first > second) : (x > y) - (x < y);
 }
 
 static rh_status find_pending(session *s)
@@ -361,7 +403,27 @@ static rh_status find_pending(session *s)
     else
       s->pending[s->count++] = i;
   }
+  /* the longest first, lest it begins when all others are done */
+  qsort_r(s->pending, s->count, sizeof *s->pending, compare_longest, e->plan->list);
   return RH_OK;
+}
+
+static double work_of(const session *s)
+{
+  double work = 0;
+  for (size_t i = 0; i < s->count; i++)
+    work += entry_of(s, i)->wall_s;
+  return work;
+}
+
+/* The line below all others. */
+static void say_total(session *s)
+{
+  const rh_execution *e = s->e;
+  rh_progress_end(&s->progress);
+  fprintf(stderr, "%zu run%s: %zu done", s->progress.total, s->progress.total == 1 ? "" : "s", e->done);
+  if (e->failed > 0) fprintf(stderr, ", %zu failed", e->failed);
+  fprintf(stderr, ", in %.1f s\n", rh_progress_elapsed_s(&s->progress));
 }
 
 /* What was left to others: they may have ended since, well or not. */
@@ -391,19 +453,20 @@ rh_status rh_execution_run(rh_execution *e)
                .active = calloc(count, sizeof *s.active),
                .lock = calloc(count, sizeof *s.lock),
                .left = calloc(count, sizeof *s.left)};
-  rh_children_def def = {.jobs = e->jobs,
-                         .context = &s,
-                         .start = start_run,
-                         .line = take_progress,
-                         .done = end_run,
-                         .tick = show_progress};
+  rh_children_def def = {
+      .context = &s, .start = start_run, .line = take_progress, .done = end_run, .tick = show_progress};
   RH_ASSERT(s.pending && s.state && s.active && s.lock && s.left && "memory is exhausted");
   RH_TRY(find_pending(&s));
   if (e->skipped > 0)
     fprintf(stderr, "%zu of %zu runs are in %s already (--force repeats them)\n", e->skipped, count, e->db);
   if (s.count > 0) {
-    s.progress = rh_progress_begin(s.count);
+    def.jobs = e->jobs > 0 ? e->jobs : e->plan->jobs;
+    if ((size_t)def.jobs > s.count) def.jobs = (int)s.count;
+    rh_plan_share_cores(e->plan, def.jobs);
+    s.progress = rh_progress_begin(s.count, work_of(&s));
     status = rh_children_run(&def, s.count);
+    if (s.stopped && !rh_children_interrupted()) status = RH_OK;
+    if (status == RH_OK) say_total(&s);
     rh_progress_end(&s.progress);
   }
   if (status == RH_OK) status = look_after_others(&s);

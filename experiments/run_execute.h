@@ -13,9 +13,11 @@ typedef struct rh_execution {
   const char *db;      /* its path */
   rh_scratch *scratch; /* its folder for the runs' files */
   rh_profile *profile; /* durations of the study; grows */
-  int jobs;            /* runs at the same time */
+  int jobs;            /* runs at the same time, which share the cores; 0: as the plan says */
   bool force;          /* repeat runs that are done */
+  bool fail_fast;      /* the first run that fails ends the others */
   size_t skipped;      /* out: runs that were done before */
+  size_t done;         /* out: of those that were started */
   size_t failed;       /* out */
   size_t left;         /* out: runs that another process is at, and that are not done */
   bool ran;            /* out: at least one run was started */
@@ -25,10 +27,11 @@ typedef struct rh_execution {
 /* Measures what the runs lack, once for each different step, stores it with the study, and sets the runs' ids. */
 RH_CHECKED rh_status rh_execution_measure(rh_execution *execution);
 
-/* Runs what is not done yet.
+/* Runs what is not done yet, the longest by prediction first.
  *
  * returns     RH_EINTERRUPTED after a signal: what the running ones had recorded is merged. A run that fails is
- * recorded with its reason and counted; the others go on. One that another process is at is left to it.
+ * recorded with its reason and counted; the others go on,
+ * unless fail_fast: they are interrupted. One that another process is at is left to it.
  */
 RH_CHECKED rh_status rh_execution_run(rh_execution *execution);
 

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "children.h"
+#include "distinct.h"
 #include "hash.h"
-#include "machine.h"
+#include "run_plan_setup.h"
 #include "run_profiles.h"
 
 /* Appends the lines of a configuration that begin with `prefix`. */
@@ -52,8 +53,27 @@ static void append_set(const char *set, rh_text *out)
   append_quoted(set, out);
 }
 
+/* The value of a varied key: as the study writes it; in a run of `include` that does not name the key what it resolves
+ * to; NULL if the run has no such key. Owned by the caller. */
+static char *value_of(const rh_study *study, size_t run, const char *lines, const char *key)
+{
+  const rh_setting *setting = rh_settings_find(&study->runs[run], key);
+  if (setting) return rh_text_duplicate(setting->value);
+  rh_text prefix = {0}, line = {0};
+  char *value = NULL;
+  rh_text_append(&prefix, "%s=", key);
+  append_lines(lines, prefix.data, &line);
+  if (line.length > prefix.length) {
+    line.data[line.length - 1] = '\0';
+    value = rh_text_duplicate(line.data + prefix.length);
+  }
+  rh_text_clear(&prefix);
+  rh_text_clear(&line);
+  return value;
+}
+
 /* What repeats one run of the study: the overrides as given, then the values of the keys that are varied. */
-static char *command_of(const rh_study *study, size_t run, const char *const *sets, size_t set_count)
+static char *command_of(const rh_study *study, size_t run, const char *lines, const char *const *sets, size_t set_count)
 {
   rh_text text = {0};
   rh_text_append(&text, "rehearse run ");
@@ -62,20 +82,13 @@ static char *command_of(const rh_study *study, size_t run, const char *const *se
     append_set(sets[i], &text);
   for (size_t i = 0; i < study->varied_count; i++) {
     rh_text set = {0};
-    rh_text_append(&set, "%s=%s", study->varied[i], rh_settings_find(&study->runs[run], study->varied[i])->value);
-    append_set(set.data, &text);
+    char *value = value_of(study, run, lines, study->varied[i]);
+    if (value) rh_text_append(&set, "%s=%s", study->varied[i], value);
+    if (value) append_set(set.data, &text);
     rh_text_clear(&set);
+    free(value);
   }
   return text.data;
-}
-
-/* What "all cores" and "half of the memory" mean when several runs share the machine. */
-static void share_machine(rh_run *run, int jobs)
-{
-  int threads = rh_machine_cores() / jobs;
-  if (run->run.threads == 0) run->run.threads = threads > 0 ? threads : 1;
-  const int64_t memory_bytes = rh_machine_memory_bytes() / 2 / jobs;
-  if (run->run.memory == 0) run->run.memory = (double)memory_bytes;
 }
 
 /* Keys that change no result: any number of threads and any chunk size give the same bits. */
@@ -127,45 +140,54 @@ static char *label_of(const rh_study *study, size_t run, const char *lines)
     bool said = is_idle(key, strlen(key)) || !has_key(lines, key);
     for (size_t k = 0; k < RH_COUNT(known) && !said; k++)
       said = strcmp(key, known[k]) == 0;
-    if (!said) rh_text_append(&text, " %s=%s", strchr(key, '.') + 1, rh_settings_find(&study->runs[run], key)->value);
+    if (said) continue;
+    char *value = value_of(study, run, lines, key);
+    rh_text_append(&text, " %s=%s", strchr(key, '.') + 1, value);
+    free(value);
   }
   char *label = rh_text_duplicate(rh_text_get(&text));
   rh_text_clear(&text);
   return label;
 }
 
-static bool is_twin(const rh_plan *plan, uint64_t lines_hash)
+static void entry_clear(rh_plan_entry *entry)
 {
-  for (size_t i = 0; i < plan->count; i++)
-    if (plan->list[i].lines_hash == lines_hash) return true;
-  return false;
+  rh_run_clear(&entry->run);
+  rh_names_clear(&entry->names);
+  free(entry->lines);
+  free(entry->label);
+  free(entry->command);
+  *entry = (rh_plan_entry){0};
 }
 
-static rh_status resolve_all(const rh_study *study, const char *const *sets, size_t set_count, int jobs, rh_plan *plan)
+static rh_status resolve_all(const rh_study *study, const char *const *sets, size_t set_count, rh_plan *plan)
 {
+  rh_status status = RH_OK;
+  rh_distinct seen = {0};
   plan->list = calloc(study->count, sizeof *plan->list);
   RH_ASSERT(plan->list && "memory is exhausted");
-  for (size_t i = 0; i < study->count; i++) {
+  for (size_t i = 0; i < study->count && status == RH_OK; i++) {
     rh_text lines = {0};
     rh_plan_entry *entry = &plan->list[plan->count];
-    rh_status status = rh_run_resolve(&study->runs[i], study->name, study->question, study->directory, &entry->run);
-    if (status != RH_OK) return status;
-    share_machine(&entry->run, jobs);
+    status = rh_run_resolve(&study->runs[i], study->name, study->question, study->directory, &entry->run);
+    if (status != RH_OK) break;
+    entry->any_threads = entry->run.run.threads == 0;
+    entry->any_memory = entry->run.run.memory == 0;
     rh_run_write(&entry->run, &lines);
-    entry->lines_hash = hash_lines(lines.data, false);
-    if (is_twin(plan, entry->lines_hash)) {
-      rh_run_clear(&entry->run);
-      rh_text_clear(&lines);
+    entry->lines = lines.data; /* the buffer changes hands; written again with its share of the machine */
+    entry->lines_hash = hash_lines(entry->lines, false);
+    if (rh_distinct_add(&seen, entry->lines_hash, plan->count) < plan->count) {
+      entry_clear(entry);
       plan->twins++;
       continue;
     }
-    entry->lines = lines.data; /* the buffer changes hands */
-    entry->name_hash = hash_lines(lines.data, true);
+    entry->name_hash = hash_lines(entry->lines, true);
     entry->label = label_of(study, i, entry->lines);
-    entry->command = command_of(study, i, sets, set_count);
+    entry->command = command_of(study, i, entry->lines, sets, set_count);
     plan->count++;
   }
-  return RH_OK;
+  rh_distinct_clear(&seen);
+  return status;
 }
 
 /* Varying them is no mistake, but in vain. */
@@ -211,6 +233,7 @@ static rh_status probe(rh_plan_entry *entry)
                          .deployment = run->deployment_path,
                          .workers = (int32_t)run->platform.workers};
   RH_TRY(rh_run_graphs(run, &graphs));
+  entry->edges = run->graph_kind ? graphs.all.out_offset[run->platform.workers] : 0;
   /* methods without a graph use collectives over all ranks, whose edges are those of the ring */
   RH_TRY(rh_probe_platform(&def, run->graph_kind ? &graphs.all : NULL, !run->graph_kind, &entry->probe));
 done:
@@ -233,81 +256,21 @@ static char *probe_key(const rh_plan_entry *entry)
 static rh_status probe_all(rh_plan *plan)
 {
   rh_status status = RH_OK;
-  char **keys = calloc(plan->count, sizeof *keys);
-  RH_ASSERT(keys && "memory is exhausted");
+  rh_distinct seen = {0};
   for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
-    size_t same = 0;
-    keys[i] = probe_key(&plan->list[i]);
-    while (strcmp(keys[same], keys[i]) != 0)
-      same++;
-    if (same < i)
+    char *key = probe_key(&plan->list[i]);
+    const size_t same = rh_distinct_add(&seen, rh_hash_text(key, 0), i);
+    free(key);
+    if (same < i) {
       plan->list[i].probe = plan->list[same].probe;
-    else if (rh_children_interrupted())
+      plan->list[i].edges = plan->list[same].edges;
+    } else if (rh_children_interrupted()) {
       status = rh_error(RH_EINTERRUPTED, "interrupted");
-    else
+    } else {
       status = probe(&plan->list[i]);
+    }
   }
-  for (size_t i = 0; i < plan->count; i++)
-    free(keys[i]);
-  free(keys);
-  return status;
-}
-
-/* Too little memory is told before anything is created. */
-static rh_status check_memory(const rh_plan_entry *entry, int64_t limit_bytes)
-{
-  char need[32], limit[32];
-  if (entry->least_bytes <= limit_bytes) return RH_OK;
-  const rh_setting *setting = rh_settings_find(&entry->run.settings, "run.memory");
-  rh_unit_format((double)entry->least_bytes, RH_UNIT_BYTE, need, sizeof need);
-  rh_unit_format((double)limit_bytes, RH_UNIT_BYTE, limit, sizeof limit);
-  if (setting)
-    return rh_settings_error(RH_ENOMEM, setting, "%s is too little: this run needs at least %s", limit, need);
-  return rh_error(RH_ENOMEM,
-                  "run.memory: a run needs at least %s; allowed is a job's share of half of the machine's memory, %s",
-                  need, limit);
-}
-
-static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
-{
-  rh_partition partition; /* made for its checks alone */
-  const rh_run *run = &entry->run;
-  rh_status status = rh_partition_new(&run->partition, &setup->dataset, (int32_t)run->platform.workers,
-                                      (uint64_t)run->run.seed, &partition);
-  if (status != RH_OK) return status;
-  rh_partition_clear(&partition);
-  status = rh_setup_adapt(setup, run);
-  if (status != RH_OK) return status;
-  rh_measure_names(&entry->run, setup, entry->profile ? entry->profile->backend : NULL, &entry->names);
-  rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
-  entry->parameters = setup->model.parameters;
-  entry->warning = rh_setup_warning(setup, &entry->run);
-  entry->backend = setup->backend->name;
-  entry->kernel = setup->backend->kernel();
-  return check_memory(entry, setup->memory_bytes);
-}
-
-/* Loads every data set once, whatever the order of the runs, and keeps none. */
-static rh_status set_up_all(rh_plan *plan)
-{
-  rh_status status = RH_OK;
-  char **keys = calloc(plan->count, sizeof *keys);
-  RH_ASSERT(keys && "memory is exhausted");
-  for (size_t i = 0; i < plan->count; i++)
-    keys[i] = rh_setup_key(&plan->list[i].run);
-  for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
-    rh_setup setup;
-    if (plan->list[i].kernel) continue; /* done with an earlier one */
-    if (rh_children_interrupted()) status = rh_error(RH_EINTERRUPTED, "interrupted");
-    if (status == RH_OK) status = rh_setup_init(&plan->list[i].run, &setup);
-    if (status != RH_OK) break;
-    for (size_t k = i; k < plan->count && status == RH_OK; k++)
-      if (strcmp(keys[i], keys[k]) == 0) status = take_setup(&plan->list[k], &setup);
-    rh_setup_clear(&setup);
-  }
-  for (size_t i = 0; i < plan->count; i++)
-    free(keys[i]);
-  free(keys);
+  rh_distinct_clear(&seen);
   return status;
 }
 
@@ -338,50 +301,35 @@ static rh_status hash_files(char *paths, uint64_t *hash)
 static rh_status hash_all(rh_plan *plan)
 {
   rh_status status = RH_OK;
-  rh_text *paths = calloc(plan->count, sizeof *paths);
-  RH_ASSERT(paths && "memory is exhausted");
+  rh_distinct seen = {0};
   for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
-    size_t same = 0;
-    status = append_files(&plan->list[i].run, &paths[i]);
-    while (strcmp(paths[same].data, paths[i].data) != 0)
-      same++;
-    if (same < i) {
+    rh_text paths = {0};
+    status = append_files(&plan->list[i].run, &paths);
+    const size_t same = rh_distinct_add(&seen, rh_hash_text(rh_text_get(&paths), 0), i);
+    if (same < i)
       plan->list[i].files_hash = plan->list[same].files_hash;
-    } else if (status == RH_OK) {
-      char *copy = rh_text_duplicate(paths[i].data);
-      status = hash_files(copy, &plan->list[i].files_hash);
-      free(copy);
-    }
+    else if (status == RH_OK)
+      status = hash_files(paths.data, &plan->list[i].files_hash);
+    rh_text_clear(&paths);
   }
-  for (size_t i = 0; i < plan->count; i++)
-    rh_text_clear(&paths[i]);
-  free(paths);
+  rh_distinct_clear(&seen);
   return status;
-}
-
-static void entry_clear(rh_plan_entry *entry)
-{
-  rh_run_clear(&entry->run);
-  rh_names_clear(&entry->names);
-  free(entry->lines);
-  free(entry->label);
-  free(entry->command);
 }
 
 /* Runs that differ in the spelling of a path alone are one. */
 static void drop_same(rh_plan *plan)
 {
   size_t kept = 0;
+  rh_distinct seen = {0};
   for (size_t i = 0; i < plan->count; i++) {
     rh_plan_entry *entry = &plan->list[i];
-    bool same = false;
-    for (size_t k = 0; k < kept && !same; k++)
-      same = plan->list[k].name_hash == entry->name_hash && plan->list[k].files_hash == entry->files_hash;
-    if (same)
+    const uint64_t hash = rh_hash_bytes(&entry->files_hash, sizeof entry->files_hash, entry->name_hash);
+    if (rh_distinct_add(&seen, hash, kept) < kept)
       entry_clear(entry);
     else
       plan->list[kept++] = *entry;
   }
+  rh_distinct_clear(&seen);
   plan->twins += plan->count - kept;
   plan->count = kept;
 }
@@ -390,13 +338,14 @@ rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t se
 {
   rh_status status = RH_OK;
   *plan = (rh_plan){0};
-  RH_TRY(resolve_all(study, sets, set_count, jobs, plan));
+  RH_TRY(resolve_all(study, sets, set_count, plan));
   RH_TRY(rh_plan_read_profiles(plan));
   RH_TRY(probe_all(plan));
-  RH_TRY(set_up_all(plan));
+  RH_TRY(plan_set_up(plan, jobs));
   RH_TRY(rh_plan_check_profiles(plan));
   RH_TRY(hash_all(plan));
   drop_same(plan);
+  rh_text_append(&plan->warnings, "%s", rh_text_get(&study->warnings));
   warn_of_idle(study, plan);
   warn_of_unread(study, plan);
   warn_of_runs(plan);

@@ -29,6 +29,10 @@ typedef struct rh_plan_entry {
   const char *backend;       /* its name; likewise */
   int64_t least_bytes;       /* memory, predicted */
   int64_t most_bytes;        /* with the largest useful chunk */
+  bool any_threads;          /* the study gives no run.threads: it is this run's share of the cores */
+  bool any_memory;           /* likewise run.memory */
+  int64_t edges;             /* of its graph, both directions; 0: none */
+  double wall_s;             /* predicted, with its threads */
   const rh_profile *profile; /* of time.source profile, borrowed from the plan; NULL: the study's durations */
   uint64_t profile_hash;     /* of the durations used; 0 for flops. Set with the id */
 } rh_plan_entry;
@@ -36,6 +40,7 @@ typedef struct rh_plan_entry {
 typedef struct rh_plan {
   rh_plan_entry *list; /* owned; runs of the same configuration are one entry */
   size_t count;
+  int jobs;                   /* runs at the same time */
   size_t twins;               /* runs of the study that are the same as an earlier one */
   rh_plan_profile **profiles; /* [profile_count] owned */
   size_t profile_count;
@@ -43,16 +48,22 @@ typedef struct rh_plan {
 } rh_plan;
 
 /* Resolves and checks all runs of a study: options, files, graphs, platforms and routes (in processes of their own),
- * data sets and models. jobs: how many runs will share the machine's cores and memory. sets: those
- * of --set that the study was read with, for the commands that repeat a run.
+ * data sets and models. sets: those of --set that the study was read with, for the commands that repeat a run.
  *
+ * jobs        how many runs will share the machine's cores and memory; 0: as many as there are cores, runs, and shares of
+ *             half of the memory that hold the run with the largest need
  * returns     what is wrong, with the place; RH_EINTERRUPTED after a signal. On failure `plan` is empty.
  */
 RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t set_count, int jobs,
                                   rh_plan *plan);
 void rh_plan_clear(rh_plan *plan);
 
-/* Sets the id of every run whose durations the study's profile holds, or the one that it names: the hash of its study's name, its configuration, the
+/* Gives runs that will be executed `jobs` at a time their share of the cores, where the study does not say run.threads.
+ * Their memory stays as it was checked. */
+void rh_plan_share_cores(rh_plan *plan, int jobs);
+
+/* Sets the id of every run whose durations the study's profile holds, or the one that it names: the hash of its study's
+ * name, its configuration, the
  * content of its input files, the durations that it uses, and the library that computes. run.threads and run.memory are
  * left out, since they change no result, and so is where the input files are. */
 void rh_plan_identify(rh_plan *plan, const rh_profile *study);

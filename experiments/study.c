@@ -1,41 +1,21 @@
 /* From a study's YAML to the settings of its runs.
  *
- * A file is a mapping of sections; a section is a mapping of keys to values. `vary` maps "section.key" to a list; the
- * runs are the product of the lists in the order of the keys, the last one fastest.
+ * A file is a mapping of sections; a section is a mapping of keys to values; `vary` and its like map "section.key" to
+ * lists (study_lists.c), which study_expand.c makes runs of.
  */
-#include "study.h"
+#include "study_private.h"
 
-#include <errno.h>
 #include <libfyaml.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "yaml.h"
-
-enum { RUNS_MAX = 10000 };
-
 static const char *const sections[] = {"platform", "network",  "graph", "data", "model",
                                        "train",    "compress", "time",  "run",  "stop"};
 
 /* What may stand at the top of a file: first the sections, then these. */
-static const char *const others[] = {"name", "question", "vary", "zip"};
-
-/* A varied key with its values, in the order of writing. */
-typedef struct varied {
-  char *key;          /* "section.key"; owned */
-  const char *list;   /* "vary", or "zip": advances together with all others of zip */
-  rh_settings values; /* the key of each entry is its value, so that duplicates can be found; of zip its place */
-} varied;
-
-typedef struct reader {
-  rh_yaml yaml;
-  rh_settings base; /* what all runs share */
-  varied *varied;
-  size_t varied_count;
-  rh_study *study; /* borrowed */
-} reader;
+static const char *const others[] = {"name", "question", "vary", "zip", "include", "exclude"};
 
 static const char *section_name(const void *context, size_t i)
 {
@@ -50,7 +30,7 @@ static const char *top_name(const void *context, size_t i)
 }
 
 /* Whether `key` is "section.name" with a section that exists. */
-static bool is_section_key(const char *key)
+bool study_is_key(const char *key)
 {
   const char *dot = strchr(key, '.');
   if (!dot || dot == key || !dot[1]) return false;
@@ -60,7 +40,7 @@ static bool is_section_key(const char *key)
 }
 
 /* Why `key` is no "section.name", with the nearest section. */
-static void explain_key(const char *key, rh_text *out)
+void study_explain_key(const char *key, rh_text *out)
 {
   const char *dot = strchr(key, '.');
   if (!dot || dot == key || !dot[1]) {
@@ -74,7 +54,7 @@ static void explain_key(const char *key, rh_text *out)
                  near ? "'?" : "");
 }
 
-static void set_at(const reader *r, rh_settings *settings, const char *key, const char *value, rh_place place)
+void study_set_at(const study_reader *r, rh_settings *settings, const char *key, const char *value, rh_place place)
 {
   rh_text where = {0}, excerpt = {0};
   rh_yaml_append_where(&r->yaml, place, &where);
@@ -84,7 +64,7 @@ static void set_at(const reader *r, rh_settings *settings, const char *key, cons
   rh_text_clear(&excerpt);
 }
 
-static rh_status alias_error(const reader *r, rh_place place, const char *what)
+static rh_status alias_error(const study_reader *r, rh_place place, const char *what)
 {
   return rh_yaml_error(&r->yaml, RH_EUNSUPPORTED, place, "%s: aliases are not read; write the value out", what);
 }
@@ -98,7 +78,7 @@ static bool holds_control(const char *bytes, size_t length)
 }
 
 /* A scalar that has a value of its own. */
-static rh_status read_any_scalar(const reader *r, struct fy_node *node, rh_place key_place, const char *what,
+static rh_status read_any_scalar(const study_reader *r, struct fy_node *node, rh_place key_place, const char *what,
                                  char **value)
 {
   rh_place place = rh_yaml_place(node, key_place);
@@ -112,7 +92,8 @@ static rh_status read_any_scalar(const reader *r, struct fy_node *node, rh_place
 }
 
 /* One that stands on one line. */
-static rh_status read_scalar(const reader *r, struct fy_node *node, rh_place key_place, const char *what, char **value)
+rh_status study_read_scalar(const study_reader *r, struct fy_node *node, rh_place key_place, const char *what,
+                            char **value)
 {
   rh_status status = read_any_scalar(r, node, key_place, what, value);
   if (status != RH_OK) return status;
@@ -127,7 +108,7 @@ static rh_status read_scalar(const reader *r, struct fy_node *node, rh_place key
 }
 
 /* The study's name or question: words on one line, however they are written. */
-static rh_status read_words(const reader *r, struct fy_node *node, rh_place place, const char *what, char **value)
+static rh_status read_words(const study_reader *r, struct fy_node *node, rh_place place, const char *what, char **value)
 {
   rh_status status = read_any_scalar(r, node, place, what, value);
   if (status != RH_OK) return status;
@@ -145,13 +126,13 @@ static rh_status read_words(const reader *r, struct fy_node *node, rh_place plac
 }
 
 /* [100:0.1, 150:0.1] is the same as "100:0.1 150:0.1"; any other list belongs under `vary`. */
-static rh_status read_pairs(const reader *r, struct fy_node *list, rh_place place, const char *key, char **value)
+static rh_status read_pairs(const study_reader *r, struct fy_node *list, rh_place place, const char *key, char **value)
 {
   rh_text text = {0};
   void *iterator = NULL;
   for (struct fy_node *item; (item = fy_node_sequence_iterate(list, &iterator));) {
     char *word = NULL;
-    rh_status status = read_scalar(r, item, place, key, &word);
+    rh_status status = study_read_scalar(r, item, place, key, &word);
     if (status == RH_OK && !strchr(word, ':'))
       status = rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(item, place),
                              "%s: expects one value; a list of values to try belongs under vary", key);
@@ -168,7 +149,7 @@ static rh_status read_pairs(const reader *r, struct fy_node *list, rh_place plac
   return RH_OK;
 }
 
-static rh_status read_section(reader *r, const char *section, struct fy_node *node, rh_place section_place)
+static rh_status read_section(study_reader *r, const char *section, struct fy_node *node, rh_place section_place)
 {
   if (node && fy_node_is_alias(node)) return alias_error(r, section_place, section);
   if (!fy_node_is_mapping(node))
@@ -180,13 +161,13 @@ static rh_status read_section(reader *r, const char *section, struct fy_node *no
     rh_text key = {0};
     struct fy_node *item = fy_node_pair_value(pair);
     rh_place key_place = rh_yaml_place(fy_node_pair_key(pair), section_place);
-    rh_status status = read_scalar(r, fy_node_pair_key(pair), section_place, section, &name);
+    rh_status status = study_read_scalar(r, fy_node_pair_key(pair), section_place, section, &name);
     if (status == RH_OK) {
       rh_text_append(&key, "%s.%s", section, name);
       status = item && fy_node_is_sequence(item) ? read_pairs(r, item, key_place, key.data, &value)
-                                                 : read_scalar(r, item, key_place, key.data, &value);
+                                                 : study_read_scalar(r, item, key_place, key.data, &value);
     }
-    if (status == RH_OK) set_at(r, &r->base, key.data, value, rh_yaml_place(item, key_place));
+    if (status == RH_OK) study_set_at(r, &r->base, key.data, value, rh_yaml_place(item, key_place));
     free(name);
     free(value);
     rh_text_clear(&key);
@@ -195,141 +176,31 @@ static rh_status read_section(reader *r, const char *section, struct fy_node *no
   return RH_OK;
 }
 
-/* "a..b" in whole numbers, nothing before or behind. */
-static bool is_range(const char *text, long long *first, long long *last)
-{
-  char *end;
-  errno = 0;
-  *first = strtoll(text, &end, 10);
-  if (end == text || strncmp(end, "..", 2) != 0) return false;
-  const char *second = end + 2;
-  *last = strtoll(second, &end, 10);
-  return end != second && !*end && errno == 0;
-}
-
-static bool is_zipped(const varied *v)
-{
-  return strcmp(v->list, "zip") == 0;
-}
-
-static rh_status add_value(reader *r, varied *v, const char *value, rh_place place)
-{
-  char index[32];
-  snprintf(index, sizeof index, "%zu", v->values.count);
-  if (!is_zipped(v) && rh_settings_find(&v->values, value))
-    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: '%s' is there twice", v->list, v->key, value);
-  if (v->values.count >= RUNS_MAX)
-    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: more than %d values", v->list, v->key, RUNS_MAX);
-  set_at(r, &v->values, is_zipped(v) ? index : value, value, place);
-  return RH_OK;
-}
-
-static rh_status add_range(reader *r, varied *v, const char *text, long long first, long long last, rh_place place)
-{
-  if (first > last)
-    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: the range %s is empty", v->list, v->key, text);
-  for (long long i = first;; i++) {
-    char value[32];
-    snprintf(value, sizeof value, "%lld", i);
-    rh_status status = add_value(r, v, value, place);
-    if (status != RH_OK || i == last) return status; /* before i++, which the largest number does not survive */
-  }
-}
-
-static rh_status read_values(reader *r, varied *v, struct fy_node *list, rh_place place)
-{
-  if (list && fy_node_is_alias(list)) return alias_error(r, rh_yaml_place(list, place), v->key);
-  if (!list || !fy_node_is_sequence(list))
-    return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(list, place),
-                         "%s: %s: expects a list such as [1, 2] or [1..3]", v->list, v->key);
-  void *iterator = NULL;
-  for (struct fy_node *item; (item = fy_node_sequence_iterate(list, &iterator));) {
-    char *value = NULL;
-    long long first, last;
-    rh_status status = read_scalar(r, item, place, v->key, &value);
-    rh_place at = rh_yaml_place(item, place);
-    if (status == RH_OK)
-      status = fy_node_get_style(item) == FYNS_PLAIN && is_range(value, &first, &last)
-                   ? add_range(r, v, value, first, last, at)
-                   : add_value(r, v, value, at);
-    free(value);
-    if (status != RH_OK) return status;
-  }
-  if (v->values.count == 0)
-    return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s: the list is empty", v->list, v->key);
-  return RH_OK;
-}
-
-/* A key of `list`, "vary" or "zip", which no other list may have, with its values. */
-static rh_status read_varied(reader *r, const char *list, struct fy_node_pair *pair, rh_place list_place)
-{
-  varied *v = &r->varied[r->varied_count];
-  rh_place place = rh_yaml_place(fy_node_pair_key(pair), list_place);
-  rh_status status = read_scalar(r, fy_node_pair_key(pair), list_place, list, &v->key);
-  if (status != RH_OK) return status;
-  v->list = list;
-  r->varied_count++;
-  for (size_t i = 0; i + 1 < r->varied_count; i++)
-    if (strcmp(r->varied[i].key, v->key) == 0)
-      return rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s is under %s already", list, v->key, r->varied[i].list);
-  if (is_section_key(v->key)) return read_values(r, v, fy_node_pair_value(pair), place);
-  rh_text reason = {0};
-  explain_key(v->key, &reason);
-  status = rh_yaml_error(&r->yaml, RH_EINVAL, place, "%s: %s", list, reason.data);
-  rh_text_clear(&reason);
-  return status;
-}
-
-/* The first zipped list; NULL: none. */
-static const varied *find_zipped(const reader *r)
-{
-  for (size_t i = 0; i < r->varied_count; i++)
-    if (is_zipped(&r->varied[i])) return &r->varied[i];
-  return NULL;
-}
-
-static rh_status read_lists(reader *r, const char *list, struct fy_node *node, rh_place list_place)
-{
-  if (!fy_node_is_mapping(node))
-    return rh_yaml_error(&r->yaml, RH_EINVAL, list_place, "%s: expects keys with lists, such as run.seed: [1..3]",
-                         list);
-  const size_t size = r->varied_count + (size_t)fy_node_mapping_item_count(node) + 1;
-  r->varied = realloc(r->varied, size * sizeof *r->varied);
-  RH_ASSERT(r->varied && "memory is exhausted");
-  memset(r->varied + r->varied_count, 0, (size - r->varied_count) * sizeof *r->varied);
-  void *iterator = NULL;
-  for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &iterator));) {
-    rh_status status = read_varied(r, list, pair, list_place);
-    if (status != RH_OK) return status;
-    const varied *v = &r->varied[r->varied_count - 1], *first = find_zipped(r);
-    if (is_zipped(v) && v->values.count != first->values.count)
-      return rh_yaml_error(&r->yaml, RH_EINVAL, rh_yaml_place(fy_node_pair_key(pair), list_place),
-                           "zip: %s has %zu values and %s has %zu: lists that advance together are equally long",
-                           v->key, v->values.count, first->key, first->values.count);
-  }
-  return RH_OK;
-}
-
-static rh_status read_top(reader *r, const char *name, struct fy_node *value, rh_place place)
+static rh_status read_top(study_reader *r, const char *name, struct fy_node *value, rh_place place)
 {
   if (strcmp(name, "name") == 0 || strcmp(name, "question") == 0) {
     char **field = strcmp(name, "name") == 0 ? &r->study->name : &r->study->question;
     return read_words(r, value, place, name, field);
   }
-  if (strcmp(name, "vary") == 0) return read_lists(r, "vary", value, place);
-  if (strcmp(name, "zip") == 0) return read_lists(r, "zip", value, place);
+  if (strcmp(name, "vary") == 0) return study_read_lists(r, "vary", value, place);
+  if (strcmp(name, "zip") == 0) return study_read_lists(r, "zip", value, place);
+  if (strcmp(name, "include") == 0) return study_read_blocks(r, "include", value, place);
+  if (strcmp(name, "exclude") == 0) {
+    r->exclude_place = place;
+    return study_read_blocks(r, "exclude", value, place);
+  }
   for (size_t i = 0; i < RH_COUNT(sections); i++)
     if (strcmp(name, sections[i]) == 0) return read_section(r, name, value, place);
   const char *near = rh_text_nearest(name, top_name, NULL);
   return near ? rh_yaml_error(&r->yaml, RH_EINVAL, place, "no section '%s'; did you mean '%s'?", name, near)
               : rh_yaml_error(
                     &r->yaml, RH_EINVAL, place,
-                    "no section '%s'; a study has name, question, vary, zip and the sections platform, network, "
-                    "graph, data, model, train, compress, time, run, stop",
+                    "no section '%s'; a study has name, question, vary, zip, include, exclude and the sections "
+                    "platform, network, graph, data, model, train, compress, time, run, stop",
                     name);
 }
 
-static rh_status read_document(reader *r)
+static rh_status read_document(study_reader *r)
 {
   if (!fy_node_is_mapping(r->yaml.root))
     return rh_yaml_error(&r->yaml, RH_EFORMAT, rh_yaml_place(r->yaml.root, (rh_place){0, 0}),
@@ -338,7 +209,7 @@ static rh_status read_document(reader *r)
   for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(r->yaml.root, &iterator));) {
     char *name = NULL;
     rh_place place = rh_yaml_place(fy_node_pair_key(pair), (rh_place){0, 0});
-    rh_status status = read_scalar(r, fy_node_pair_key(pair), place, "a section's name", &name);
+    rh_status status = study_read_scalar(r, fy_node_pair_key(pair), place, "a section's name", &name);
     if (status == RH_OK) status = read_top(r, name, fy_node_pair_value(pair), place);
     free(name);
     if (status != RH_OK) return status;
@@ -346,16 +217,8 @@ static rh_status read_document(reader *r)
   return RH_OK;
 }
 
-static void drop_varied(reader *r, size_t i)
-{
-  free(r->varied[i].key);
-  rh_settings_clear(&r->varied[i].values);
-  r->varied_count--;
-  memmove(&r->varied[i], &r->varied[i + 1], (r->varied_count - i) * sizeof *r->varied);
-}
-
 /* --set: replaces what the file says, a list under `vary` or `zip` included. */
-static rh_status apply_set(reader *r, const char *set)
+static rh_status apply_set(study_reader *r, const char *set)
 {
   rh_status status = RH_OK;
   rh_text where = {0}, reason = {0};
@@ -371,60 +234,17 @@ static rh_status apply_set(reader *r, const char *set)
   key[equals ? (size_t)(equals - set) : strlen(set)] = '\0';
   if (!equals) {
     status = rh_error(RH_EINVAL, "%s: expects section.key=value", where.data);
-  } else if (!is_section_key(key)) {
-    explain_key(key, &reason);
+  } else if (!study_is_key(key)) {
+    study_explain_key(key, &reason);
     status = rh_error(RH_EINVAL, "%s: %s", where.data, reason.data);
   } else {
     rh_settings_set(&r->base, key, equals + 1, where.data, NULL);
-    for (size_t i = 0; i < r->varied_count; i++)
-      if (strcmp(r->varied[i].key, key) == 0) drop_varied(r, i--);
+    study_drop_key(r, key);
   }
   free(key);
   rh_text_clear(&where);
   rh_text_clear(&reason);
   return status;
-}
-
-static void take_value(rh_settings *settings, const varied *v, size_t i)
-{
-  const rh_setting *s = &v->values.list[i];
-  rh_settings_set(settings, v->key, s->value, s->where, s->excerpt);
-}
-
-/* The product of all lists, the last of vary fastest; those of zip count as one, the slowest. */
-static rh_status expand(reader *r)
-{
-  const varied *zipped = find_zipped(r);
-  size_t count = zipped ? zipped->values.count : 1;
-  for (size_t i = 0; i < r->varied_count; i++) {
-    if (is_zipped(&r->varied[i])) continue;
-    count *= r->varied[i].values.count; /* at most RUNS_MAX squared: no overflow */
-    if (count > RUNS_MAX)
-      return rh_error(RH_EINVAL, "%s: vary: more than %d runs; split the study", r->yaml.file, RUNS_MAX);
-  }
-  r->study->runs = calloc(count, sizeof *r->study->runs);
-  RH_ASSERT(r->study->runs && "memory is exhausted");
-  r->study->count = count;
-  for (size_t run = 0; run < count; run++) {
-    rh_settings_copy(&r->study->runs[run], &r->base);
-    size_t rest = run;
-    for (size_t i = r->varied_count; i-- > 0;) {
-      if (is_zipped(&r->varied[i])) continue;
-      take_value(&r->study->runs[run], &r->varied[i], rest % r->varied[i].values.count);
-      rest /= r->varied[i].values.count;
-    }
-    for (size_t i = 0; i < r->varied_count; i++)
-      if (is_zipped(&r->varied[i])) take_value(&r->study->runs[run], &r->varied[i], rest);
-  }
-  return RH_OK;
-}
-
-static void keep_varied_keys(const reader *r)
-{
-  r->study->varied = calloc(r->varied_count + 1, sizeof *r->study->varied);
-  RH_ASSERT(r->study->varied && "memory is exhausted");
-  for (size_t i = 0; i < r->varied_count; i++)
-    r->study->varied[r->study->varied_count++] = rh_text_duplicate(r->varied[i].key);
 }
 
 /* "studies/edge-vs-hpc.yaml" -> "edge-vs-hpc" */
@@ -437,10 +257,11 @@ static char *base_name(const char *path)
   return name;
 }
 
-rh_status rh_study_read(const char *path, const char *const *sets, size_t set_count, rh_study *study)
+rh_status rh_study_open(const char *path, const char *const *sets, size_t set_count, rh_study_confirm *confirm,
+                        rh_study *study)
 {
   rh_status status = RH_OK;
-  reader r = {.study = study};
+  study_reader r = {.study = study};
   struct stat info;
   *study = (rh_study){0};
   if (!*path) return rh_error(RH_EINVAL, "the name of the study's file is empty");
@@ -451,24 +272,29 @@ rh_status rh_study_read(const char *path, const char *const *sets, size_t set_co
   RH_TRY(read_document(&r));
   for (size_t i = 0; i < set_count; i++)
     RH_TRY(apply_set(&r, sets[i]));
-  RH_TRY(expand(&r));
-  keep_varied_keys(&r);
+  RH_TRY(study_expand(&r, confirm));
   if (!study->name) study->name = base_name(path);
   if (!study->question) study->question = rh_text_duplicate("");
   study->file = rh_text_duplicate(path);
   study->directory = rh_text_directory(path);
 done:
-  while (r.varied_count > 0)
-    drop_varied(&r, r.varied_count - 1);
-  free(r.varied);
+  study_block_clear(&r.product);
+  study_blocks_clear(&r.included);
+  study_blocks_clear(&r.excluded);
   rh_settings_clear(&r.base);
   rh_yaml_clear(&r.yaml);
   if (status != RH_OK) rh_study_clear(study);
   return status;
 }
 
+rh_status rh_study_read(const char *path, const char *const *sets, size_t set_count, rh_study *study)
+{
+  return rh_study_open(path, sets, set_count, NULL, study);
+}
+
 void rh_study_clear(rh_study *study)
 {
+  rh_text_clear(&study->warnings);
   for (size_t i = 0; i < study->count; i++)
     rh_settings_clear(&study->runs[i]);
   free(study->runs);

@@ -114,6 +114,28 @@ sed '$a vary: {platform.file: [two.xml, folder/two.xml, changed/two.xml]}' id.ya
 check "id: two of three files are different" [ "$(ids places.yaml | sort -u | wc -l)" -eq 2 ]
 check "id: the third is left out" grep -q '^1 of 3 runs equal an earlier one' ids.err
 
+# include and exclude: the runs that stay; the command of an included run gives that run alone
+cat >choice.yaml <<'YAML'
+platform: {file: two.xml, workers: 2}
+model: {name: logreg}
+train: {rounds: 2, evaluate_samples: 100}
+time: {source: flops}
+vary: {train.method: [allreduce, dpsgd], compress.name: [none, qsgd]}
+exclude: [{train.method: dpsgd, compress.name: qsgd}]
+include: [{train.method: choco, compress.name: topk, run.seed: [7, 8]}, {train.lr: 0.5}]
+YAML
+"$program" run choice.yaml --dry-run --json >choice.json 2>choice.err
+check "choice: six runs" [ "$(grep -c '"id"' choice.json)" -eq 6 ]
+while IFS= read -r command; do
+  eval "set -- ${command#rehearse }"
+  check "choice: the command repeats one run: $command" [ "$("$program" "$@" --dry-run 2>/dev/null | wc -l)" -eq 2 ]
+done < <(grep -o '"command": ".*"' choice.json | sed 's/^"command": "//; s/"$//')
+
+# Without --jobs as many runs as cores; the longest by prediction first, and a line with the total
+"$program" run choice.yaml --db order.db --set compress.name=none --jobs 1 >order.txt 2>order.err
+check "order: gossip, whose workers differ, before the collective" grep -q '^\[1/.*dpsgd' order.err
+check "order: the total" grep -qE '^[0-9]+ runs: [0-9]+ done, in ' order.err
+
 # A study that comes with the program is found by its name
 "$program" run quickstart.yaml --dry-run >quick.txt 2>quick.err
 check "quickstart: found" [ "$(wc -l <quick.txt)" -eq 9 ] # with the heading
@@ -141,7 +163,7 @@ train: {rounds: 1000000}
 time: {source: flops}
 vary: {run.seed: [1, 2]}
 YAML
-"$program" run long.yaml --db long.db >long.txt 2>long.err &
+"$program" run long.yaml --db long.db --jobs 1 >long.txt 2>long.err &
 parent=$!
 child() { cat /proc/$parent/task/$parent/children; }
 # begun COUNT: waits until that many runs have had rows in their databases
@@ -168,7 +190,6 @@ check "interrupt: one run interrupted" [ "$(grep -c '"status": "interrupted"' lo
 check "interrupt: rows are kept" [ "$(grep -oE '"rounds": [1-9]' long.json | wc -l)" -eq 2 ]
 check "interrupt: nothing left" [ ! -e long.db.runs ]
 
-[ $failed -eq 0 ] && echo "run does what it says"
 # What SimGrid ends a process with is one sentence, without its backtrace
 sed 's|<prop id="network/model" value="CM02"/>|&<prop id="network/bandwidth-factor" value="0"/>|' two.xml >ended.xml
 "$program" run study.yaml --db ended.db --set platform.file=ended.xml --set train.method=allreduce \
@@ -178,4 +199,24 @@ check "ended by SimGrid: the reason is SimGrid's sentence" \
   grep -q "SimGrid ended the run's process: .*Bandwidth factor cannot be 0$" ended.txt
 check "ended by SimGrid: no backtrace" [ "$(grep -c 'libsimgrid' ended.txt ended.err | grep -cv ':0$')" -eq 0 ]
 
+# The first failure ends the others only when asked; a shorter run fails at once, the longer ones are interrupted
+cat >fails.yaml <<'YAML'
+platform: {file: two.xml, workers: 2}
+model: {name: logreg}
+train: {rounds: 20000, evaluate_samples: 100}
+time: {source: flops}
+vary: {run.seed: [1, 2]}
+include: [{platform.file: ended.xml, train.rounds: 2}]
+YAML
+"$program" run fails.yaml --db fast.db --jobs 3 --fail-fast --set train.rounds=200000 >fast.txt 2>fast.err
+check "fail-fast: status" [ $? -eq 1 ]
+check "fail-fast: the others are interrupted" [ "$(sqlite3 fast.db "SELECT count(*) FROM runs WHERE status = 'interrupted'")" -eq 2 ]
+"$program" run fails.yaml --db slow.db --jobs 3 --set train.rounds=200 >slow.txt 2>slow.err
+check "a failure: status" [ $? -eq 1 ]
+check "a failure: the others go on" [ "$(sqlite3 slow.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 2 ]
+check "a failure: is recorded with its reason" \
+  [ "$(sqlite3 slow.db "SELECT count(*) FROM runs WHERE status = 'failed' AND reason LIKE '%Bandwidth factor%'")" -eq 1 ]
+check "a failure: the total" grep -q '^3 runs: 2 done, 1 failed, in ' slow.err
+
+[ $failed -eq 0 ] && echo "run does what it says"
 exit $failed

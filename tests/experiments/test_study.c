@@ -224,9 +224,93 @@ static void mistakes_in_vary_have_places(void **state)
   bad("vary:\n  seed: [1]\n", RH_EINVAL, ":2:3: vary: 'seed' is not a key such as train.lr\n      seed: [1]\n      ^");
   bad("vary:\n  rnu.seed: [1]\n", RH_EINVAL,
       ":2:3: vary: 'rnu.seed': no section 'rnu'; did you mean 'run'?\n      rnu.seed: [1]\n      ^");
-  bad("vary: {run.seed: [1..101], train.lr: [1..100]}\n", RH_EINVAL, ": vary: more than 10000 runs; split the study");
-  bad("vary:\n  run.seed: [1..10001]\n", RH_EINVAL,
-      ":2:14: vary: run.seed: more than 10000 values\n      run.seed: [1..10001]\n                 ^");
+  bad("vary: {run.seed: [1..10001], train.lr: [1..1000]}\n", RH_EINVAL, ": more than 10000000 runs; split the study");
+  bad("vary:\n  run.seed: [1..1000001]\n", RH_EINVAL,
+      ":2:14: vary: run.seed: more than 1000000 values\n      run.seed: [1..1000001]\n                 ^");
+}
+
+static size_t asked;
+
+static bool refuse(const char *file, size_t runs)
+{
+  assert_string_equal(file, path);
+  asked = runs;
+  return false;
+}
+
+static bool agree(const char *file, size_t runs)
+{
+  (void)refuse(file, runs);
+  return true;
+}
+
+static void many_runs_are_asked_about(void **state)
+{
+  (void)state;
+  rh_study study;
+  bad("vary: {run.seed: [1..1000000]}\n", RH_EINVAL, ": has 1000000 runs; more than 10000 need --yes");
+  assert_int_equal(rh_study_open(path, NULL, 0, refuse, &study), RH_EINVAL);
+  assert_int_equal(asked, 1000000);
+  rh_study few = good("vary: {run.seed: [1..101], train.lr: [1..99]}\n");
+  rh_study_clear(&few);
+  bad("vary: {run.seed: [1..101], train.lr: [1..100]}\n", RH_EINVAL, ": has 10100 runs; more than 10000 need --yes");
+  assert_int_equal(rh_study_open(path, NULL, 0, agree, &study), RH_OK);
+  assert_int_equal(study.count, 10100);
+  assert_value(&study, 10099, "train.lr", "100");
+  rh_study_clear(&study);
+}
+
+static void exclude_leaves_combinations_out(void **state)
+{
+  (void)state;
+  rh_study study = good("train: {method: dpsgd}\nvary: {run.seed: [1..3], compress.name: [none, qsgd]}\n"
+                        "exclude:\n- {run.seed: [2, 3], compress.name: qsgd}\n- {train.method: dpsgd, run.seed: 3}\n"
+                        "- {train.method: choco, run.seed: 1}\n");
+  assert_int_equal(study.count, 3); /* 1 none, 1 qsgd, 2 none */
+  assert_value(&study, 1, "compress.name", "qsgd");
+  assert_value(&study, 1, "run.seed", "1");
+  assert_value(&study, 2, "run.seed", "2");
+  assert_value(&study, 2, "compress.name", "none");
+  char warning[128];
+  snprintf(warning, sizeof warning, "%s:6:4: exclude: this item fits no run\n", path);
+  assert_string_equal(rh_text_get(&study.warnings), warning);
+  rh_study_clear(&study);
+  bad("vary: {run.seed: [1, 2]}\nexclude: [{run.seed: [1, 2]}]\n", RH_EINVAL,
+      ":2:1: exclude: leaves none of the 2 runs\n    exclude: [{run.seed: [1, 2]}]\n    ^");
+  bad("vary: {run.seed: [1, 2]}\nexclude: [{train.lr: 1}]\n", RH_EINVAL,
+      ":2:1: exclude: train.lr is neither varied nor set, so there is nothing to compare with\n"
+      "    exclude: [{train.lr: 1}]\n    ^");
+  bad("exclude: {run.seed: 1}\n", RH_EINVAL,
+      ":1:11: exclude: expects a list of items such as {train.method: dpsgd, run.seed: [1..3]}\n"
+      "    exclude: {run.seed: 1}\n              ^");
+}
+
+static void include_adds_runs(void **state)
+{
+  (void)state;
+  const char *text = "train: {lr: 1}\nvary: {run.seed: [1, 2]}\nexclude: [{run.seed: 2}]\n"
+                     "include: [{train.lr: [2, 3], run.seed: [2, 7..8]}, {compress.name: topk}]\n";
+  rh_study study = good(text);
+  assert_int_equal(study.count, 1 + 6 + 1);
+  assert_value(&study, 0, "train.lr", "1");
+  assert_value(&study, 1, "train.lr", "2");
+  assert_value(&study, 1, "run.seed", "2");
+  assert_value(&study, 6, "train.lr", "3");
+  assert_value(&study, 6, "run.seed", "8");
+  assert_value(&study, 7, "compress.name", "topk");
+  assert_null(rh_settings_find(&study.runs[7], "run.seed"));
+  assert_int_equal(study.varied_count, 3);
+  rh_study_clear(&study);
+  const char *const sets[] = {"run.seed=5"};
+  assert_int_equal(read_with(text, sets, 1, &study), RH_OK);
+  assert_int_equal(study.count, 1 + 2 + 1); /* the item of exclude compares with 5 now */
+  assert_value(&study, 1, "run.seed", "5");
+  assert_value(&study, 3, "run.seed", "5");
+  rh_study_clear(&study);
+  bad("include: [{}]\n", RH_EINVAL, ":1:1: include: an item names no key\n    include: [{}]\n    ^");
+  bad("include: [{train.lr: [.1, .1]}]\n", RH_EINVAL,
+      ":1:27: include: train.lr: '.1' is there twice\n    include: [{train.lr: [.1, .1]}]\n                            "
+      "  ^");
 }
 
 static void malformed_yaml_is_refused_with_its_place(void **state)
@@ -265,6 +349,9 @@ int main(void)
       cmocka_unit_test(mistakes_in_sections_have_places),
       cmocka_unit_test(zip_advances_its_lists_together),
       cmocka_unit_test(mistakes_in_vary_have_places),
+      cmocka_unit_test(many_runs_are_asked_about),
+      cmocka_unit_test(exclude_leaves_combinations_out),
+      cmocka_unit_test(include_adds_runs),
       cmocka_unit_test(malformed_yaml_is_refused_with_its_place),
       cmocka_unit_test(missing_files_and_directories_are_named),
   };
