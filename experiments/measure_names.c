@@ -241,7 +241,10 @@ rh_status rh_measure_seconds(const rh_run *run, const rh_setup *setup, const rh_
 {
   rh_status status = RH_OK;
   *seconds = (rh_step_seconds){0};
-  if (run->time.source == RH_TIME_FLOPS) seconds->flop_s = 1 / (fastest_flops * run->time.efficiency);
+  if (run->time.source == RH_TIME_FLOPS) {
+    seconds->flop_s = 1 / (fastest_flops * run->time.efficiency);
+    seconds->int8_op_s = seconds->flop_s / run->time.int8_speedup;
+  }
   for (step kind = 0; kind < STEP_COUNT; kind++)
     for (int index = 0; index < measure_indices(setup, kind); index++)
       if (measure_needs(run, kind, index))

@@ -56,7 +56,7 @@ static rh_status check_optimiser(const rh_run *run)
                   setting, key, ahead ? "step-ahead" : run->compressor->name);
 }
 
-/* A mask is known to all without a message where all share a model, whose kept values alone are then compressed. */
+/* What is masked must stay masked in all that a method and a compressor keep. */
 static rh_status check_mask(const rh_run *run, const rh_setup *setup)
 {
   const rh_compressor *c = run->compressor;
@@ -64,8 +64,8 @@ static rh_status check_mask(const rh_run *run, const rh_setup *setup)
   if (!run->method->takes_mask)
     return rh_error(
         RH_EUNSUPPORTED,
-        "train.mask does not go with train.method: %s: its workers' models differ, and a mask is made of one "
-        "model that all know; use method: allreduce, or mask: none",
+        "train.mask does not go with train.method: %s: it trains weights as products of two factors, and a product of "
+        "thin factors has no zeros to keep; use method: allreduce or a decentralised one, or mask: none",
         run->method->name);
   if (run->feedback.kind == RH_FEEDBACK_STEP_AHEAD)
     return rh_error(RH_EUNSUPPORTED, "train.mask does not go with compress.error_feedback: step-ahead: every worker "

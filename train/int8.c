@@ -11,15 +11,28 @@ static rh_rng stream_of(const rh_rounding *rounding, int64_t r, int layer, bool 
                        rounding->step * STREAMS + 2 * (uint64_t)layer + gradient);
 }
 
-void rh_int8_parameters(const rh_model *model, int64_t count, rh_tensor params, rh_tensor rounded)
+/* Whether a tensor is the weight of a product, which is what masks are made of. */
+static bool may_be_masked(const rh_model *model, const rh_segment *segment)
 {
-  for (int64_t r = 0; r < count; r++)
-    for (int s = 0; s < model->segment_count; s++) {
-      const rh_segment *segment = &model->segments[s];
+  for (int l = 0; l < model->layer_count; l++)
+    if (rh_layer_is_product(&model->layers[l]) && model->layers[l].weight_offset == segment->offset) return true;
+  return false;
+}
+
+void rh_int8_parameters(const rh_model *model, bool sparse, int64_t count, rh_tensor params, rh_tensor rounded)
+{
+  for (int s = 0; s < model->segment_count; s++) {
+    const rh_segment *segment = &model->segments[s];
+    const bool masked = sparse && may_be_masked(model, segment);
+    for (int64_t r = 0; r < count; r++) {
       const float *const x = params.data + r * params.stride + segment->offset;
-      rh_quantise_nearest(rh_range_of(x, segment->count), segment->count, x,
-                          rounded.data + r * rounded.stride + segment->offset);
+      float *const y = rounded.data + r * rounded.stride + segment->offset;
+      if (masked)
+        rh_quantise_nearest_nonzero(rh_range_of_nonzero(x, segment->count), segment->count, x, y);
+      else
+        rh_quantise_nearest(rh_range_of(x, segment->count), segment->count, x, y);
     }
+  }
 }
 
 void rh_int8_input(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch, int64_t count,

@@ -1,6 +1,7 @@
 /* The training step in 8 bits: which tensors are quantised, over which range, with which random numbers.
  *
  *     parameters, tensor by tensor                   smallest and largest value            nearest
+ *       masked weights of a sparse model (mask.h)    those of the weights inside alone     stay exactly zero
  *     input of each dense, convolution, norm layer   batch mean of the samples' extremes   stochastic
  *       in an evaluation                             running range, .1 old + .9 new        nearest
  *     gradient that reaches such a layer's output    smallest and largest value            stochastic
@@ -17,8 +18,9 @@
 
 #include "model.h"
 
-/* rounded [count][stride of the model] = the replicas' parameters, quantised. */
-void rh_int8_parameters(const rh_model *model, int64_t count, rh_tensor params, rh_tensor rounded);
+/* rounded [count][stride of the model] = the replicas' parameters, quantised; sparse: zeros in the weights of products are
+ * masked values. */
+void rh_int8_parameters(const rh_model *model, bool sparse, int64_t count, rh_tensor params, rh_tensor rounded);
 
 /* y [count][B][in] = the input x of a layer, quantised for training; the replicas' running ranges follow. */
 void rh_int8_input(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch, int64_t count,

@@ -212,15 +212,25 @@ void rh_mask_make(rh_mask *mask, const rh_mask_options *o, const rh_mask_turn *t
     if (mask->inside[p]) mask->index[mask->kept++] = (int32_t)p;
 }
 
+static int64_t count_weights(const rh_mask_options *o, const rh_model *model)
+{
+  span spans[RH_LAYERS_MAX];
+  const int count = find_spans(model, o->ends, spans);
+  int64_t weights = 0;
+  for (int s = 0; s < count; s++)
+    weights += spans[s].count;
+  return weights;
+}
+
 double rh_mask_make_flop(const rh_mask_options *o, const rh_model *model)
 {
   const double per_weight = o->kind == RH_MASK_NM ? 1 + (double)o->m : o->kind == RH_MASK_RANDOM ? 8 : 4;
-  span spans[RH_LAYERS_MAX];
-  const int count = find_spans(model, o->ends, spans);
-  double weights = 0;
-  for (int s = 0; s < count; s++)
-    weights += (double)spans[s].count;
-  return per_weight * weights;
+  return per_weight * (double)count_weights(o, model);
+}
+
+int64_t rh_mask_bitmap_bytes(const rh_mask_options *o, const rh_model *model)
+{
+  return (count_weights(o, model) + 7) / 8;
 }
 
 int64_t rh_mask_kept(const rh_mask *mask)
@@ -271,21 +281,32 @@ void rh_mask_unpack(const rh_mask *mask, float *row)
   rh_mask_apply(mask, row);
 }
 
-/* Operations of one product with the masked weights of a layer. */
-static double masked_product_flop(const rh_mask *mask, int l, int64_t batch)
+/* Masked weights of a layer's product. */
+static double masked_weights(const rh_mask *mask, int l)
 {
   const rh_layer *layer = &mask->model->layers[l];
   if (!rh_layer_is_product(layer)) return 0;
-  const int64_t masked = layer->weight_count - rh_mask_kept_of(mask, layer->weight_offset, layer->weight_count);
-  return 2.0 * (double)masked * (double)(batch * layer->out.height * layer->out.width);
+  return (double)(layer->weight_count - rh_mask_kept_of(mask, layer->weight_offset, layer->weight_count));
 }
 
-double rh_mask_forward_saving(const rh_mask *mask, int layer, int64_t batch)
+/* Operations of one product with them. */
+static double masked_product_flop(const rh_mask *mask, int l, int64_t batch)
 {
-  return masked_product_flop(mask, layer, batch);
+  const rh_layer *layer = &mask->model->layers[l];
+  return 2.0 * masked_weights(mask, l) * (double)(batch * layer->out.height * layer->out.width);
 }
 
-double rh_mask_backward_saving(const rh_mask *mask, int layer, int64_t batch)
+rh_work rh_mask_forward_saving(const rh_mask *mask, int layer, int64_t batch)
 {
-  return (rh_model_wants_input_gradient(mask->model, layer) ? 2 : 1) * masked_product_flop(mask, layer, batch);
+  const double product = masked_product_flop(mask, layer, batch);
+  if (mask->model->arithmetic == RH_FP32) return (rh_work){.flop = product};
+  return (rh_work){.flop = RH_QUANTISE_NEAREST_FLOP * masked_weights(mask, layer), .int8_op = product};
+}
+
+rh_work rh_mask_backward_saving(const rh_mask *mask, int layer, int64_t batch)
+{
+  const double product = masked_product_flop(mask, layer, batch);
+  const double below = rh_model_wants_input_gradient(mask->model, layer) ? product : 0;
+  if (mask->model->arithmetic == RH_FP32) return (rh_work){.flop = product + below};
+  return (rh_work){.flop = product, .int8_op = below};
 }

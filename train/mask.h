@@ -17,7 +17,9 @@
  *     ac-dc       dense, then by turns `mask_sparse` rounds with a mask and `mask_dense` without; sparse from `mask_end`
  *                 on. Every sparse turn has its own mask
  *
- * Outside a mask x, gradients and moments are zero; what comes back in a dense turn starts at zero.
+ * Outside a mask x, gradients and moments are zero; what comes back in a dense turn starts at zero. In int8 weights are
+ * masked first and quantised then: the range is that of the weights inside, and the others, which a sparse form does not
+ * hold, are exactly zero (int8.h).
  * bits        the same on every machine
  * Source      gradual: Zhu, Gupta, To prune, or not to prune, ICLR workshop 2018; ac-dc: Peste et al., AC/DC, NeurIPS
  *             2021; nm: Mishra et al., Accelerating sparse deep neural networks, arXiv 2104.08378
@@ -49,8 +51,8 @@ typedef struct rh_mask_options {
 extern const rh_option rh_mask_rows[];
 extern const size_t rh_mask_row_count;
 
-/* Refuses masks that leave no weight or mask none, of a layer's own share too, schedules that do not fit T rounds (an
- * ac-dc without a dense turn is none), and steps in int8: their grid has no exact zero. */
+/* Refuses masks that leave no weight or mask none, of a layer's own share too, and schedules that do not fit T rounds (an
+ * ac-dc without a dense turn is none). */
 RH_CHECKED rh_status rh_mask_check(const rh_mask_options *options, const rh_model *model, int64_t rounds);
 
 /* Weights that magnitude and random leave in the end: among all, or, within layers, in the one of fewest. */
@@ -79,6 +81,8 @@ void rh_mask_make(rh_mask *mask, const rh_mask_options *options, const rh_mask_t
  * rounds of two products for four values) instead of the key; of nm a key and M comparisons. */
 double rh_mask_make_flop(const rh_mask_options *options, const rh_model *model);
 
+int64_t rh_mask_bitmap_bytes(const rh_mask_options *options,
+                             const rh_model *model);                       /* a bit for each of the d weights */
 int64_t rh_mask_kept(const rh_mask *mask);                                 /* values of P inside */
 int64_t rh_mask_kept_of(const rh_mask *mask, int64_t from, int64_t count); /* of so many from an offset on */
 
@@ -89,9 +93,10 @@ void rh_mask_pack(const rh_mask *mask, float *row);
 /* The way back: the first values to their places, zero elsewhere. */
 void rh_mask_unpack(const rh_mask *mask, float *row);
 
-/* Operations that the sparse form of a layer's products saves in a batch: in the forward pass those of masked weights; in
- * the backward pass their gradients, which nobody needs, and their part of the gradient below. */
-double rh_mask_forward_saving(const rh_mask *mask, int layer, int64_t batch);
-double rh_mask_backward_saving(const rh_mask *mask, int layer, int64_t batch);
+/* Operations that the sparse form of a layer's products saves in a batch: in the forward pass those of masked weights, in
+ * int8 their quantising, too; in the backward pass their gradients, which nobody needs and which are made in f32, and
+ * their part of the gradient below. */
+rh_work rh_mask_forward_saving(const rh_mask *mask, int layer, int64_t batch);
+rh_work rh_mask_backward_saving(const rh_mask *mask, int layer, int64_t batch);
 
 #endif

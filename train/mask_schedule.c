@@ -10,7 +10,9 @@
 const rh_option rh_mask_rows[] = {
     {ROW(mask, kind), .kind = RH_OPTION_CHOICE, .fallback = "none", .choices = "none magnitude nm random",
      .help = "which weights the training step leaves out: the smallest (magnitude), the smallest but mask_n of every "
-             "mask_m neighbours in a row (nm), or random ones; biases and norms stay"},
+             "mask_m neighbours in a row (nm), or random ones; biases and norms stay. Not with method ab, whose factors "
+             "have no zeros, feedback step-ahead, whose workers differ in what they still have to send, nor compressors "
+             "that keep a state as large as the model (dgc, lowrank)"},
     {ROW(sparsity, sparsity), .kind = RH_OPTION_REAL, .fallback = "0.8", .min = 0, .max = 1,
      .help = "share of zeros among the weights of a mask magnitude or random"},
     {ROW(mask_n, n), .kind = RH_OPTION_INTEGER, .fallback = "2", .min = 1, .max = 65536,
@@ -106,10 +108,6 @@ static bool masks_something(const rh_mask_options *o, const rh_model *model)
 rh_status rh_mask_check(const rh_mask_options *o, const rh_model *model, int64_t rounds)
 {
   if (o->kind == RH_MASK_NONE) return RH_OK;
-  if (model->arithmetic == RH_INT8)
-    return rh_error(RH_EUNSUPPORTED,
-                    "train.mask does not go with train.arithmetic: int8: its grid of 256 levels has no "
-                    "exact zero, so masked weights would still count; use arithmetic: fp32");
   if (o->kind == RH_MASK_NM && o->n > o->m)
     return rh_error(RH_EINVAL, "train.mask_n %" PRId64 " is more than train.mask_m %" PRId64 ", of which it is kept",
                     o->n, o->m);

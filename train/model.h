@@ -154,6 +154,7 @@ typedef struct rh_rounding {
   uint64_t seed;    /* numbers are drawn from streams of seed, replica, step and layer */
   uint32_t rank;    /* of the first replica of the tile; the others follow */
   uint64_t step;    /* < 2^48 */
+  bool sparse;      /* zeros in the weights of products are masked values (mask.h), which stay zero */
   rh_range *ranges; /* [count][layer_count] running ranges of the layers' inputs: followed by a gradient, used by an
                        evaluation; RH_RANGE_NONE, or NULL for all: the batch's own is used. Borrowed */
 } rh_rounding;

@@ -1,6 +1,7 @@
 #include "quantise.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "clones.h"
 #include "extent.h"
@@ -18,6 +19,20 @@ rh_range rh_range_of(const float *x, int64_t n)
 {
   rh_range range = {NAN, NAN};
   rh_extent(x, n, &range.lo, &range.hi);
+  return range;
+}
+
+rh_range rh_range_of_nonzero(const float *x, int64_t n)
+{
+  rh_range range = RH_RANGE_NONE;
+  bool first = true;
+  for (int64_t i = 0; i < n; i++) {
+    if (x[i] == 0) continue;
+    if (isnan(x[i])) return (rh_range){x[i], x[i]};
+    range.lo = first || x[i] < range.lo ? x[i] : range.lo;
+    range.hi = first || x[i] > range.hi ? x[i] : range.hi;
+    first = false;
+  }
   return range;
 }
 
@@ -96,6 +111,14 @@ RH_CLONES static void stochastic(int64_t n, affine a, const uint16_t *draws, con
   }
 }
 
+RH_CLONES static void nearest_nonzero(int64_t n, affine a, const float *x, float *y)
+{
+  const float round = 0x1.8p23F;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; i++)
+    y[i] = x[i] == 0 ? 0 : (level_of(x[i], &a) + round - round) * a.scale + a.lo;
+}
+
 void rh_quantise_nearest(rh_range range, int64_t n, const float *x, float *y)
 {
   if (!isfinite(range.lo) || !isfinite(range.hi)) {
@@ -103,6 +126,19 @@ void rh_quantise_nearest(rh_range range, int64_t n, const float *x, float *y)
     return;
   }
   nearest(n, affine_of(range), x, y);
+}
+
+void rh_quantise_nearest_nonzero(rh_range range, int64_t n, const float *x, float *y)
+{
+  if (!rh_range_is_known(range)) { /* nothing but zeros */
+    memset(y, 0, (size_t)n * sizeof *y);
+    return;
+  }
+  if (!isfinite(range.lo) || !isfinite(range.hi)) {
+    fill_nan(n, y);
+    return;
+  }
+  nearest_nonzero(n, affine_of(range), x, y);
 }
 
 void rh_quantise_stochastic(rh_range range, rh_rng *rng, int64_t n, const float *x, float *y)

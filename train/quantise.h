@@ -31,6 +31,8 @@ bool rh_range_is_known(rh_range range);
 
 /* Range of the values of x [n], n > 0. */
 rh_range rh_range_of(const float *x, int64_t n);
+/* Range of those that are not 0; RH_RANGE_NONE if all are. */
+rh_range rh_range_of_nonzero(const float *x, int64_t n);
 /* Mean over the samples of x [samples][n] of a sample's smallest, and of its largest value. */
 rh_range rh_range_of_samples(const float *x, int64_t samples, int64_t n);
 /* The running range after a batch: .1 old + .9 new, or the new one where nothing was known. */
@@ -40,7 +42,9 @@ rh_range rh_range_mean(const rh_range *ranges, int64_t count, int64_t step);
 
 /* y [n] = x^ of x [n]; y may be x. Levels halfway between two go to the even one. */
 void rh_quantise_nearest(rh_range range, int64_t n, const float *x, float *y);
-/* The same with noise: up or down by chance, so that the mean of x^ is x where x lies in the range. Draws of 16 bits: a
+/* The same, but zeros stay zero: what a sparse tensor does not hold needs no level. */
+void rh_quantise_nearest_nonzero(rh_range range, int64_t n, const float *x, float *y);
+/* rh_quantise_nearest with noise: up or down by chance, so that the mean of x^ is x where x lies in the range. Draws of 16 bits: a
  * level is cut into 65,536 parts, to the nearest of which x is brought first. */
 void rh_quantise_stochastic(rh_range range, rh_rng *rng, int64_t n, const float *x, float *y);
 

@@ -240,6 +240,11 @@ static int32_t copy_of(const rh_replicas *replicas, int32_t worker)
   return replicas->copy_of[worker];
 }
 
+void rh_replicas_set_sparse(rh_replicas *replicas, bool sparse)
+{
+  replicas->sparse = sparse;
+}
+
 float *rh_replicas_parameters(rh_replicas *replicas, int32_t worker)
 {
   return rh_replicas_copy(replicas, copy_of(replicas, worker));
@@ -308,6 +313,7 @@ static bool gradients_call(void *context, int64_t item, int thread)
     rh_workspace_set_rounding(workspace, &(rh_rounding){.seed = replicas->def.seed,
                                                         .rank = (uint32_t)first,
                                                         .step = (uint64_t)job->t,
+                                                        .sparse = replicas->sparse,
                                                         .ranges = replicas->ranges + first * model->layer_count});
   rh_model_gradient(model, workspace, count, params, grads, replicas->values + first, replicas->hits + first);
   return true;

@@ -57,6 +57,10 @@ float *rh_replicas_moment(rh_replicas *replicas, int32_t worker, int k); /* k-th
 float *rh_replicas_copy(rh_replicas *replicas, int32_t copy);
 float *rh_replicas_copy_moment(rh_replicas *replicas, int32_t copy, int k);
 
+/* Whether zeros in the weights of products are masked values from now on (mask.h): in int8 they stay zero then. Off at
+ * first. */
+void rh_replicas_set_sparse(rh_replicas *replicas, bool sparse);
+
 /* Gradients of workers first .. first + count - 1 on their batches of step t, at their current parameters.
  *
  * t           0-based; worker i's batch t is B samples of its shard: a new seeded order every epoch, wrapped at its end

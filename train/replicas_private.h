@@ -15,6 +15,7 @@ struct rh_replicas {
   float *moments[RH_MOMENTS_MAX];     /* [def.copies][stride] each that the optimiser keeps, else NULL; owned */
   int32_t copies;                     /* in use */
   int32_t *copy_of;                   /* [N]; owned */
+  bool sparse;                        /* zeros of weights are masked values */
   int32_t *calls;                     /* [N + 1] workers at which calls of the model's passes start; owned */
   float *grads;                       /* [chunk][stride]; owned */
   rh_workspace **training, **scoring; /* [threads] each; owned */

@@ -88,7 +88,7 @@ static bool score_batch(void *context, int64_t item, int thread)
   rh_samples_gather(def->dataset, job->samples, indices, n, rh_workspace_input(workspace),
                     rh_workspace_labels(workspace));
   const rh_tensor params = {(float *)job->parameters, 0};
-  rh_workspace_set_rounding(workspace, &(rh_rounding){.ranges = job->ranges});
+  rh_workspace_set_rounding(workspace, &(rh_rounding){.sparse = job->replicas->sparse, .ranges = job->ranges});
   rh_model_evaluate(def->model, workspace, params, n, &job->loss[item], &job->hits[item]);
   job->loss[item] *= (double)n; /* sum, not mean: the last batch may be shorter */
   return true;

@@ -143,7 +143,7 @@ void rh_workspace_set_rounding(rh_workspace *workspace, const rh_rounding *round
 static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, int64_t samples, rh_tensor params)
 {
   if (model->arithmetic == RH_INT8) {
-    rh_int8_parameters(model, count, params, ws->rounded);
+    rh_int8_parameters(model, ws->rounding.sparse, count, params, ws->rounded);
     params = ws->rounded;
   }
   for (int l = 0; l < model->layer_count; l++) {

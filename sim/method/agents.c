@@ -10,7 +10,10 @@ rh_status rh_agents_new(rh_world *world, const rh_agents_def *def, rh_agents **a
   if (!a) return rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
   a->world = world;
   a->def = *def;
-  rh_status status = rh_gossip_new(world, &def->gossip, &a->gossip);
+  rh_status status = rh_masking_new(world, &a->masking);
+  a->sent = a->masking ? rh_masking_world(a->masking) : world;
+  a->def.gossip.masking = a->masking;
+  if (status == RH_OK) status = rh_gossip_new(a->sent, &a->def.gossip, &a->gossip);
   if (status == RH_OK) {
     a->loss = calloc((size_t)world->workers, sizeof *a->loss);
     a->after = calloc((size_t)world->workers, sizeof *a->after);
@@ -27,6 +30,7 @@ void rh_agents_free(rh_agents *a)
 {
   if (!a) return;
   rh_gossip_free(a->gossip);
+  rh_masking_free(a->masking);
   free(a->loss);
   free(a->after);
   free(a);
@@ -44,7 +48,8 @@ void rh_agents_parts(void *agents, const rh_parts *parts)
 int64_t rh_agents_bytes(const rh_sizes *z, int64_t arenas)
 {
   const int64_t row = z->model->stride * (int64_t)sizeof(float);
-  return rh_gossip_bytes(z) + z->workers * (arenas * row + (int64_t)(sizeof(double) + sizeof(rh_token)));
+  return rh_gossip_bytes(z) + rh_masking_bytes(z) +
+         z->workers * (arenas * row + (int64_t)(sizeof(double) + sizeof(rh_token)));
 }
 
 rh_status rh_agents_check(const rh_world *w, int64_t gossip_rounds)
@@ -71,10 +76,15 @@ void rh_agents_begin(rh_agents *a, int64_t t, double lr)
   a->t = t;
   a->trains = a->def.gossip_rounds == 0 || t < a->world->rounds - a->def.gossip_rounds;
   a->lr = a->trains ? lr : 0;
+  if (!a->masking || !rh_masking_begin(a->masking, a->world, t, NULL)) return;
+  rh_gossip_mask(a->gossip);
+  for (int32_t i = 0; a->def.rows && i < a->world->workers; i++)
+    rh_masking_apply(a->masking, a->def.rows + i * a->world->model->stride);
 }
 
 typedef struct step_job {
-  rh_agents_step_body *body;
+  const rh_masking *masking;
+  rh_agents_step_body *body; /* NULL: none */
   void *context;
   int32_t first;
   float *grads; /* [count][stride] */
@@ -85,7 +95,9 @@ static bool step_one(void *context, int64_t i, int thread)
 {
   (void)thread;
   const step_job *job = context;
-  job->body(job->context, job->first + (int32_t)i, job->grads + i * job->stride);
+  float *g_i = job->grads + i * job->stride;
+  rh_masking_apply(job->masking, g_i);
+  if (job->body) job->body(job->context, job->first + (int32_t)i, g_i);
   return true;
 }
 
@@ -97,13 +109,11 @@ rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
   if (!a->trains) return RH_OK;
   for (int32_t first = 0; first < w->workers; first += chunk) {
     const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
-    step_job job = {.body = step, .context = context, .first = first, .stride = w->model->stride};
+    step_job job = {a->masking, step, context, first, NULL, w->model->stride};
     rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &job.grads, a->loss + first);
     if (status != RH_OK) return status;
-    if (step)
-      def->backend->parallel(count, def->threads, step_one, &job);
-    else
-      rh_replicas_step(w->replicas, first, count, job.grads, a->lr, a->t);
+    if (step || a->masking) def->backend->parallel(count, def->threads, step_one, &job);
+    if (!step) rh_replicas_step(w->replicas, first, count, job.grads, a->lr, a->t);
   }
   return RH_OK;
 }
@@ -148,19 +158,19 @@ static rh_token compute(rh_agents *a, int32_t i, double seconds, const char *lab
 
 static rh_token append_gradient(rh_agents *a, int32_t i)
 {
-  const rh_step_seconds *sec = &a->world->seconds;
+  const rh_step_seconds *sec = &a->sent->seconds;
   return compute(a, i, sec->forward_s + sec->backward_total_s, "gradient", RH_AT_ONCE);
 }
 
 static rh_token append_update(rh_agents *a, int32_t i)
 {
-  return compute(a, i, a->world->seconds.update_s, "update", RH_AT_ONCE);
+  return compute(a, i, a->sent->seconds.update_s, "update", RH_AT_ONCE);
 }
 
 /* What has to be done before worker i's message exists. */
 static rh_token append_encode(rh_agents *a, int32_t i)
 {
-  const rh_step_seconds *sec = &a->world->seconds;
+  const rh_step_seconds *sec = &a->sent->seconds;
   if (!lossy(a)) return rh_schedule_last(a->world->schedule, i, RH_LANE_COMPUTE);
   /* both phases make a single message */
   return compute(a, i, sec->encode_s[0][0] + sec->encode_s[0][1], "encode", RH_AT_ONCE);
@@ -168,7 +178,7 @@ static rh_token append_encode(rh_agents *a, int32_t i)
 
 static void append_exchange(rh_agents *a)
 {
-  const rh_world *w = a->world;
+  const rh_world *w = a->sent;
   const rh_collective c = {.kind = w->exchange,
                            .size = w->workers,
                            .bytes = rh_gossip_message_bytes(a->gossip)[0],
@@ -187,7 +197,7 @@ static int32_t neighbours(const rh_agents *a, int32_t i)
 /* Decoding so many messages once they are there, then the mixing row and the method's other passes. */
 static void append_mix(rh_agents *a, int32_t i, int32_t messages)
 {
-  const rh_world *w = a->world;
+  const rh_world *w = a->sent;
   const int32_t terms = neighbours(a, i) + 1;
   const rh_token arrived = rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
   if (lossy(a) && messages > 0) compute(a, i, w->seconds.decode_s[0] * messages, "decode", arrived);
@@ -227,7 +237,7 @@ static void append_background(rh_agents *a)
     if (a->trains) append_update(a, i);
     append_mix(a, i, a->t > 0 ? neighbours(a, i) : 0);
     a->after[i] = append_encode(a, i);
-    if (lossy(a)) compute(a, i, a->world->seconds.decode_s[0], "decode", RH_AT_ONCE);
+    if (lossy(a)) compute(a, i, a->sent->seconds.decode_s[0], "decode", RH_AT_ONCE);
   }
   append_exchange(a);
 }
@@ -240,7 +250,7 @@ void rh_agents_end(rh_agents *a)
   if (a->def.order == RH_AGENTS_BACKGROUND) append_background(a);
   w->learning_rate = a->lr;
   if (a->trains) rh_world_take_losses(w, a->loss);
-  if (a->def.gossip_rounds == 0) return;
+  if (a->def.gossip_rounds == 0 || (a->masking && a->trains)) return; /* a mask has said sparse or dense */
   w->phase = a->trains ? "train" : "gossip";
-  w->compression_ratio = 1;
+  if (!a->masking) w->compression_ratio = 1;
 }

@@ -4,6 +4,8 @@
  *
  * A round:    rh_agents_begin; the method's steps, sends and mixes; rh_agents_end. In the last G of the T rounds no gradient is
  * computed or charged: models travel and mix, steps do nothing, and the training loss stays that of round T - G.
+ * With train.mask all agents have the same mask at any time (masking.h): models, gradients, moments, estimates and kept
+ * errors are zero outside, and messages hold what is inside.
  */
 #ifndef RH_AGENTS_H
 #define RH_AGENTS_H
@@ -38,14 +40,17 @@ typedef struct rh_agents_def {
   int order;             /* enum rh_agents_order */
   int passes;            /* over the model, each charged as one term of a mixing row, beside the row's own */
   int64_t gossip_rounds; /* G */
+  float *rows;           /* [N][stride] of the method's own, zero outside a mask; borrowed; NULL: none */
 } rh_agents_def;
 
 typedef struct rh_agents {
-  rh_world *world; /* borrowed */
+  rh_world *world;      /* borrowed */
+  const rh_world *sent; /* the run as it is sent and charged: the world, or a masked one; borrowed */
   rh_agents_def def;
-  rh_gossip *gossip; /* owned */
-  double *loss;      /* [N]; owned */
-  rh_token *after;   /* [N]; owned */
+  rh_masking *masking; /* NULL without a mask; owned */
+  rh_gossip *gossip;   /* owned */
+  double *loss;        /* [N]; owned */
+  rh_token *after;     /* [N]; owned */
   /* of the round at work */
   int64_t t;
   double lr;

@@ -144,6 +144,19 @@ void rh_gossip_each(rh_gossip *g, rh_worker_body *body, void *context)
   def->backend->parallel(g->world->workers, def->threads, one, &job);
 }
 
+static void mask_one(void *context, int32_t i, int thread)
+{
+  (void)thread;
+  rh_gossip *g = context;
+  rh_masking_apply(g->def.masking, rh_gossip_model(g, i));
+  if (g->known) rh_masking_apply(g->def.masking, rh_gossip_known(g, i));
+}
+
+void rh_gossip_mask(rh_gossip *g)
+{
+  rh_gossip_each(g, mask_one, g);
+}
+
 /* h_i = x_i */
 static void know_model(void *context, int32_t i, int thread)
 {
@@ -162,12 +175,15 @@ void rh_gossip_send(rh_gossip *g, int64_t t, rh_worker_body *make, void *context
   else if (g->known)
     rh_gossip_each(g, know_model, g);
   for (int32_t i = 0; i < w->workers; i++)
-    g->bytes[i] = (lossless ? 4 * w->model->parameters : g->coder.bytes[i]) + g->def.extra_bytes;
+    g->bytes[i] = (lossless ? 4 * w->buckets[0].layout.values : g->coder.bytes[i]) + g->def.extra_bytes;
 }
 
 void rh_gossip_encode(rh_gossip *g, int32_t i, int thread, const float *v, float *decoded)
 {
-  rh_coder_send(&g->coder, thread, i, g->t, v, decoded);
+  if (decoded != v) memcpy(decoded, v, row_bytes(g));
+  rh_masking_pack(g->def.masking, decoded, 1);
+  rh_coder_send(&g->coder, thread, i, g->t, decoded, decoded);
+  rh_masking_unpack(g->def.masking, decoded);
 }
 
 void rh_gossip_difference(void *context, int32_t i, int thread)

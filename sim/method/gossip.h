@@ -22,18 +22,21 @@
 #define RH_GOSSIP_H
 
 #include "coder.h"
+#include "masking.h"
 
 enum rh_gossip_form { RH_GOSSIP_EXACT, RH_GOSSIP_ESTIMATES, RH_GOSSIP_MODELS };
 
 typedef struct rh_gossip_def {
-  int form;              /* enum rh_gossip_form */
-  double consensus_step; /* c, 0 < c <= 1; of models: not used */
-  float *models;         /* [N][stride] x_i; borrowed; NULL: the replicas' parameters */
-  int64_t extra_bytes;   /* that every message is longer than its model */
+  int form;                  /* enum rh_gossip_form */
+  double consensus_step;     /* c, 0 < c <= 1; of models: not used */
+  float *models;             /* [N][stride] x_i; borrowed; NULL: the replicas' parameters */
+  int64_t extra_bytes;       /* that every message is longer than its model */
+  const rh_masking *masking; /* messages hold what is inside the mask alone; borrowed; NULL: all */
 } rh_gossip_def;
 
 typedef struct rh_gossip rh_gossip;
 
+/* Of a masked run `world` is what is sent (masking.h). */
 RH_CHECKED rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_gossip **gossip);
 void rh_gossip_free(rh_gossip *gossip);
 void rh_gossip_parts(rh_gossip *gossip, const rh_parts *parts);
@@ -49,6 +52,9 @@ float *rh_gossip_row(rh_gossip *gossip, int thread);  /* with loss: free for use
 /* Calls body for all workers, on several threads; a body writes what is worker i's alone. */
 typedef void rh_worker_body(void *context, int32_t i, int thread);
 void rh_gossip_each(rh_gossip *gossip, rh_worker_body *body, void *context);
+
+/* Zeroes x_i and h_i outside a new mask: all know it, so that nothing is sent for it. */
+void rh_gossip_mask(rh_gossip *gossip);
 
 /* Sends everybody's message of round t: `make` brings worker i's through rh_gossip_encode and updates h_i. Without loss
  * it is not called: the message is x_i, and h_i becomes x_i. */

@@ -3,11 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collectives.h"
+
 struct rh_masking {
-  rh_world world; /* its buckets are those below in a sparse turn */
-  rh_mask *mask;  /* owned */
-  int64_t number; /* of the mask; -1: no round was yet */
-  bool sparse;    /* some value is masked */
+  rh_world world;  /* its buckets are those below in a sparse turn */
+  rh_mask *mask;   /* owned */
+  int64_t number;  /* of the mask; -1: no round was yet */
+  bool sparse;     /* some value is masked */
+  rh_token *after; /* [N] what a broadcast waits for; owned */
   int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
   rh_bucket buckets[RH_BUCKETS_MAX]; /* of the packed vector */
 };
@@ -18,9 +21,11 @@ rh_status rh_masking_new(const rh_world *w, rh_masking **masking)
   if (w->mask.kind == RH_MASK_NONE) return RH_OK;
   rh_masking *m = calloc(1, sizeof *m);
   if (!m) return rh_error(RH_ENOMEM, "no memory for a mask");
-  const rh_status status = rh_mask_new(w->model, &m->mask);
+  rh_status status = rh_mask_new(w->model, &m->mask);
+  m->after = calloc((size_t)w->workers, sizeof *m->after);
+  if (status == RH_OK && !m->after) status = rh_error(RH_ENOMEM, "no memory for a mask of %d workers", w->workers);
   if (status != RH_OK) {
-    free(m);
+    rh_masking_free(m);
     return status;
   }
   m->world = *w;
@@ -31,7 +36,9 @@ rh_status rh_masking_new(const rh_world *w, rh_masking **masking)
 
 void rh_masking_free(rh_masking *m)
 {
-  if (m) rh_mask_free(m->mask);
+  if (!m) return;
+  rh_mask_free(m->mask);
+  free(m->after);
   free(m);
 }
 
@@ -75,7 +82,8 @@ void rh_masking_parts(rh_masking *m, const rh_parts *parts)
 
 int64_t rh_masking_bytes(const rh_sizes *z)
 {
-  return z->mask == RH_MASK_NONE ? 0 : rh_mask_bytes(z->model) + (int64_t)sizeof(rh_masking);
+  if (z->mask == RH_MASK_NONE) return 0;
+  return rh_mask_bytes(z->model) + (int64_t)sizeof(rh_masking) + z->workers * (int64_t)sizeof(rh_token);
 }
 
 rh_world *rh_masking_world(rh_masking *m)
@@ -83,20 +91,31 @@ rh_world *rh_masking_world(rh_masking *m)
   return &m->world;
 }
 
+void rh_masking_apply(const rh_masking *m, float *row)
+{
+  if (m && m->sparse) rh_mask_apply(m->mask, row);
+}
+
 void rh_masking_pack(const rh_masking *m, float *rows, int32_t count)
 {
-  for (int32_t i = 0; m->sparse && i < count; i++)
+  for (int32_t i = 0; m && m->sparse && i < count; i++)
     rh_mask_pack(m->mask, rows + i * m->world.model->stride);
 }
 
 void rh_masking_unpack(const rh_masking *m, float *row)
 {
-  if (m->sparse) rh_mask_unpack(m->mask, row);
+  if (m && m->sparse) rh_mask_unpack(m->mask, row);
 }
 
 static void scale(double *seconds, double factor)
 {
   *seconds *= factor;
+}
+
+/* Seconds of so many operations. */
+static double seconds_of(const rh_step_seconds *s, rh_work work)
+{
+  return s->flop_s * work.flop + s->int8_op_s * work.int8_op;
 }
 
 /* Seconds of the sparse form, where they are counted: f of each f32 operation. */
@@ -108,8 +127,8 @@ static void count_seconds(rh_masking *m)
   const int64_t batch = rh_replicas_get_def(w->replicas)->batch;
   s->backward_total_s = 0;
   for (int l = 0; l < w->model->layer_count; l++) {
-    s->forward_s -= f * rh_mask_forward_saving(m->mask, l, batch);
-    s->backward_s[l] -= f * rh_mask_backward_saving(m->mask, l, batch);
+    s->forward_s -= seconds_of(s, rh_mask_forward_saving(m->mask, l, batch));
+    s->backward_s[l] -= seconds_of(s, rh_mask_backward_saving(m->mask, l, batch));
     s->backward_total_s += s->backward_s[l];
   }
   scale(&s->update_s, kept);
@@ -144,26 +163,48 @@ static void change(rh_masking *m, const rh_mask_turn *turn, rh_aggregate *a)
   rh_world *w = &m->world;
   const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
   const bool reopens = w->mask.schedule == RH_MASK_ACDC && m->number > 0 && !turn->sparse;
-  for (int32_t i = 0; i < w->workers; i++)
+  for (int32_t i = 0; a && i < w->workers; i++)
     if (rh_aggregate_error(a, i)) rh_masking_unpack(m, rh_aggregate_error(a, i));
   rh_mask_make(m->mask, &w->mask, turn, w->seed, rh_replicas_copy(w->replicas, 0));
   m->sparse = rh_mask_kept(m->mask) < w->model->parameters;
   m->number = turn->number;
-  for (int32_t i = 0; i < w->workers; i++)
+  rh_replicas_set_sparse(w->replicas, m->sparse);
+  for (int32_t i = 0; a && i < w->workers; i++)
     if (rh_aggregate_error(a, i)) rh_masking_pack(m, rh_aggregate_error(a, i), 1);
   apply(m, reopens && o->kind == RH_OPTIMISER_SGD);
   pack_buckets(m);
 }
 
-void rh_masking_begin(rh_masking *m, rh_world *w, int64_t t, rh_aggregate *a)
+static rh_token append_making(const rh_world *w, int32_t i, rh_token after)
+{
+  return rh_schedule_compute(w->schedule, i, w->seconds.mask_s, "mask", after);
+}
+
+/* Everybody makes the mask, or gets rank 0's. */
+static void append_mask(rh_masking *m, const rh_world *w, int64_t t)
+{
+  const bool known = rh_replicas_copies(w->replicas) == 1 || w->mask.kind == RH_MASK_RANDOM || t == 0;
+  for (int32_t i = 0; known && i < w->workers; i++)
+    append_making(w, i, RH_AT_ONCE);
+  if (known) return;
+  const rh_collective c = {.kind = &rh_broadcast_binomial,
+                           .size = w->workers,
+                           .bytes = rh_mask_bitmap_bytes(&w->mask, w->model),
+                           .element_bytes = 1};
+  for (int32_t i = 0; i < w->workers; i++)
+    m->after[i] = i == 0 ? append_making(w, 0, RH_AT_ONCE) : RH_AT_ONCE;
+  rh_schedule_collective(w->schedule, &c, m->after);
+  for (int32_t i = 1; i < w->workers; i++)
+    append_making(w, i, rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION));
+}
+
+bool rh_masking_begin(rh_masking *m, rh_world *w, int64_t t, rh_aggregate *a)
 {
   const rh_mask_turn turn = rh_mask_turn_at(&w->mask, t, w->rounds);
   const bool changes = turn.number != m->number;
   m->world = *w;
   if (changes) change(m, &turn, a);
-  if (changes && turn.sparse)
-    for (int32_t i = 0; i < w->workers; i++)
-      rh_schedule_compute(w->schedule, i, w->seconds.mask_s, "mask", RH_AT_ONCE);
+  if (changes && turn.sparse) append_mask(m, w, t);
   if (m->sparse) {
     m->world.buckets = m->buckets;
     if (w->seconds.flop_s > 0) count_seconds(m);
@@ -171,4 +212,5 @@ void rh_masking_begin(rh_masking *m, rh_world *w, int64_t t, rh_aggregate *a)
   w->phase = m->sparse ? "sparse" : "dense";
   w->compression_ratio = (double)rh_mask_kept(m->mask) / (double)w->model->parameters;
   w->rank_count = 0;
+  return changes;
 }

@@ -128,6 +128,7 @@ const rh_method rh_method_dcd = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
+    .takes_mask = true,
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,

@@ -55,7 +55,7 @@ static rh_status new_state(rh_world *w, void **out)
 {
   const deepsqueeze_options *o = w->method_options;
   const bool lossy = !w->compressor->lossless;
-  const rh_agents_def def = {
+  rh_agents_def def = {
       .gossip = {.form = lossy ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT, .consensus_step = o->consensus_step},
       .order = RH_AGENTS_STEP_FIRST,
       .passes = lossy ? 2 : 0, /* x + e, v - c */
@@ -64,9 +64,13 @@ static rh_status new_state(rh_world *w, void **out)
   state *s = calloc(1, sizeof *s);
   *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
-  RH_TRY(rh_agents_new(w, &def, &s->agents));
   s->error = lossy ? calloc((size_t)w->workers * (size_t)w->model->stride, sizeof *s->error) : NULL;
-  if (lossy && !s->error) status = rh_error(RH_ENOMEM, "no memory for the errors of %d workers", w->workers);
+  if (lossy && !s->error) {
+    status = rh_error(RH_ENOMEM, "no memory for the errors of %d workers", w->workers);
+    goto done;
+  }
+  def.rows = s->error;
+  RH_TRY(rh_agents_new(w, &def, &s->agents));
 done:
   if (status == RH_OK)
     *out = s;
@@ -129,6 +133,7 @@ const rh_method rh_method_deepsqueeze = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
+    .takes_mask = true,
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,

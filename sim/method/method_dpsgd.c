@@ -119,6 +119,7 @@ const rh_method rh_method_dpsgd = {
     .needs_graph = true,
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
+    .takes_mask = true,
     .check_settings = check_settings,
     .new_state = new_state,
     .free_state = free_state,

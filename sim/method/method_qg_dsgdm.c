@@ -156,6 +156,7 @@ const rh_method rh_method_qg_dsgdm = {
     .mixing = RH_MIXING_DOUBLY,
     .time_varying = true,
     .copies = RH_COPIES_EACH,
+    .takes_mask = true,
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,

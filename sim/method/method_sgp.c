@@ -162,6 +162,7 @@ const rh_method rh_method_sgp = {
     .mixing = RH_MIXING_COLUMNS,
     .time_varying = true,
     .copies = RH_COPIES_EACH,
+    .takes_mask = true,
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,

@@ -37,6 +37,7 @@ typedef struct rh_step_seconds {
   double split_s, compose_s, project_s; /* SVD; W = A B; the trained factor's gradient from dW */
   double mask_s;                        /* making a mask (mask.h) */
   double flop_s;                        /* of time.source flops: one f32 operation; measured: 0 */
+  double int8_op_s;                     /* likewise one on 8-bit values */
 } rh_step_seconds;
 
 typedef struct rh_world {
@@ -108,7 +109,7 @@ typedef struct rh_method {
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   bool takes_feedback;
-  bool takes_mask; /* it has one model that all share, and sends of it what is inside a mask (masking.h) */
+  bool takes_mask; /* its models and messages can be of what is inside a mask alone (masking.h) */
   /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the last
    * one stay dense. NULL: nothing is factored. */
   bool (*dense_ends)(const void *options);

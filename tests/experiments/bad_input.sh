@@ -74,14 +74,12 @@ refuse nesterov_dgc 'train\.nesterov: on does not go with compress\.name: dgc' r
   --set train.nesterov=on --set compress.name=dgc
 refuse clip_dgc 'train\.clip does not go with compress\.name: dgc' run good.yaml \
   --set train.clip=1 --set compress.name=dgc
-refuse mask_dpsgd 'train\.mask does not go with train\.method: dpsgd: .*use method: allreduce' run good.yaml \
-  --set train.mask=magnitude --set train.method=dpsgd
+refuse mask_ab 'train\.mask does not go with train\.method: ab: .*thin factors has no zeros to keep' run good.yaml \
+  --set train.mask=magnitude --set train.method=ab
 refuse mask_step_ahead 'train\.mask does not go with compress\.error_feedback: step-ahead' run good.yaml \
   --set train.mask=magnitude --set compress.name=int8 --set compress.error_feedback=step-ahead
 refuse mask_dgc 'train\.mask does not go with compress\.name: dgc: .*use a compressor without one' run good.yaml \
   --set train.mask=magnitude --set compress.name=dgc
-refuse mask_int8 'train\.mask does not go with train\.arithmetic: int8' run good.yaml \
-  --set train.mask=magnitude --set train.arithmetic=int8
 refuse mask_all 'train\.sparsity 1 leaves no weight' run good.yaml --set train.mask=random --set train.sparsity=1
 refuse mask_late 'train\.mask_start 2 leaves no round of 2' run good.yaml --set train.mask=nm --set train.mask_start=2
 refuse no_platform "platform\.file: no file 'none\.xml'; tried" run good.yaml --set platform.file=none.xml

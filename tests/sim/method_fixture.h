@@ -67,6 +67,7 @@ typedef struct choice {
   const char *edges;    /* of graph `file` */
   int64_t rounds;       /* planned */
   double seconds_scale; /* of all steps; 0: 1 */
+  bool int8;            /* arithmetic of the model */
   int collective;       /* enum rh_allreduce_choice; rings unless told */
 } choice;
 
@@ -174,6 +175,7 @@ static inline void fixture_init(fixture *f, const choice *c)
   rh_settings settings = settings_of(c);
   RH_ASSERT(mlp->build(mlp_options, f->dataset.shape, CLASSES, &f->model) == RH_OK);
   free(mlp_options);
+  f->model.arithmetic = c->int8 ? RH_INT8 : RH_FP32;
   rh_partition_def iid = {.kind = RH_PARTITION_IID};
   RH_ASSERT(rh_partition_new(&iid, &f->dataset, N, 1, &f->partition) == RH_OK);
   f->method = rh_method_find(c->method);

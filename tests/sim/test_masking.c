@@ -100,10 +100,47 @@ static void masked_steps_are_dense_steps_with_zeros_put_back_body(void)
 }
 VALUES_TEST(masked_steps_are_dense_steps_with_zeros_put_back)
 
+/* Mask, then quantise: what a batch's gradients are taken at, and scores too, must not know what was masked. */
+static void masked_weights_count_nothing_in_int8_body(void)
+{
+  const rh_mask_options mask = mask_of(RH_MASK_MAGNITUDE, 0.8);
+  fixture f;
+  masked_init(&f, &(choice){.method = "allreduce", .momentum = 0.9, .rounds = 12, .int8 = true}, &mask);
+  rounds(&f, 0, 1, 0.02);
+  const double first_loss = f.world.train_loss;
+  rounds(&f, 1, 11, 0.02);
+  RH_ASSERT(count_weights(&f) == KEPT && f.world.train_loss < first_loss);
+
+  /* A column of the first weight without values inside: then pixels of that column change nothing. In a grid without an
+   * exact zero they would. */
+  rh_replicas *r = f.world.replicas;
+  float *x = rh_replicas_parameters(r, 0);
+  const int pixel = 7, inputs = SIDE * SIDE;
+  rh_score before, after;
+  for (int row = 0; row < FIRST / inputs; row++)
+    x[row * inputs + pixel] = 0;
+  rh_samples changed = f.dataset.test;
+  changed.pixels = malloc((size_t)changed.count * (size_t)inputs);
+  RH_ASSERT(changed.pixels);
+  memcpy(changed.pixels, f.dataset.test.pixels, (size_t)changed.count * (size_t)inputs);
+  for (int64_t s = 0; s < changed.count; s++)
+    changed.pixels[s * inputs + pixel] ^= 0x15; /* within the other pixels' range: the inputs' grid stays */
+  for (int sparse = 0; sparse < 2; sparse++) {
+    rh_replicas_set_sparse(r, sparse);
+    RH_ASSERT(rh_replicas_score(r, x, &f.dataset.test, 0, &before) == RH_OK);
+    RH_ASSERT(rh_replicas_score(r, x, &changed, 0, &after) == RH_OK);
+    RH_ASSERT((before.loss == after.loss) == (sparse == 1));
+  }
+  free(changed.pixels);
+  fixture_clear(&f);
+}
+VALUES_TEST(masked_weights_count_nothing_in_int8)
+
 static void sparsity_0_is_no_mask_body(void)
 {
-  const choice c = {.method = "allreduce", .momentum = 0.9, .rounds = 6};
-  for (int schedule = RH_MASK_FIXED; schedule <= RH_MASK_ACDC; schedule++) {
+  for (int k = RH_MASK_FIXED; k <= 2 * RH_MASK_ACDC + 1; k++) {
+    const int schedule = k % (RH_MASK_ACDC + 1);
+    const choice c = {.method = "allreduce", .momentum = 0.9, .rounds = 6, .int8 = k > RH_MASK_ACDC};
     rh_mask_options mask = mask_of(RH_MASK_MAGNITUDE, 0);
     mask.schedule = schedule;
     mask.sparse_rounds = 100; /* a dense turn would begin without momentum */
@@ -311,6 +348,7 @@ int main(int argc, char **argv)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(masked_weights_and_moments_stay_zero),
       cmocka_unit_test(masked_steps_are_dense_steps_with_zeros_put_back),
+      cmocka_unit_test(masked_weights_count_nothing_in_int8),
       cmocka_unit_test(sparsity_0_is_no_mask),
       cmocka_unit_test(ac_dc_takes_turns),
       cmocka_unit_test(gradual_masks_grow),

@@ -68,6 +68,33 @@ static void test_one_layer_by_hand(void **state)
   }
 }
 
+/* Weights {0, 3.55; 1.004, 1} and biases {0, .3}, by hand: 256 levels from 1 to 3.55 for those inside a mask, which 0 is
+ * not, and from 0 to 3.55 without one; biases are never masked. What nothing is left of stays zero. */
+static void test_masked_weights_have_no_level(void **state)
+{
+  (void)state;
+  rh_model model;
+  float params[16] = {0, 3.55F, 1.004F, 1, 0, 0.3F}, rounded[16] = {0};
+  assert_int_equal(rh_model_begin(&model, "tiny", (rh_shape){2, 1, 1}, 2), RH_OK);
+  assert_int_equal(rh_model_add_dense(&model, "dense1", 2), RH_OK);
+  assert_int_equal(rh_model_end(&model), RH_OK);
+  for (int sparse = 0; sparse < 2; sparse++) {
+    const double third = sparse ? 1 : 72 * (3.55 / 255); /* 1.004 is .4 levels above 1, and 72.1 levels above 0 */
+    rh_int8_parameters(&model, sparse, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
+    assert_true(rounded[0] == 0 && fabs((double)rounded[1] - 3.55) < 1e-6); /* f32's rounding of the ends */
+    assert_true(fabs((double)rounded[2] - third) < 1e-6);
+    assert_true(rounded[4] == 0 && fabs((double)rounded[5] - 0.3) < 1e-7);
+  }
+  for (int k = 0; k < 4; k++)
+    params[k] = 0;
+  rh_int8_parameters(&model, true, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
+  assert_memory_equal(rounded, params, 4 * sizeof *params);
+  params[1] = NAN;
+  params[2] = 1;
+  rh_int8_parameters(&model, true, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
+  assert_true(isnan(rounded[0]) && isnan(rounded[2])); /* what diverged shows */
+}
+
 enum { BATCH = 6, INPUTS = 20, HIDDEN = 12, CLASSES = 5 };
 
 /* 20 inputs, 12 rectified, 12 that are not, 5 classes. */
@@ -131,7 +158,7 @@ static void spell_out(const rh_model *model, const rh_backend *backend, const rh
   float *const rounded = new_values(model->stride);
   double loss;
   int64_t correct;
-  rh_int8_parameters(model, 1, one(params), one(rounded));
+  rh_int8_parameters(model, rounding->sparse, 1, one(params), one(rounded));
   for (int k = 0; k < 3; k++) {
     const int l = dense_layers[k];
     const rh_layer *layer = &model->layers[l];
@@ -384,6 +411,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_one_layer_by_hand),
+      cmocka_unit_test(test_masked_weights_have_no_level),
       cmocka_unit_test(test_gradients_are_bi_precise_and_straight_through),
       cmocka_unit_test(test_backward_in_two_calls),
       cmocka_unit_test(test_running_ranges_follow),

@@ -273,14 +273,43 @@ static void savings_count_the_masked_products(void **state)
   const rh_mask_options o = options_of(RH_MASK_MAGNITUDE, 0.5);
   rh_mask *mask;
   assert_int_equal(rh_mask_new(&model, &mask), RH_OK);
-  assert_true(rh_mask_forward_saving(mask, 0, 3) == 0);
+  assert_true(rh_mask_forward_saving(mask, 0, 3).flop == 0);
   rh_mask_make(mask, &o, &(rh_mask_turn){1, true, 0.5}, 7, values); /* 4 of a's and 3 of b's are masked */
-  assert_true(rh_mask_forward_saving(mask, 0, 3) == 24);
-  assert_true(rh_mask_backward_saving(mask, 0, 3) == 24);
-  assert_true(rh_mask_forward_saving(mask, 1, 3) == 0);
-  assert_true(rh_mask_forward_saving(mask, 2, 3) == 18);
-  assert_true(rh_mask_backward_saving(mask, 2, 3) == 36);
+  assert_true(rh_mask_forward_saving(mask, 0, 3).flop == 24);
+  assert_true(rh_mask_backward_saving(mask, 0, 3).flop == 24);
+  assert_true(rh_mask_forward_saving(mask, 1, 3).flop == 0);
+  assert_true(rh_mask_forward_saving(mask, 2, 3).flop == 18);
+  assert_true(rh_mask_backward_saving(mask, 2, 3).flop == 36);
   rh_mask_free(mask);
+}
+
+/* In 8 bits: the forward product and its part of the gradient below; what stays in f32 is the weights' gradient, and
+ * quantising them, 9 operations each. */
+static void savings_in_int8_have_two_widths(void **state)
+{
+  (void)state;
+  rh_model model = small_model();
+  model.arithmetic = RH_INT8;
+  const rh_mask_options o = options_of(RH_MASK_MAGNITUDE, 0.5);
+  rh_mask *mask;
+  assert_int_equal(rh_mask_new(&model, &mask), RH_OK);
+  rh_mask_make(mask, &o, &(rh_mask_turn){1, true, 0.5}, 7, values); /* 4 of a's and 3 of b's are masked */
+  const rh_work a = rh_mask_forward_saving(mask, 0, 3), a_back = rh_mask_backward_saving(mask, 0, 3);
+  const rh_work b = rh_mask_forward_saving(mask, 2, 3), b_back = rh_mask_backward_saving(mask, 2, 3);
+  assert_true(a.int8_op == 24 && a.flop == 9 * 4 && a_back.int8_op == 0 && a_back.flop == 24);
+  assert_true(b.int8_op == 18 && b.flop == 9 * 3 && b_back.int8_op == 18 && b_back.flop == 18);
+  rh_mask_free(mask);
+}
+
+/* 14 weights, 2 bytes; without the ends none. */
+static void bitmaps_have_a_bit_for_each_weight(void **state)
+{
+  (void)state;
+  const rh_model model = small_model();
+  rh_mask_options o = options_of(RH_MASK_MAGNITUDE, 0.5);
+  assert_int_equal(rh_mask_bitmap_bytes(&o, &model), 2);
+  o.ends = false;
+  assert_int_equal(rh_mask_bitmap_bytes(&o, &model), 0);
 }
 
 /* A convolution's weight is used at each of its 3 x 3 output places. */
@@ -298,7 +327,7 @@ static void savings_of_a_convolution_count_its_places(void **state)
   assert_int_equal(rh_mask_new(&model, &mask), RH_OK);
   rh_mask_make(mask, &o, &(rh_mask_turn){1, true, 0}, 1, x);
   assert_int_equal(rh_mask_kept_of(mask, 0, 24), 12);
-  assert_true(rh_mask_forward_saving(mask, 0, 5) == 2.0 * 12 * 5 * 9);
+  assert_true(rh_mask_forward_saving(mask, 0, 5).flop == 2.0 * 12 * 5 * 9);
   rh_mask_free(mask);
   free(x);
 }
@@ -312,7 +341,7 @@ static void check_refused(rh_status code, const rh_mask_options *o, const rh_mod
 static void what_cannot_work_is_refused(void **state)
 {
   (void)state;
-  rh_model model = small_model();
+  const rh_model model = small_model();
   rh_mask_options o = options_of(RH_MASK_MAGNITUDE, 1);
   check_refused(RH_EINVAL, &o, &model, "sparsity 1 leaves no weight of model small");
   o.sparsity = 0.97; /* 13.58 of 14 weights */
@@ -346,8 +375,6 @@ static void what_cannot_work_is_refused(void **state)
   check_refused(RH_EUNSUPPORTED, &o, &model, "which cannot grow");
   o.n = 5;
   check_refused(RH_EINVAL, &o, &model, "mask_n 5 is more than train.mask_m 4");
-  model.arithmetic = RH_INT8;
-  check_refused(RH_EUNSUPPORTED, &o, &model, "use arithmetic: fp32");
   o.kind = RH_MASK_NONE;
   assert_int_equal(rh_mask_check(&o, &model, 20), RH_OK);
 }
@@ -368,6 +395,8 @@ int main(void)
       cmocka_unit_test(ac_dc_takes_turns_and_ends_sparse),
       cmocka_unit_test(savings_count_the_masked_products),
       cmocka_unit_test(savings_of_a_convolution_count_its_places),
+      cmocka_unit_test(savings_in_int8_have_two_widths),
+      cmocka_unit_test(bitmaps_have_a_bit_for_each_weight),
       cmocka_unit_test(what_cannot_work_is_refused),
   };
   return cmocka_run_group_tests_name("mask", tests, NULL, NULL);
