@@ -43,6 +43,7 @@ void rh_agents_parts(void *agents, const rh_parts *parts)
   rh_gossip_parts(a->gossip, parts);
   rh_part(parts, "agents.loss", a->loss, workers * sizeof *a->loss);
   rh_part(parts, "agents.after", a->after, workers * sizeof *a->after);
+  if (a->masking) rh_masking_parts(a->masking, parts);
 }
 
 int64_t rh_agents_bytes(const rh_sizes *z, int64_t arenas)
