@@ -145,7 +145,9 @@ static rh_status collect(rh_store *store, const rh_run_list *runs, const rh_vari
     const rh_run_summary *run = &runs->list[i];
     if (strcmp(run->status, "done") != 0) continue;
     rh_reached reached = {INFINITY, INFINITY, INFINITY};
-    if (!isnan(c->target_accuracy)) {
+    if (c->timing_only) {
+      reached = (rh_reached){run->simulated_s, (double)run->wire_bytes, (double)run->rounds};
+    } else if (!isnan(c->target_accuracy)) {
       rh_status status = rh_store_reached(store, run->id, c->target_accuracy, &reached);
       if (status != RH_OK) return status;
     }
@@ -254,6 +256,20 @@ static double target_of(const rh_compare_def *def, const rh_run_list *runs)
   return first;
 }
 
+/* Whether the runs are of timing alone; RH_EINVAL if some are and others are not. */
+static rh_status take_kind(const rh_run_list *runs, bool *timing_only)
+{
+  int32_t count = 0;
+  for (int32_t i = 0; i < runs->count; i++)
+    count += runs->list[i].timing_only;
+  *timing_only = count > 0;
+  if (count == 0 || count == runs->count) return RH_OK;
+  return rh_error(
+      RH_EINVAL,
+      "%d of %d runs are timing only (run.compute: none) and have no accuracy; compare them apart, by --study",
+      (int)count, (int)runs->count);
+}
+
 rh_status rh_compare_runs(rh_store *store, const rh_run_list *runs, const rh_compare_def *def,
                           rh_comparison *comparison)
 {
@@ -262,7 +278,8 @@ rh_status rh_compare_runs(rh_store *store, const rh_run_list *runs, const rh_com
   rh_comparison c = {.def = *def};
   rh_varied_find(runs, &varied);
   RH_TRY(check_by(def, &varied));
-  c.target_accuracy = target_of(def, runs);
+  RH_TRY(take_kind(runs, &c.timing_only));
+  c.target_accuracy = c.timing_only ? (double)NAN : target_of(def, runs);
   RH_TRY(collect(store, runs, &varied, &c));
   if (c.count == 0) {
     status = rh_error(RH_EINVAL, "none of the %d runs is done: there is nothing to compare yet", (int)runs->count);

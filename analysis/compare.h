@@ -41,11 +41,13 @@ typedef struct rh_compared {
 typedef struct rh_comparison {
   rh_compare_def def;
   double target_accuracy; /* what was used; NaN: none */
+  bool timing_only;       /* runs without values: times and bytes are those of all rounds, accuracies NaN */
   rh_compared *list;      /* owned; setting by setting */
   int count;
 } rh_comparison;
 
-/* returns     RH_EINVAL: an unknown key or baseline, nothing to compare; the message says what there is */
+/* returns     RH_EINVAL: an unknown key or baseline, nothing to compare, runs with values and without; the message says
+ *             what there is */
 RH_CHECKED rh_status rh_compare(rh_store *store, const rh_compare_def *def, rh_comparison *comparison);
 /* The same for runs that were chosen; `def->study` does not count. RH_EINVAL, too, if none of them is done. */
 RH_CHECKED rh_status rh_compare_runs(rh_store *store, const rh_run_list *runs, const rh_compare_def *def,

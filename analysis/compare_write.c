@@ -61,15 +61,21 @@ static void add_percent(rh_grid *grid, const rh_interval *x, const char *sign)
   add_text(grid, format, 100 * x->estimate, 100 * x->low, 100 * x->high);
 }
 
+/* Whether there are times: to a target, or of all rounds. */
+static bool is_timed(const rh_comparison *c)
+{
+  return c->timing_only || !isnan(c->target_accuracy);
+}
+
 static void write_what_each_did(const rh_comparison *c, int first, int last, rh_text *out)
 {
-  const bool timed = !isnan(c->target_accuracy);
+  const bool timed = is_timed(c);
   rh_grid grid = {0};
   rh_grid_add_column(&grid, "configuration", RH_GRID_LEFT | RH_GRID_SHRINK);
   add_title(&grid, "runs");
+  if (!isnan(c->target_accuracy)) add_title(&grid, "reached");
   if (timed) {
-    add_title(&grid, "reached");
-    add_title(&grid, "time to target, median");
+    add_title(&grid, c->timing_only ? "time of all rounds, median" : "time to target, median");
     add_title(&grid, "bytes a worker, median");
   }
   add_title(&grid, "accuracy at the end, mean, %");
@@ -77,12 +83,15 @@ static void write_what_each_did(const rh_comparison *c, int first, int last, rh_
     const rh_compared *e = &c->list[i];
     rh_grid_add_cell(&grid, e->label[0] ? e->label : "all");
     add_text(&grid, "%.0f", e->runs, 0, 0);
+    if (!isnan(c->target_accuracy)) add_text(&grid, "%.0f of %.0f", e->reached, e->runs, 0);
     if (timed) {
-      add_text(&grid, "%.0f of %.0f", e->reached, e->runs, 0);
       add_quantity(&grid, &e->time_s, e->seconds, e->runs, RH_UNIT_SECOND);
       add_quantity(&grid, &e->wire_bytes, e->bytes, e->runs, RH_UNIT_BYTE);
     }
-    add_percent(&grid, &e->final_accuracy, "");
+    if (c->timing_only)
+      rh_grid_add_cell(&grid, "timing only");
+    else
+      add_percent(&grid, &e->final_accuracy, "");
   }
   rh_grid_write(&grid, 2, WIDTH, out);
   rh_grid_clear(&grid);
@@ -99,7 +108,7 @@ static void add_p(rh_grid *grid, double p)
 
 static void write_differences(const rh_comparison *c, int first, int last, const rh_compared *base, rh_text *out)
 {
-  const bool timed = !isnan(c->target_accuracy);
+  const bool timed = is_timed(c);
   char margin[CELL];
   rh_grid grid = {0};
   rh_text_append(out, "\n  against %s, paired by seed:\n", base->label);
@@ -142,6 +151,14 @@ static void write_legend(const rh_comparison *c, rh_text *out)
 {
   const double level = 100 * c->def.level;
   rh_text_append(out, "\n");
+  if (c->timing_only) {
+    rh_text_append(out,
+                   "  Timing only (run.compute: none): nothing was trained; times and bytes are those of all rounds.\n"
+                   "  Medians with %g %% bootstrap intervals from %d runs on (fewer: the points). p: sign test, "
+                   "Holm-corrected in each setting.\n",
+                   level, RH_BOOTSTRAP_LEAST);
+    return;
+  }
   if (!isnan(c->target_accuracy))
     rh_text_append(
         out,
@@ -194,6 +211,7 @@ void rh_comparison_write_json(const rh_comparison *c, rh_text *out)
 {
   rh_text_append(out, "{\"target_accuracy\": ");
   rh_text_append_json_number(out, c->target_accuracy);
+  rh_text_append(out, ", \"timing_only\": %s", c->timing_only ? "true" : "false");
   write_number_json("margin", c->def.margin, out);
   write_number_json("level", c->def.level, out);
   rh_text_append(out, ", \"configurations\": [");

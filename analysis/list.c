@@ -47,7 +47,10 @@ void rh_list_write(const rh_run_list *runs, rh_text *out)
     snprintf(buffer, sizeof buffer, "%lld", (long long)run->seed);
     rh_grid_add_cell(&grid, buffer);
     rh_grid_add_cell(&grid, run->status);
-    add_number(&grid, "%.1f %%", 100 * run->accuracy);
+    if (run->timing_only)
+      rh_grid_add_cell(&grid, "timing only");
+    else
+      add_number(&grid, "%.1f %%", 100 * run->accuracy);
     rh_grid_add_cell(&grid, rh_unit_format(run->simulated_s, RH_UNIT_SECOND, buffer, sizeof buffer));
     rh_grid_add_cell(&grid, rh_unit_format((double)run->wire_bytes, RH_UNIT_BYTE, buffer, sizeof buffer));
     rh_grid_add_cell(&grid, rh_unit_format(run->wall_s, RH_UNIT_SECOND, buffer, sizeof buffer));
@@ -93,6 +96,7 @@ static void write_run(const rh_run_summary *run, rh_text *out)
   write_text(out, "reason", run->reason);
   write_integer(out, "rounds", run->rounds);
   write_integer(out, "parameters", run->parameters);
+  rh_text_append(out, "\"timing_only\": %s, ", run->timing_only ? "true" : "false");
   write_real(out, "accuracy", run->accuracy);
   write_real(out, "target_accuracy", run->target_accuracy);
   write_real(out, "time_to_target_s", run->time_to_target_s);

@@ -57,6 +57,7 @@ const char rh_schema_sql[] =
     "  graph TEXT NOT NULL, -- '' if none\n"
     "  lambda2 REAL, -- of the mixing matrix\n"
     "  parameters INTEGER NOT NULL,\n"
+    "  timing_only INTEGER NOT NULL CHECK (timing_only IN (0, 1)), -- 1: without values, so without accuracy and loss\n"
     "  step_flop REAL, -- of a worker's forward and backward pass, on f32; NULL, as the next three: not known\n"
     "  step_int8_op REAL, -- the same pass's products and sums of 8-bit values\n"
     "  weight_bytes INTEGER, -- in the run's arithmetic, without f32 master weights\n"
@@ -219,7 +220,8 @@ const char rh_schema_sql[] =
 
     "CREATE VIEW run_summary AS -- one row per run: what `rehearse list` shows\n"
     "SELECT r.rowid AS sequence, r.id, r.study, r.platform, r.network_model, r.protocol, r.workers, r.method,\n"
-    "  r.compressor, r.model, r.dataset, r.partition, r.graph, r.seed, r.parameters, r.configuration,\n"
+    "  r.compressor, r.model, r.dataset, r.partition, r.graph, r.seed, r.parameters, r.timing_only,\n"
+    "  r.configuration,\n"
     "  r.status, r.reason, r.start_utc, r.end_utc,\n"
     "  (SELECT test_accuracy FROM evaluations e WHERE e.run_id = r.id ORDER BY round DESC LIMIT 1) AS accuracy,\n"
     "  r.target_accuracy,\n"

@@ -39,7 +39,8 @@ typedef struct rh_run_header {
   int32_t workers;
   int32_t zones; /* innermost ones that hold workers; 0: not known */
   const char *method, *compressor, *model, *dataset, *partition, *graph; /* graph: "" if none */
-  double lambda2;                                                        /* of the graph's mixing matrix; NaN if none */
+  bool timing_only; /* without values: no accuracy and no loss will come */
+  double lambda2;   /* of the graph's mixing matrix; NaN if none */
   int64_t parameters, batch, seed, rounds_planned;
   double step_flop, step_int8_op; /* of a worker's forward and backward pass; step_flop 0: these four are unknown */
   int64_t weight_bytes, activation_bytes; /* in the run's arithmetic */
@@ -82,6 +83,7 @@ typedef struct rh_run_summary {
   char *id, *study, *platform, *network_model, *method, *compressor, *model, *dataset, *graph, *status, *reason;
   char *configuration; /* canonical lines */
   int32_t workers;
+  bool timing_only; /* without values: accuracy is NaN, and no failure of learning */
   int64_t seed, rounds, parameters;
   double accuracy; /* of the last evaluation */
   double target_accuracy, time_to_target_s, bytes_to_target;

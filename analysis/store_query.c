@@ -23,7 +23,8 @@ done:
 /* Columns in the order in which read_summary takes them. NULL parameters pass every run. */
 static const char select_summaries[] =
     "SELECT id, study, platform, network_model, method, compressor, model, dataset, graph, status, reason,"
-    " configuration, workers, seed, rounds, parameters, accuracy, target_accuracy, time_to_target_s, bytes_to_target,"
+    " configuration, workers, seed, rounds, parameters, timing_only, accuracy, target_accuracy, time_to_target_s, "
+    "bytes_to_target,"
     " simulated_s, wall_s, wire_bytes, closed_form_ratio, busiest_link, busiest_load, peak_memory_bytes,"
     " parameters_hash "
     "FROM run_summary "
@@ -49,6 +50,7 @@ static void read_summary(sqlite3_stmt *s, rh_run_summary *run)
   run->seed = sqlite3_column_int64(s, c++);
   run->rounds = sqlite3_column_int64(s, c++);
   run->parameters = sqlite3_column_int64(s, c++);
+  run->timing_only = sqlite3_column_int(s, c++) != 0;
   run->accuracy = rh_column_real(s, c++);
   run->target_accuracy = rh_column_real(s, c++);
   run->time_to_target_s = rh_column_real(s, c++);

@@ -76,12 +76,14 @@ static rh_status put_run(rh_store *store, const rh_run_header *h, const char *ru
 {
   static const char sql[] =
       "INSERT INTO runs(id, study, configuration, platform, platform_file, platform_hash, network_model, protocol,"
-      " precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters,"
+      " precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters, "
+      "timing_only,"
       " step_flop, step_int8_op, weight_bytes, activation_bytes, batch,"
       " seed, rounds_planned, backend, kernel, threads, time_source, target_accuracy, versions, command, status, "
       "reason,"
       " start_utc, profile_hash) "
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, "
       "?, ?, ?)";
   bool has_profile;
   rh_binder b = {0};
@@ -107,6 +109,7 @@ static rh_status put_run(rh_store *store, const rh_run_header *h, const char *ru
   rh_bind_text(&b, h->graph);
   rh_bind_real(&b, h->lambda2);
   rh_bind_integer(&b, h->parameters);
+  rh_bind_integer(&b, h->timing_only);
   bind_work(&b, h);
   rh_bind_integer(&b, h->batch);
   rh_bind_integer(&b, h->seed);

@@ -201,7 +201,10 @@ static void add_time_to_target(const rh_run_summary *run, bool done, rh_grid *gr
 static void add_row(const shape *s, const rh_run_summary *run, rh_grid *grid)
 {
   add_names(s, run, grid);
-  add_formatted(grid, "%.1f %%", 100 * run->accuracy);
+  if (run->timing_only)
+    rh_grid_add_cell(grid, "timing only");
+  else
+    add_formatted(grid, "%.1f %%", 100 * run->accuracy);
   bool done = strcmp(run->status, "done") == 0;
   if (s->target) add_time_to_target(run, done, grid);
   if (!s->target && !done)
@@ -345,6 +348,13 @@ static void write_reason(const rh_run_summary *run, rh_text *out)
   free(reason);
 }
 
+static bool any_timing_only(const rh_run_list *runs)
+{
+  for (int32_t i = 0; i < runs->count; i++)
+    if (runs->list[i].timing_only) return true;
+  return false;
+}
+
 void rh_table_write(const rh_run_list *runs, rh_text *out)
 {
   if (runs->count == 0) {
@@ -361,6 +371,9 @@ void rh_table_write(const rh_run_list *runs, rh_text *out)
   rh_text_append(out,
                  "\ntime: simulated. load: bytes / (bandwidth x total time). closed form: seconds of the collectives\n"
                  "divided by those of their formula, which knows no contention. memory: peak of the process.\n");
+  if (any_timing_only(runs))
+    rh_text_append(out,
+                   "timing only: messages and steps by the model's shapes; nothing was trained (run.compute: none).\n");
   for (int32_t i = 0; i < runs->count; i++)
     if (strcmp(runs->list[i].status, "done") != 0) write_reason(&runs->list[i], out);
   rh_grid_clear(&grid);

@@ -166,6 +166,7 @@ static rh_status calibrate_run(const rh_settings *settings, const char *director
   set(&measured, "time.source",
       "measured"); /* of a study that names the very file that is to be written, for example */
   set(&measured, "time.profile", "");
+  set(&measured, "run.compute", "real");
   RH_TRY(rh_run_resolve(&measured, "calibration", "", directory, &run));
   RH_TRY(fit_setup(shared, &run));
   RH_TRY(check_device(profile, &shared->setup));

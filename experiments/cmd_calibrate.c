@@ -53,8 +53,10 @@ static void add_all(struct argp_state *state, const char **list, size_t *count, 
     add(state, list, count, value);
     return;
   }
-  for (size_t i = 0; (name = rh_registry_name(registry, i)); i++)
-    add(state, list, count, name);
+  for (size_t i = 0; (name = rh_registry_name(registry, i)); i++) {
+    const rh_model_kind *model = registry == &rh_registry_models ? rh_model_find(name) : NULL;
+    if (!model || !model->table) add(state, list, count, name); /* layer tables have no steps to time */
+  }
 }
 
 static int parse_samples(const char *text, struct argp_state *state)

@@ -119,6 +119,11 @@ done:
   return status;
 }
 
+static bool has_values(const execution *e)
+{
+  return e->replicas != NULL;
+}
+
 static void keep_phase(const rh_world *world, int64_t round, pending_round *p)
 {
   RH_ASSERT(world->rank_count >= 0 && world->rank_count <= RH_SEGMENTS_MAX);
@@ -156,8 +161,10 @@ static rh_status produce(void *context, int64_t t, bool *more)
   e->produced = t + 1;
   *p = (pending_round){
       .row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = e->world.learning_rate}};
+  if (!has_values(e)) p->row.learning_rate = NAN; /* nothing was learned */
   keep_phase(&e->world, t + 1, p);
   *more = t + 1 < o->rounds;
+  if (!has_values(e)) return RH_OK;
   if (!isfinite(e->world.train_loss)) {
     e->reason = "diverged: the training loss is no longer finite";
     *more = false;
@@ -248,7 +255,7 @@ static rh_status record_ranks(execution *e)
                        .sent_bytes = time.sent_bytes,
                        .received_bytes = time.received_bytes,
                        .sent_messages = time.sent_messages,
-                       .samples = e->partition.offset[i + 1] - e->partition.offset[i]};
+                       .samples = has_values(e) ? e->partition.offset[i + 1] - e->partition.offset[i] : 0};
     RH_TRY(e->recorder.rank(e->recorder.context, &row));
   }
 done:
@@ -270,6 +277,7 @@ static rh_status load_platform(execution *e)
 static rh_status record_classes(execution *e)
 {
   rh_status status = RH_OK;
+  if (!has_values(e)) return RH_OK;
   const int64_t classes = e->setup.dataset.classes;
   int64_t *counts = malloc((size_t)e->partition.workers * (size_t)classes * sizeof *counts);
   RH_ASSERT(counts && "memory is exhausted");
@@ -283,15 +291,16 @@ done:
   return status;
 }
 
-/* Values: of the platform they know its zones alone. */
+/* Values: of the platform they know its zones alone. Without them shapes and graphs. */
 static rh_status prepare_values(execution *e)
 {
   rh_status status = RH_OK;
   const rh_run *run = e->run;
   RH_TRY(rh_setup_init(run, &e->setup));
+  RH_TRY(rh_run_graphs(run, &e->graphs));
+  if (rh_run_is_timing_only(run)) return RH_OK;
   RH_TRY(rh_partition_new(&run->partition, &e->setup.dataset, (int32_t)run->platform.workers, (uint64_t)run->run.seed,
                           &e->partition));
-  RH_TRY(rh_run_graphs(run, &e->graphs));
   rh_replicas_def def = rh_setup_replicas(&e->setup, run, rh_platform_zone_count(e->platform));
   def.partition = &e->partition;
   def.stop = e->stop;
@@ -375,7 +384,7 @@ static rh_status record_start(execution *e)
   if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
   const char *of_method = rh_setup_warning(&e->setup, e->run);
   if (of_method) RH_TRY(e->recorder.warning(e->recorder.context, of_method));
-  if (e->run->method->warn) {
+  if (e->run->method->warn && has_values(e)) {
     rh_text_clear(&warnings);
     e->run->method->warn(&e->world, &warnings);
     if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
@@ -419,7 +428,7 @@ static rh_status record_end(execution *e, rh_status outcome)
                     .wall_s = wall_s() - e->start_wall_s,
                     .rounds = e->finished,
                     .peak_memory_bytes = usage.ru_maxrss * 1024,
-                    .parameters_hash = rh_replicas_hash(e->replicas),
+                    .parameters_hash = has_values(e) ? rh_replicas_hash(e->replicas) : 0,
                     .bin_s = rh_schedule_bin_s(e->world.schedule),
                     .simulated_messages = steady.simulated_messages,
                     .skipped_messages = steady.skipped_messages,

@@ -35,8 +35,11 @@ static double evaluation_operations(const rh_run *run, const rh_setup *setup)
 double rh_predict_wall_s(const rh_run *run, const rh_setup *setup, int64_t edges)
 {
   const double workers = (double)run->platform.workers, rounds = (double)run->train.rounds;
-  const double operations = rounds * workers * step_operations(rh_model_step_work(&setup->model, run->train.batch)) +
-                            evaluation_operations(run, setup);
+  const double operations =
+      rh_run_is_timing_only(run)
+          ? 0
+          : rounds * workers * step_operations(rh_model_step_work(&setup->model, run->train.batch)) +
+                evaluation_operations(run, setup);
   const double ring = run->network.steady ? fmin(2 * (workers - 1), steady_steps) : 2 * (workers - 1);
   const double messages = rounds * (edges > 0 ? (double)edges : ring * workers);
   return start_s + operations / (core_flops * setup->threads) + messages / messages_per_s;

@@ -257,6 +257,7 @@ rh_status rh_run_resolve(const rh_settings *settings, const char *study, const c
   RH_TRY(read_training(run));
   RH_TRY(read_graph(run));
   RH_TRY(read_rest(run));
+  RH_TRY(rh_run_check_compute(run));
 done:
   if (status != RH_OK) rh_run_clear(run);
   return status;
@@ -304,8 +305,10 @@ void rh_run_write(const rh_run *run, rh_text *out)
     write_component(&rh_registry_graphs, run->graph_kind->name, run->graph_kind_options, out);
     write_fixed("graph", &run->graph, out);
   }
-  write_component(&rh_registry_datasets, run->dataset_kind->name, run->dataset_options, out);
-  rh_option_write(rh_partition_options, rh_partition_option_count, "data", &run->partition, out);
+  if (!run->model_kind->table) /* else nothing depends on data; timing alone takes a sample's shape from them */
+    write_component(&rh_registry_datasets, run->dataset_kind->name, run->dataset_options, out);
+  if (!rh_run_is_timing_only(run))
+    rh_option_write(rh_partition_options, rh_partition_option_count, "data", &run->partition, out);
   write_component(&rh_registry_models, run->model_kind->name, run->model_options, out);
   write_component(&rh_registry_methods, run->method->name, run->method_options, out);
   write_fixed("train", &run->train, out);

@@ -90,6 +90,10 @@ static const rh_option time_rows[] = {
 };
 
 static const rh_option run_rows[] = {
+    {ROW(rh_run_options, compute), .kind = RH_OPTION_CHOICE, .fallback = "real", .choices = "real none",
+     .help = "real trains; none is timing only: messages and steps by the model's shapes, without data, values, "
+             "accuracy or "
+             "loss, also of layer tables (`rehearse models`) that are too large to train"},
     {ROW(rh_run_options, backend), .kind = RH_OPTION_CHOICE, .fallback = "auto", .choices = "auto cpu ref",
      .help = "what computes: auto is cpu (OpenBLAS); ref is the slow oracle"},
     {ROW(rh_run_options, threads), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 4096,

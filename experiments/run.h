@@ -13,6 +13,7 @@
 #define RH_TEXT_OF_(x) #x
 
 enum rh_time_source { RH_TIME_MEASURED, RH_TIME_PROFILE, RH_TIME_FLOPS };
+enum rh_compute { RH_COMPUTE_REAL, RH_COMPUTE_NONE };
 
 /* Options of the fixed sections; option rows in resolve.c. Text is borrowed from `settings`. */
 typedef struct rh_platform_options {
@@ -55,6 +56,7 @@ typedef struct rh_time_options {
 } rh_time_options;
 
 typedef struct rh_run_options {
+  int compute; /* enum rh_compute */
   int backend; /* auto | cpu | ref */
   int64_t threads;
   double memory; /* bytes; 0: half of the machine's */
@@ -102,6 +104,11 @@ typedef struct rh_run {
 RH_CHECKED rh_status rh_run_resolve(const rh_settings *settings, const char *study, const char *question,
                                     const char *directory, rh_run *run);
 void rh_run_clear(rh_run *run);
+
+/* A run of timing alone, without values (run.compute: none): no data, no replicas, no accuracy and no loss. */
+bool rh_run_is_timing_only(const rh_run *run);
+/* RH_EUNSUPPORTED, with the remedy, for what such a run cannot do, and for layer tables in any other run. */
+RH_CHECKED rh_status rh_run_check_compute(const rh_run *run);
 
 /* The graphs of the run's rounds, empty if its method needs none. Errors of rh_graph_sequence_new; RH_EINVAL or
  * RH_EUNSUPPORTED for weights or changing graphs that the method cannot use. */

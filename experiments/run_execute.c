@@ -310,11 +310,15 @@ static void say_done(session *s, const rh_plan_entry *entry, const char *label)
   rh_text left = {0};
   char seconds[32];
   rh_progress_append_left(&s->progress, active_work(s), &left);
-  if (rh_store_list(s->e->store, NULL, entry->run.id, &list) == RH_OK && list.count == 1)
-    rh_progress_say(&s->progress, "[%zu/%zu] %s: done, accuracy %.1f %%, %s simulated, %.1f s%s", s->progress.finished,
-                    s->progress.total, label, 100 * list.list[0].accuracy,
+  if (rh_store_list(s->e->store, NULL, entry->run.id, &list) == RH_OK && list.count == 1) {
+    char accuracy[32] = "";
+    if (!list.list[0].timing_only)
+      snprintf(accuracy, sizeof accuracy, ", accuracy %.1f %%", 100 * list.list[0].accuracy);
+    rh_progress_say(&s->progress, "[%zu/%zu] %s: done%s, %s simulated, %.1f s%s", s->progress.finished,
+                    s->progress.total, label, accuracy,
                     rh_unit_format(list.list[0].simulated_s, RH_UNIT_SECOND, seconds, sizeof seconds),
                     list.list[0].wall_s, s->progress.finished < s->progress.total ? rh_text_get(&left) : "");
+  }
   rh_text_clear(&left);
   rh_run_list_clear(&list);
 }

@@ -282,7 +282,9 @@ static rh_status append_files(const rh_run *run, rh_text *out)
   if (run->deployment_path) rh_text_append(out, "%s\n", run->deployment_path);
   if (run->graph_path) rh_text_append(out, "%s\n", run->graph_path);
   if (run->profile_path) rh_text_append(out, "%s\n", run->profile_path);
-  return run->dataset_kind->files ? run->dataset_kind->files(run->dataset_options, run->directory, out) : RH_OK;
+  return run->dataset_kind->files && !run->model_kind->table
+             ? run->dataset_kind->files(run->dataset_options, run->directory, out)
+             : RH_OK;
 }
 
 static rh_status hash_files(char *paths, uint64_t *hash)
@@ -397,6 +399,7 @@ void rh_plan_label(const rh_plan_entry *entry, rh_text *out)
 {
   const rh_run *run = &entry->run;
   const char *slash = strrchr(run->platform.file, '/'), *name = slash ? slash + 1 : run->platform.file;
-  rh_text_append(out, "%.*s %" PRId64 " %s %s seed %" PRId64 "%s", (int)strcspn(name, "."), name, run->platform.workers,
-                 run->method->name, run->compressor->name, run->run.seed, entry->label);
+  rh_text_append(out, "%.*s %" PRId64 " %s %s seed %" PRId64 "%s%s", (int)strcspn(name, "."), name,
+                 run->platform.workers, run->method->name, run->compressor->name, run->run.seed, entry->label,
+                 rh_run_is_timing_only(run) ? ", timing only" : "");
 }

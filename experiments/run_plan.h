@@ -74,7 +74,7 @@ const rh_profile *rh_plan_profile_of(const rh_plan_entry *entry, const rh_profil
 /* Whether that profile holds all durations of an entry. */
 bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *study);
 
-/* "fat-tree-64 16 dpsgd qsgd seed 1 lr=0.1": the entry in a line of progress. */
+/* "fat-tree-64 16 dpsgd qsgd seed 1 lr=0.1", with ", timing only" where that is so: the entry in a line of progress. */
 void rh_plan_label(const rh_plan_entry *entry, rh_text *out);
 
 #endif

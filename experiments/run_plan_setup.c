@@ -53,22 +53,29 @@ static rh_status check_memory(const rh_plan_entry *entry)
                   need, limit);
 }
 
-static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
+/* Makes a partition for its checks alone. */
+static rh_status check_partition(const rh_run *run, const rh_setup *setup)
 {
-  rh_partition partition; /* made for its checks alone */
-  const rh_run *run = &entry->run;
+  rh_partition partition;
+  if (rh_run_is_timing_only(run)) return RH_OK;
   rh_status status = rh_partition_new(&run->partition, &setup->dataset, (int32_t)run->platform.workers,
                                       (uint64_t)run->run.seed, &partition);
-  if (status != RH_OK) return status;
-  rh_partition_clear(&partition);
-  status = rh_setup_adapt(setup, run);
+  if (status == RH_OK) rh_partition_clear(&partition);
+  return status;
+}
+
+static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
+{
+  const rh_run *run = &entry->run;
+  rh_status status = check_partition(run, setup);
+  if (status == RH_OK) status = rh_setup_adapt(setup, run);
   if (status != RH_OK) return status;
   rh_measure_names(&entry->run, setup, entry->profile ? entry->profile->backend : NULL, &entry->names);
   rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
   entry->parameters = setup->model.parameters;
   entry->warning = rh_setup_warning(setup, &entry->run);
-  entry->backend = setup->backend->name;
-  entry->kernel = setup->backend->kernel();
+  entry->backend = rh_setup_backend(setup, run);
+  entry->kernel = rh_setup_kernel(setup, run);
   entry->wall_s = rh_predict_wall_s(run, setup, entry->edges);
   return RH_OK;
 }

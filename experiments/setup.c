@@ -118,8 +118,8 @@ done:
 char *rh_setup_key(const rh_run *run)
 {
   rh_text key = {0};
-  rh_text_append(&key, "%s %s %d %" PRId64 " %.0f\n", run->dataset_kind->name, run->model_kind->name, run->run.backend,
-                 run->run.threads, run->run.memory);
+  rh_text_append(&key, "%s %s %d %d %" PRId64 " %.0f\n", run->dataset_kind->name, run->model_kind->name,
+                 run->run.compute, run->run.backend, run->run.threads, run->run.memory);
   rh_option_write(run->dataset_kind->options, run->dataset_kind->option_count, "data", run->dataset_options, &key);
   rh_option_write(run->model_kind->options, run->model_kind->option_count, "model", run->model_options, &key);
   return key.data;
@@ -138,8 +138,9 @@ rh_status rh_setup_init(const rh_run *run, rh_setup *setup)
   rh_status status = RH_OK;
   *setup = (rh_setup){0};
   RH_TRY(choose_device(run, setup));
-  RH_TRY(run->dataset_kind->load(run->dataset_options, run->directory, &setup->dataset));
+  if (!run->model_kind->table) RH_TRY(run->dataset_kind->load(run->dataset_options, run->directory, &setup->dataset));
   RH_TRY(run->model_kind->build(run->model_options, setup->dataset.shape, setup->dataset.classes, &setup->model));
+  if (rh_run_is_timing_only(run)) rh_dataset_clear(&setup->dataset);
   for (int s = 0; s < setup->model.segment_count; s++) {
     setup->segment_length[s] = setup->model.segments[s].count;
     setup->segment_rows[s] = setup->model.segments[s].rows;
@@ -189,6 +190,16 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
   return bytes + (run->method->state_bytes ? run->method->state_bytes(&sizes) : 0);
 }
 
+const char *rh_setup_backend(const rh_setup *setup, const rh_run *run)
+{
+  return rh_run_is_timing_only(run) ? "none" : setup->backend->name;
+}
+
+const char *rh_setup_kernel(const rh_setup *setup, const rh_run *run)
+{
+  return rh_run_is_timing_only(run) ? "none" : setup->backend->kernel();
+}
+
 const char *rh_setup_warning(const rh_setup *setup, const rh_run *run)
 {
   return run->method->warning ? run->method->warning(run->method_options, setup->bucket_count) : NULL;
@@ -215,6 +226,8 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int3
 
 void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_bytes, int64_t *most_bytes)
 {
+  *least_bytes = *most_bytes = 0;
+  if (rh_run_is_timing_only(run)) return;
   rh_replicas_def def = rh_setup_replicas(setup, run, 0);
   /* what a prediction needs of a partition: how many samples there are */
   int64_t *offset = calloc((size_t)def.workers + 1, sizeof *offset);

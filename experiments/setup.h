@@ -8,7 +8,7 @@ typedef struct rh_setup {
   const rh_backend *backend; /* what run.backend stands for here */
   int threads;               /* what run.threads stands for here */
   int64_t memory_bytes;      /* what run.memory stands for here */
-  rh_dataset dataset;        /* owned */
+  rh_dataset dataset;        /* owned; empty in a run of timing alone */
   rh_model model;
   int64_t segment_length[RH_SEGMENTS_MAX], segment_rows[RH_SEGMENTS_MAX];
   rh_layout layout; /* of the whole model; borrows the arrays above, as the buckets do: a setup is not copied */
@@ -28,6 +28,10 @@ char *rh_setup_key(const rh_run *run);
 RH_CHECKED rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run);
 void rh_setup_clear(rh_setup *setup);
 
+/* Backend and its library, for whoever reads or repeats the results; "none" of timing alone, where neither computes. */
+const char *rh_setup_backend(const rh_setup *setup, const rh_run *run);
+const char *rh_setup_kernel(const rh_setup *setup, const rh_run *run);
+
 /* What the method says of its options with these buckets, for whoever reads the results; NULL: nothing. */
 const char *rh_setup_warning(const rh_setup *setup, const rh_run *run);
 
@@ -35,7 +39,8 @@ const char *rh_setup_warning(const rh_setup *setup, const rh_run *run);
  * stop are left to the caller. Their memory is what run.memory leaves beside the data set and the method's state. */
 rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int32_t zones);
 
-/* Bytes that the run would take at least, and with the largest useful chunk: data set, replicas, method's state. */
+/* Bytes that the run would take at least, and with the largest useful chunk: data set, replicas, method's state; 0 of
+ * timing alone. */
 void rh_setup_predict(const rh_setup *setup, const rh_run *run, int64_t *least_bytes, int64_t *most_bytes);
 
 #endif

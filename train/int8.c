@@ -2,7 +2,7 @@
 
 /* Streams of a step: two a layer. Fixed, so that the numbers do not hang on how many layers a model may have. */
 enum { STREAMS = 256 };
-_Static_assert(2 * RH_LAYERS_MAX <= STREAMS, "each layer has a stream for its input and one for its gradient");
+_Static_assert(2 * RH_TRAINED_LAYERS_MAX <= STREAMS, "each layer has a stream for its input and one for its gradient");
 
 /* Stream for the r-th replica of the tile. */
 static rh_rng stream_of(const rh_rounding *rounding, int64_t r, int layer, bool gradient)

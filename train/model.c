@@ -38,8 +38,8 @@ static rh_shape current_shape(const rh_model *model)
 /* Appends a layer without parameters. */
 static rh_status add_layer(rh_model *model, const rh_layer_kind *kind, const char *name, rh_shape out, int64_t kernel)
 {
-  if (model->layer_count == RH_LAYERS_MAX)
-    return rh_error(RH_EINVAL, "model %s has more than %d layers", model->name, RH_LAYERS_MAX);
+  if (model->layer_count == RH_TRAINED_LAYERS_MAX)
+    return rh_error(RH_EINVAL, "model %s has more than %d layers", model->name, RH_TRAINED_LAYERS_MAX);
   if (rh_shape_count(out) > INT_MAX)
     return rh_error(RH_EINVAL, "model %s: layer %s has %" PRId64 " outputs; at most %d", model->name, name,
                     rh_shape_count(out), INT_MAX);

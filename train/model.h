@@ -38,6 +38,7 @@ typedef struct rh_layer {
   int64_t bias_offset; /* -1 without bias */
   int64_t bias_count;
   int64_t v_offset; /* slopes of an EvoNorm, as many as its gains; else -1 */
+  double flop;      /* of a layer table: products and sums of one sample's forward pass; else 0 */
 } rh_layer;
 
 /* A layer's view of rows of parameters or gradients; NULL where there are none, or the layer has no such tensor. */
@@ -52,13 +53,15 @@ static inline bool rh_layer_is_product(const rh_layer *layer)
   return layer->weight_count > 0 && layer->norm == RH_NORM_NONE;
 }
 
-enum { RH_LAYERS_MAX = 32, RH_SEGMENTS_MAX = 96 }; /* a layer has at most three segments */
+/* Of models that are trained, and of layer tables (model_table.h) as well; a layer has at most three segments. */
+enum { RH_TRAINED_LAYERS_MAX = 32, RH_LAYERS_MAX = 384, RH_SEGMENTS_MAX = 3 * RH_LAYERS_MAX };
 
 /* How a model is computed: in f32, or with 8-bit values in its products (int8.h). */
 typedef enum rh_arithmetic { RH_FP32, RH_INT8 } rh_arithmetic;
 
 typedef struct rh_model {
   const char *name;
+  bool table;               /* a layer table: shapes and operations, nothing that could be computed (model_table.h) */
   rh_arithmetic arithmetic; /* RH_FP32 unless set after rh_model_end and before any workspace */
   rh_shape input;
   int64_t classes;
@@ -105,6 +108,7 @@ RH_CHECKED rh_status rh_model_end(rh_model *model); /* checks that the last laye
 /* A kind of model: one file each (model_logreg.c, model_mlp.c, model_cnn.c). */
 typedef struct rh_model_kind {
   const char *name, *summary, *source;
+  bool table;               /* it makes layer tables, from its options alone: input and classes are not looked at */
   const rh_option *options; /* keys of section `model`, beside `name` */
   size_t option_count, options_size;
   RH_CHECKED rh_status (*build)(const void *options, rh_shape input, int64_t classes, rh_model *model);

@@ -2,7 +2,11 @@
 
 #include <string.h>
 
-const rh_model_kind *const rh_model_kinds[] = {&rh_model_logreg, &rh_model_mlp, &rh_model_cnn, &rh_model_vgg, NULL};
+#include "model_table.h"
+
+const rh_model_kind *const rh_model_kinds[] = {&rh_model_logreg,  &rh_model_mlp,       &rh_model_cnn,
+                                               &rh_model_vgg,     &rh_model_resnet50,  &rh_model_vgg16,
+                                               &rh_model_vit_b16, &rh_model_llama2_7b, NULL};
 
 const rh_model_kind *rh_model_find(const char *name)
 {

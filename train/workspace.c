@@ -23,9 +23,9 @@ struct rh_workspace {
   int32_t *labels;
   double *loss;
   int64_t *correct;
-  rh_tensor activation[RH_LAYERS_MAX + 1], gradient[RH_LAYERS_MAX + 1], scratch;
-  rh_tensor input[RH_LAYERS_MAX]; /* what layer l reads */
-  rh_tensor rounded;              /* [tile][stride of the model]: parameters in int8 */
+  rh_tensor activation[RH_TRAINED_LAYERS_MAX + 1], gradient[RH_TRAINED_LAYERS_MAX + 1], scratch;
+  rh_tensor input[RH_TRAINED_LAYERS_MAX]; /* what layer l reads */
+  rh_tensor rounded;                      /* [tile][stride of the model]: parameters in int8 */
   rh_rounding rounding;
 };
 

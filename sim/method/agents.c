@@ -105,9 +105,9 @@ static bool step_one(void *context, int64_t i, int thread)
 rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
 {
   rh_world *w = a->world;
+  if (!a->trains || !rh_world_has_values(w)) return RH_OK;
   const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
   const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
-  if (!a->trains) return RH_OK;
   for (int32_t first = 0; first < w->workers; first += chunk) {
     const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
     step_job job = {a->masking, step, context, first, NULL, w->model->stride};

@@ -113,30 +113,33 @@ static int32_t slice_of(int32_t workers, int threads)
   return workers < 4 * threads ? workers : 4 * threads;
 }
 
+static rh_status allocate(rh_aggregate *a)
+{
+  const rh_world *world = a->world;
+  const size_t stride = (size_t)world->model->stride, threads = (size_t)rh_replicas_get_def(world->replicas)->threads;
+  plan_rows(a);
+  a->slice = slice_of(world->workers, (int)threads);
+  const bool keeps = keeps_vectors(world->compressor, world->feedback.kind);
+  a->kept = keeps ? calloc((size_t)world->workers * stride, sizeof *a->kept) : NULL;
+  const bool feeds = world->feedback.kind != RH_FEEDBACK_NONE;
+  a->decoded = feeds ? calloc(threads * stride, sizeof *a->decoded) : NULL;
+  a->rows = a->sum ? malloc((size_t)a->slice * (size_t)a->row_bytes + 1) : NULL;
+  a->fold.levels = malloc((size_t)RH_FOLD_LEVELS * (size_t)a->row_bytes + 1);
+  if ((keeps && !a->kept) || (feeds && !a->decoded) || (a->sum && !a->rows) || !a->fold.levels)
+    return rh_error(RH_ENOMEM, "no memory to aggregate the vectors of %d workers", world->workers);
+  return a->sum ? start_common(a) : RH_OK;
+}
+
 rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate)
 {
   rh_status status = RH_OK;
-  const rh_replicas_def *def = rh_replicas_get_def(world->replicas);
-  const size_t stride = (size_t)world->model->stride;
   rh_aggregate *a = calloc(1, sizeof *a);
   *aggregate = NULL;
   if (!a) return rh_error(RH_ENOMEM, "no memory for an aggregation");
   a->world = world;
   a->sum = world->compressor->sum;
   RH_TRY(rh_coder_init(&a->coder, world));
-  plan_rows(a);
-  a->slice = slice_of(world->workers, def->threads);
-  const bool keeps = keeps_vectors(world->compressor, world->feedback.kind);
-  a->kept = keeps ? calloc((size_t)world->workers * stride, sizeof *a->kept) : NULL;
-  const bool feeds = world->feedback.kind != RH_FEEDBACK_NONE;
-  a->decoded = feeds ? calloc((size_t)def->threads * stride, sizeof *a->decoded) : NULL;
-  a->rows = a->sum ? malloc((size_t)a->slice * (size_t)a->row_bytes + 1) : NULL;
-  a->fold.levels = malloc((size_t)RH_FOLD_LEVELS * (size_t)a->row_bytes + 1);
-  if ((keeps && !a->kept) || (feeds && !a->decoded) || (a->sum && !a->rows) || !a->fold.levels) {
-    status = rh_error(RH_ENOMEM, "no memory to aggregate the vectors of %d workers", world->workers);
-    goto done;
-  }
-  if (a->sum) RH_TRY(start_common(a));
+  if (rh_world_has_values(world)) RH_TRY(allocate(a));
 done:
   if (status == RH_OK)
     *aggregate = a;

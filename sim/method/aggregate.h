@@ -15,6 +15,7 @@
 
 typedef struct rh_aggregate rh_aggregate;
 
+/* In a world without values lengths are there, and no round begins. */
 RH_CHECKED rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate);
 void rh_aggregate_free(rh_aggregate *aggregate);
 void rh_aggregate_parts(rh_aggregate *aggregate, const rh_parts *parts);

@@ -17,8 +17,27 @@ static int64_t state_values(const rh_compressor *c, const void *options, const r
   return c->state_values ? c->state_values(options, layout) : 0;
 }
 
+static rh_status no_memory(const rh_world *world)
+{
+  return rh_error(RH_ENOMEM, "no memory for the messages of %d workers", world->workers);
+}
+
+static rh_status init_lengths(rh_coder *coder, const rh_world *world)
+{
+  *coder = (rh_coder){.world = world};
+  coder->bytes = calloc((size_t)world->bucket_count * (size_t)world->workers, sizeof *coder->bytes);
+  if (!coder->bytes) return no_memory(world);
+  for (int32_t b = 0; b < world->bucket_count; b++) {
+    const int64_t bytes = world->compressor->bound_bytes(world->compressor_options, &world->buckets[b].layout);
+    for (int32_t i = 0; i < world->workers; i++)
+      coder->bytes[(int64_t)b * world->workers + i] = bytes;
+  }
+  return RH_OK;
+}
+
 rh_status rh_coder_init(rh_coder *coder, const rh_world *world)
 {
+  if (!rh_world_has_values(world)) return init_lengths(coder, world);
   const rh_compressor *c = world->compressor;
   const void *o = world->compressor_options;
   const size_t threads = (size_t)rh_replicas_get_def(world->replicas)->threads, workers = (size_t)world->workers;
@@ -36,7 +55,7 @@ rh_status rh_coder_init(rh_coder *coder, const rh_world *world)
   coder->bytes = calloc((size_t)world->bucket_count * workers, sizeof *coder->bytes);
   if (coder->wire && coder->scratch && coder->state && coder->bytes) return RH_OK;
   rh_coder_clear(coder);
-  return rh_error(RH_ENOMEM, "no memory for the messages of %d workers", world->workers);
+  return no_memory(world);
 }
 
 void rh_coder_clear(rh_coder *coder)

@@ -19,6 +19,7 @@ typedef struct rh_coder {
   int64_t *bytes;        /* [buckets][N] lengths of the last messages; owned */
 } rh_coder;
 
+/* Of a world without values: `bytes` alone, each message as long as it can be. */
 RH_CHECKED rh_status rh_coder_init(rh_coder *coder, const rh_world *world);
 void rh_coder_clear(rh_coder *coder);
 void rh_coder_parts(rh_coder *coder, const rh_parts *parts); /* of one that was not made: none */

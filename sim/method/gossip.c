@@ -35,6 +35,7 @@ static size_t row_bytes(const rh_gossip *g)
 static bool allocate(rh_gossip *g)
 {
   const rh_world *w = g->world;
+  if (!rh_world_has_values(w)) return (g->bytes = calloc((size_t)w->workers, sizeof *g->bytes)) != NULL;
   const size_t row = (size_t)w->model->stride, workers = (size_t)w->workers, terms = (size_t)g->terms;
   const size_t threads = (size_t)rh_replicas_get_def(w->replicas)->threads;
   const bool knows = g->def.form != RH_GOSSIP_EXACT, lossy = !w->compressor->lossless;
@@ -139,6 +140,7 @@ static bool one(void *context, int64_t i, int thread)
 
 void rh_gossip_each(rh_gossip *g, rh_worker_body *body, void *context)
 {
+  if (!rh_world_has_values(g->world)) return;
   const rh_replicas_def *def = rh_replicas_get_def(g->world->replicas);
   each_job job = {body, context};
   def->backend->parallel(g->world->workers, def->threads, one, &job);

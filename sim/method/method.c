@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "world.h"
@@ -23,7 +24,7 @@ rh_collective rh_world_allreduce(const rh_world *world, const int32_t *group, in
 
 void rh_world_take_losses(rh_world *world, const double *loss)
 {
-  world->train_loss = 0;
+  world->train_loss = rh_world_has_values(world) ? 0 : (double)NAN;
   for (int32_t i = 0; i < world->workers; i++)
     world->train_loss += loss[i] / world->workers;
 }

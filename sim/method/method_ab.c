@@ -452,6 +452,7 @@ const rh_method rh_method_ab = {
     .option_count = RH_COUNT(options),
     .options_size = sizeof(ab_options),
     .copies = RH_COPIES_GROUPS,
+    .needs_values = "keeps as many singular values as are large enough, and its messages grow and shrink with them",
     .group_copies = copies,
     .dense_ends = dense_ends,
     .check = check,

@@ -74,26 +74,37 @@ static rh_world *sent(rh_world *w, const allreduce_state *s)
   return s->masking ? rh_masking_world(s->masking) : w;
 }
 
+static rh_status no_memory(const rh_world *w)
+{
+  return rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
+}
+
+static rh_status new_values(const rh_world *w, allreduce_state *s)
+{
+  const size_t row = (size_t)w->model->stride;
+  rh_status status = rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->errors);
+  if (status != RH_OK) return status;
+  s->mean = calloc(row, sizeof *s->mean);
+  s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
+  if (!s->mean || (steps_ahead(w) && !s->x)) return no_memory(w);
+  if (s->x) memcpy(s->x, rh_replicas_parameters(w->replicas, 0), row * sizeof *s->x);
+  return RH_OK;
+}
+
 static rh_status new_state(rh_world *w, void **out)
 {
   rh_status status = RH_OK;
-  const size_t row = (size_t)w->model->stride, workers = (size_t)w->workers;
+  const size_t workers = (size_t)w->workers;
   allreduce_state *s = calloc(1, sizeof *s);
   *out = NULL;
-  if (!s) return rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
+  if (!s) return no_memory(w);
   s->world = w;
   RH_TRY(rh_masking_new(w, &s->masking));
   RH_TRY(rh_aggregate_new(sent(w, s), &s->aggregate));
-  RH_TRY(rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->errors));
-  s->mean = calloc(row, sizeof *s->mean);
-  s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
+  if (rh_world_has_values(w)) RH_TRY(new_values(w, s));
   s->loss = calloc(workers, sizeof *s->loss);
   s->ready = calloc(workers * (size_t)w->bucket_count, sizeof *s->ready);
-  if (!s->mean || (steps_ahead(w) && !s->x) || !s->loss || !s->ready) {
-    status = rh_error(RH_ENOMEM, "no memory for the all-reduce of %d workers", w->workers);
-    goto done;
-  }
-  if (s->x) memcpy(s->x, rh_replicas_parameters(w->replicas, 0), row * sizeof *s->x);
+  if (!s->loss || !s->ready) status = no_memory(w);
 done:
   if (status == RH_OK)
     *out = s;
@@ -212,17 +223,24 @@ static void step(rh_world *w, allreduce_state *s, int64_t t, double lr)
     rh_replicas_step(w->replicas, 0, 1, s->mean, lr, t);
 }
 
-static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
+static rh_status values(rh_world *w, allreduce_state *s, int64_t t, double lr)
 {
-  allreduce_state *s = opaque;
   if (s->masking) rh_masking_begin(s->masking, w, t, s->aggregate);
   rh_status status = aggregate(w, s, t, lr);
   if (status != RH_OK) return status;
-  s->averages = steps_ahead(w) && w->feedback.average_every > 0 && (t + 1) % w->feedback.average_every == 0;
   if (steps_ahead(w))
     step_ahead(w, s);
   else
     step(w, s, t, lr);
+  return RH_OK;
+}
+
+static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
+{
+  allreduce_state *s = opaque;
+  s->averages = steps_ahead(w) && w->feedback.average_every > 0 && (t + 1) % w->feedback.average_every == 0;
+  rh_status status = rh_world_has_values(w) ? values(w, s, t, lr) : RH_OK;
+  if (status != RH_OK) return status;
   allreduce_append(sent(w, s), s);
   rh_world_take_losses(w, s->loss);
   return RH_OK;

@@ -54,7 +54,7 @@ static void free_state(void *opaque)
 static rh_status new_state(rh_world *w, void **out)
 {
   const deepsqueeze_options *o = w->method_options;
-  const bool lossy = !w->compressor->lossless;
+  const bool lossy = !w->compressor->lossless, keeps = lossy && rh_world_has_values(w);
   rh_agents_def def = {
       .gossip = {.form = lossy ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT, .consensus_step = o->consensus_step},
       .order = RH_AGENTS_STEP_FIRST,
@@ -64,8 +64,8 @@ static rh_status new_state(rh_world *w, void **out)
   state *s = calloc(1, sizeof *s);
   *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
-  s->error = lossy ? calloc((size_t)w->workers * (size_t)w->model->stride, sizeof *s->error) : NULL;
-  if (lossy && !s->error) {
+  s->error = keeps ? calloc((size_t)w->workers * (size_t)w->model->stride, sizeof *s->error) : NULL;
+  if (keeps && !s->error) {
     status = rh_error(RH_ENOMEM, "no memory for the errors of %d workers", w->workers);
     goto done;
   }

@@ -69,6 +69,7 @@ static rh_status new_state(rh_world *w, void **out)
   *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
   RH_TRY(rh_agents_new(w, &def, &s->agents));
+  if (!rh_world_has_values(w)) goto done;
   s->start = calloc((size_t)w->workers * (size_t)w->model->stride, sizeof *s->start);
   if (!s->start) status = rh_error(RH_ENOMEM, "no memory for the models of %d workers", w->workers);
 done:

@@ -60,25 +60,30 @@ static void free_state(void *opaque)
   free(s);
 }
 
-static rh_status new_state(rh_world *w, void **out)
+/* x_i = the replicas' parameters, w_i = 1 */
+static rh_status new_models(const rh_world *w, state *s)
 {
-  const sgp_options *o = w->method_options;
   const size_t stride = (size_t)w->model->stride, workers = (size_t)w->workers;
-  rh_status status = RH_OK;
-  state *s = calloc(1, sizeof *s);
-  *out = NULL;
-  if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
+  if (!rh_world_has_values(w)) return RH_OK;
   s->x = calloc(workers * stride, sizeof *s->x);
   s->w = calloc(workers, sizeof *s->w);
   s->sum = calloc(workers, sizeof *s->sum);
-  if (!s->x || !s->w || !s->sum) {
-    status = rh_error(RH_ENOMEM, "no memory for the models of %d workers", w->workers);
-    goto done;
-  }
+  if (!s->x || !s->w || !s->sum) return rh_error(RH_ENOMEM, "no memory for the models of %d workers", w->workers);
   for (int32_t i = 0; i < w->workers; i++) {
     memcpy(s->x + i * w->model->stride, rh_replicas_parameters(w->replicas, i), stride * sizeof *s->x);
     s->w[i] = 1;
   }
+  return RH_OK;
+}
+
+static rh_status new_state(rh_world *w, void **out)
+{
+  const sgp_options *o = w->method_options;
+  rh_status status = RH_OK;
+  state *s = calloc(1, sizeof *s);
+  *out = NULL;
+  if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
+  RH_TRY(new_models(w, s));
   const rh_agents_def def = {.gossip = {.form = w->compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
                                         .consensus_step = o->consensus_step,
                                         .models = s->x,
@@ -138,8 +143,10 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   rh_gossip_send(g, t, rh_gossip_difference, g);
   rh_gossip_mix(g, t);
   rh_gossip_take(g);
-  rh_gossip_mix_numbers(g, t, s->w, s->sum);
-  memcpy(s->w, s->sum, (size_t)w->workers * sizeof *s->w);
+  if (rh_world_has_values(w)) {
+    rh_gossip_mix_numbers(g, t, s->w, s->sum);
+    memcpy(s->w, s->sum, (size_t)w->workers * sizeof *s->w);
+  }
   rh_gossip_each(g, divide, s);
   rh_agents_end(s->agents);
 done:

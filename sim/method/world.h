@@ -48,7 +48,8 @@ typedef struct rh_world {
   int32_t zone_count;     /* innermost zones (nodes) that hold workers */
   const int32_t *zone_of; /* [workers] 0 .. zone_count - 1, in the order of their first ranks; borrowed */
   const rh_model *model;  /* borrowed, as all that follows */
-  rh_replicas *replicas;
+  rh_replicas
+      *replicas; /* NULL in runs of timing alone: no values, and bytes and seconds from shapes (rh_world_has_values) */
   rh_schedule *schedule;
   const rh_graph_sequence *graphs; /* rh_graph_at gives round t's; NULL when the method needs none */
   rh_allreduce allreduce;          /* rh_world_allreduce asks it */
@@ -74,11 +75,18 @@ typedef struct rh_world {
   const char *const *rank_names; /* [rank_count] names of the weights */
 } rh_world;
 
+/* Whether values are computed. Without them a round is its operations alone, and every message has the length that its
+ * compressor's bound gives; losses are NaN. */
+static inline bool rh_world_has_values(const rh_world *world)
+{
+  return world->replicas != NULL;
+}
+
 /* The all-reduce of `bytes` in elements of element_bytes over the `size` ranks of `group` (NULL: the first ones). */
 rh_collective rh_world_allreduce(const rh_world *world, const int32_t *group, int32_t size, int64_t bytes,
                                  int64_t element_bytes);
 
-/* world->train_loss = mean of the workers' losses [N], added in the order of ranks. */
+/* world->train_loss = mean of the workers' losses [N], added in the order of ranks; NaN without values. */
 void rh_world_take_losses(rh_world *world, const double *loss);
 
 typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_GROUPS, RH_COPIES_EACH } rh_copies;
@@ -108,6 +116,8 @@ typedef struct rh_method {
   rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
+  /* Why there are no rounds without values, as words after the method's name; NULL: there are. */
+  const char *needs_values;
   bool takes_feedback;
   bool takes_mask; /* its models and messages can be of what is inside a mask alone (masking.h) */
   /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the last

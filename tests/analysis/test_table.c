@@ -282,7 +282,7 @@ static void list_is_json(void **state)
       "[\n  {\"id\": \"0123456789abcdef\", \"study\": \"a \\\"b\\\"\\n\", \"platform\": \"fattree-64\", "
       "\"network_model\": \"CM02\", \"workers\": 16, \"method\": \"allreduce\", \"compressor\": \"none\", \"model\": "
       "\"cnn\", \"dataset\": \"glyphs\", \"graph\": \"\", \"seed\": 1, \"status\": \"done\", \"reason\": \"target "
-      "reached\", \"rounds\": 40, \"parameters\": 20522, \"accuracy\": 0.9125, \"target_accuracy\": 0.9, "
+      "reached\", \"rounds\": 40, \"parameters\": 20522, \"timing_only\": false, \"accuracy\": 0.9125, \"target_accuracy\": 0.9, "
       "\"time_to_target_s\": null, \"bytes_to_target\": 4e+07, \"simulated_s\": 0.25, \"wire_bytes\": 40000000, "
       "\"closed_form_ratio\": 1.0042, \"busiest_link\": \"node-3_UP\", \"busiest_load\": 0.8765, \"wall_s\": 12.34, "
       "\"peak_memory_bytes\": 123000000, \"parameters_hash\": \"00000000000000aa\", \"configuration\": "

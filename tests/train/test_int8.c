@@ -274,7 +274,7 @@ static void test_running_ranges_follow(void **state)
   build(&model);
   float *const params = new_values(model.stride), *const grads = new_values(TILE * model.stride);
   rh_model_init_parameters(&model, 3, params);
-  rh_range ranges[TILE * RH_LAYERS_MAX], first[TILE];
+  rh_range ranges[TILE * RH_TRAINED_LAYERS_MAX], first[TILE];
   double loss[TILE];
   int64_t correct[TILE];
   for (size_t i = 0; i < RH_COUNT(ranges); i++)

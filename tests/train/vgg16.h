@@ -1,26 +1,31 @@
-/* VGG16's parameters, for arithmetic on a model that is too large to be trained here: 13 convolutions 3x3 of 64 to 512
- * channels on 3 channels, then dense layers 25088 - 4096 - 4096 - 10, as torchvision's vgg16 with num_classes 10.
- * Source      Simonyan & Zisserman, Very deep convolutional networks for large-scale image recognition, ICLR 2015,
- *             table 1, column D: 138,357,544 parameters with 1000 classes, hence 134,301,514 with 10 (4097 a class) */
+/* VGG16 with 10 classes, for arithmetic on a model that is too large to be trained here: the layer table's shapes. */
 #ifndef VGG16_H
 #define VGG16_H
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "factor.h"
+#include "option.h"
 
 enum { VGG16_WEIGHTS = 16, VGG16_SEGMENTS = 2 * VGG16_WEIGHTS };
 
 /* Segments [VGG16_SEGMENTS]: a weight, its bias, the next layer's. */
 static inline void vgg16_segments(rh_segment *segments)
 {
-  static const int64_t shapes[VGG16_WEIGHTS][2] = {
-      {64, 27},    {64, 576},   {128, 576},  {128, 1152}, {256, 1152}, {256, 2304},   {256, 2304},  {512, 2304},
-      {512, 4608}, {512, 4608}, {512, 4608}, {512, 4608}, {512, 4608}, {4096, 25088}, {4096, 4096}, {10, 4096}};
-  int64_t offset = 0;
-  for (int i = 0; i < VGG16_SEGMENTS; i++) {
-    const int64_t rows = shapes[i / 2][0], columns = i % 2 == 0 ? shapes[i / 2][1] : 1;
-    segments[i] = (rh_segment){.offset = offset, .count = rows * columns, .rows = rows, .columns = columns};
-    offset += rows * columns;
-  }
+  const rh_model_kind *kind = rh_model_find("vgg16");
+  rh_model *model = malloc(sizeof *model);
+  rh_settings settings = {0};
+  rh_settings_set(&settings, "model.classes", "10", "vgg16.h", NULL);
+  void *options = calloc(1, kind->options_size);
+  RH_ASSERT(model && options);
+  rh_status status = rh_option_read(kind->options, kind->option_count, "model", &settings, options);
+  if (status == RH_OK) status = kind->build(options, (rh_shape){0}, 0, model);
+  RH_ASSERT(status == RH_OK && model->segment_count == VGG16_SEGMENTS);
+  memcpy(segments, model->segments, VGG16_SEGMENTS * sizeof *segments);
+  rh_settings_clear(&settings);
+  free(options);
+  free(model);
 }
 
 /* Ranks of the same share of each n, k / 4096 (every n divides 4096), but at least 1. */

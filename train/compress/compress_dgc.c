@@ -76,6 +76,12 @@ static int64_t bound_bytes(const void *opaque, const rh_layout *layout)
   return rh_sparse_share_bound((rh_index_layout)o->index, layout, largest_ratio(o));
 }
 
+static const char *varies(const void *options_)
+{
+  (void)options_;
+  return "sends a share of the values that shrinks over its first rounds; use topk with compress.index: u32";
+}
+
 static int64_t scratch_bytes(const void *options, const rh_layout *layout)
 {
   (void)options;
@@ -141,6 +147,7 @@ const rh_compressor rh_compressor_dgc = {
     .gradients_only = true,
     .claims = claims,
     .bound_bytes = bound_bytes,
+    .varies = varies,
     .scratch_bytes = scratch_bytes,
     .state_values = state_values,
     .encode = encode,

@@ -110,6 +110,12 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+static const char *varies(const void *options_)
+{
+  (void)options_;
+  return "sends as many values as are large enough; use topk with compress.index: u32";
+}
+
 /* Mask and compare, and a square and a sum where relative; decode writes zeros. */
 static rh_flop flop(const void *opaque, const rh_layout *layout)
 {
@@ -131,6 +137,7 @@ const rh_compressor rh_compressor_threshold = {
     .exact_residual = true,
     .claims = claims,
     .bound_bytes = bound_bytes,
+    .varies = varies,
     .scratch_bytes = scratch_bytes,
     .encode = encode,
     .decode = decode,

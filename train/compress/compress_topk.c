@@ -40,6 +40,14 @@ static int64_t bound_bytes(const void *opaque, const rh_layout *layout)
   return rh_sparse_share_bound((rh_index_layout)o->index, &sections, o->ratio);
 }
 
+static const char *varies(const void *opaque)
+{
+  if (rh_index_is_fixed((rh_index_layout)((const topk_options *)opaque)->index)) return NULL;
+  return "writes its indices in as few bits as the places of the largest values allow; set compress.index to u32, u16 "
+         "or "
+         "bitmap";
+}
+
 static int64_t scratch_bytes(const void *opaque, const rh_layout *layout)
 {
   const topk_options *o = opaque;
@@ -83,6 +91,7 @@ const rh_compressor rh_compressor_topk = {
     .exact_residual = true,
     .claims = claims,
     .bound_bytes = bound_bytes,
+    .varies = varies,
     .scratch_bytes = scratch_bytes,
     .encode = encode,
     .decode = decode,

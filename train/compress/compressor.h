@@ -85,6 +85,9 @@ typedef struct rh_compressor {
 
   /* Largest length of a message, in bytes. */
   int64_t (*bound_bytes)(const void *options, const rh_layout *layout);
+  /* Why lengths follow from more than options and layout, with the remedy, as words after the compressor's name: runs
+   * without values do not know them then. NULL, or NULL returned: every message is bound_bytes long. */
+  const char *(*varies)(const void *options);
   int64_t (*scratch_bytes)(const void *options, const rh_layout *layout); /* NULL: none */
   int64_t (*state_values)(const void *options,
                           const rh_layout *layout); /* f32 kept per worker, zero at first; NULL: none */

@@ -49,6 +49,12 @@ static inline bool rh_index_run(const uint32_t *index, int64_t j, int64_t k)
   return j + RH_INDEX_RUN <= k && index[j + RH_INDEX_RUN - 1] - index[j] == RH_INDEX_RUN - 1;
 }
 
+/* Whether the length follows from d and k alone. */
+static inline bool rh_index_is_fixed(rh_index_layout layout)
+{
+  return layout == RH_INDEX_U32 || layout == RH_INDEX_U16 || layout == RH_INDEX_BITMAP;
+}
+
 /* Longest length for any `k` or fewer indices. 0 <= k <= d < 2^32 */
 int64_t rh_index_bound(rh_index_layout layout, int64_t d, int64_t k);
 
