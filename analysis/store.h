@@ -24,6 +24,7 @@ typedef enum rh_store_mode {
  *             another version (both versions named). Nothing is changed in a file that is refused. */
 RH_CHECKED rh_status rh_store_open(const char *path, rh_store_mode mode, rh_store **store);
 rh_status rh_store_close(rh_store *store); /* commits; NULL is fine */
+void rh_store_remove(const char *path);    /* a closed one, with what SQLite keeps beside it */
 
 /* Everything that a run knows of itself before its first round. Strings are borrowed for the call. */
 typedef struct rh_run_header {

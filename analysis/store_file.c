@@ -120,6 +120,12 @@ static void remove_companions(const char *path)
   }
 }
 
+void rh_store_remove(const char *path)
+{
+  unlink(path);
+  remove_companions(path);
+}
+
 /* Fills a new file with the schema; WAL is a lasting property of the file. */
 static rh_status build(const char *path, const char *name)
 {

@@ -1,13 +1,17 @@
 /* rehearse merge FILE... -o FILE [--json] */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "commands.h"
-#include "store.h"
+#include "plan_folder.h"
 
 typedef struct arguments {
   const char *into;
-  char **from; /* [count] of argv */
+  char **given; /* [given_count] of argv */
+  int given_count;
+  char **from; /* [count] databases: those given, and the results in folders that are; owned */
   int count;
   bool json;
 } arguments;
@@ -23,8 +27,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     a->json = true;
     return 0;
   case ARGP_KEY_ARGS:
-    a->from = state->argv + state->next;
-    a->count = state->argc - state->next;
+    a->given = state->argv + state->next;
+    a->given_count = state->argc - state->next;
     return 0;
   case ARGP_KEY_NO_ARGS:
     argp_error(state, "no database given");
@@ -35,6 +39,43 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   default:
     return ARGP_ERR_UNKNOWN;
   }
+}
+
+static void add_file(arguments *a, const char *path)
+{
+  a->from = realloc(a->from, ((size_t)a->count + 1) * sizeof *a->from);
+  RH_ASSERT(a->from && "memory is exhausted");
+  a->from[a->count++] = rh_text_duplicate(path);
+}
+
+/* The results of a planned study that are there. */
+static rh_status add_folder(arguments *a, const char *path)
+{
+  rh_folder folder;
+  rh_status status = rh_folder_open(path, &folder);
+  const int before = a->count;
+  if (status != RH_OK) return status;
+  for (int64_t index = 1; index <= folder.count; index++) {
+    char *result = rh_folder_file(&folder, "results", index, "db");
+    if (access(result, F_OK) == 0) add_file(a, result);
+    free(result);
+  }
+  if (a->count == before)
+    status = rh_error(RH_EINVAL, "%s: none of its %lld tasks has run", path, (long long)folder.count);
+  rh_folder_clear(&folder);
+  return status;
+}
+
+static rh_status find_files(arguments *a)
+{
+  rh_status status = RH_OK;
+  for (int i = 0; i < a->given_count && status == RH_OK; i++) {
+    if (rh_folder_is(a->given[i]))
+      status = add_folder(a, a->given[i]);
+    else
+      add_file(a, a->given[i]);
+  }
+  return status;
 }
 
 /* All files are looked at before the first is merged: a wrong name among many changes nothing. */
@@ -92,8 +133,9 @@ int rh_cmd_merge(int argc, char **argv)
       {0}};
   static const struct argp parser = {options,
                                      parse_option,
-                                     "FILE... -o FILE",
-                                     "Copies the runs of databases into one. A run that is there and done is left "
+                                     "FILE|DIR... -o FILE",
+                                     "Copies the runs of databases, and of folders that `rehearse plan` made, into "
+                                     "one. A run that is there and done is left "
                                      "alone, so merging twice does no harm.",
                                      NULL,
                                      NULL,
@@ -101,7 +143,11 @@ int rh_cmd_merge(int argc, char **argv)
   arguments a = {0};
   argp_parse(&parser, argc, argv, 0, NULL, &a);
   rh_text out = {0};
-  rh_status status = merge(&a, &out);
+  rh_status status = find_files(&a);
+  if (status == RH_OK) status = merge(&a, &out);
+  for (int i = 0; i < a.count; i++)
+    free(a.from[i]);
+  free(a.from);
   if (status == RH_OK || !a.json) fputs(rh_text_get(&out), stdout); /* half a JSON object helps nobody */
   rh_text_clear(&out);
   if (status == RH_OK) return 0;

@@ -1,6 +1,7 @@
 /* rehearse run STUDY: the parent's side. It reads, checks, starts children and merges; it trains and simulates nothing.
  */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "children.h"
 #include "commands.h"
+#include "plan_folder.h"
 #include "profile_file.h"
 #include "run_execute.h"
 #include "run_merge.h"
@@ -20,6 +22,7 @@ typedef struct arguments {
   const char *sets[SETS_MAX];
   size_t set_count;
   int jobs;
+  int64_t index; /* of a planned study; -1: not given */
   bool dry_run, force, fail_fast, yes, json;
 } arguments;
 
@@ -32,6 +35,28 @@ static int parse_jobs(const char *text, struct argp_state *state)
   return (int)jobs;
 }
 
+static int64_t parse_index(const char *text, const char *what, struct argp_state *state)
+{
+  char *end;
+  errno = 0;
+  const long long index = strtoll(text, &end, 10);
+  if (end == text || *end || errno || index < 0) argp_error(state, "%s: '%s' is no number of a task", what, text);
+  return index;
+}
+
+/* What goes with a study does not go with a folder, and the other way round. */
+static void check_usage(arguments *a, struct argp_state *state)
+{
+  const char *from_slurm = getenv("SLURM_ARRAY_TASK_ID");
+  const bool folder = rh_folder_is(a->study);
+  if (!folder && a->index >= 0) argp_error(state, "--index: %s is no folder that `rehearse plan` made", a->study);
+  if (!folder) return;
+  if (a->db || a->set_count > 0 || a->jobs > 0)
+    argp_error(state, "%s is planned: --db, --set and --jobs do not apply to its tasks", a->study);
+  if (a->index < 0 && from_slurm) a->index = parse_index(from_slurm, "SLURM_ARRAY_TASK_ID", state);
+  if (a->index < 0) argp_error(state, "which task of %s? Give --index", a->study);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
@@ -42,6 +67,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     break;
   case 'd':
     a->db = arg;
+    break;
+  case 'i':
+    a->index = parse_index(arg, "--index", state);
     break;
   case 'j':
     a->jobs = parse_jobs(arg, state);
@@ -68,6 +96,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case ARGP_KEY_NO_ARGS:
     argp_error(state, "which study? Give a YAML file");
     break;
+  case ARGP_KEY_END:
+    check_usage(a, state);
+    break;
   default:
     return ARGP_ERR_UNKNOWN;
   }
@@ -81,6 +112,7 @@ static const struct argp_option options[] = {
      "runs at the same time, which share cores and memory (default: as many as there are cores, and as half of the "
      "memory holds by prediction)",
      0},
+    {"index", 'i', "I", 0, "of a folder made by `rehearse plan`: the task to run (default: SLURM_ARRAY_TASK_ID)", 0},
     {"dry-run", 'n', 0, 0, "check everything and list the runs; create nothing", 0},
     {"force", 'f', 0, 0, "repeat runs that are done", 0},
     {"fail-fast", KEY_FAIL_FAST, 0, 0, "the first run that fails ends the others", 0},
@@ -90,7 +122,7 @@ static const struct argp_option options[] = {
 };
 static const struct argp parser = {options,
                                    parse_option,
-                                   "STUDY.yaml",
+                                   "STUDY.yaml\nDIR --index I",
                                    "Runs a study: trains for real, simulates the network, records everything.\v"
                                    "Runs that the database holds as done are skipped. Exit status: 0 done, 1 a run "
                                    "failed or is left to another process, 2 bad usage or input, 3 interrupted.",
@@ -101,6 +133,9 @@ static const struct argp parser = {options,
 /* Everything that lives as long as the command. */
 typedef struct session {
   const arguments *arguments;
+  const char *db;   /* borrowed */
+  rh_folder folder; /* of a planned study whose task `index` is run; path NULL: a study is run */
+  char *task_db;    /* the task's own file; owned */
   rh_study study;
   rh_plan plan;
   rh_store *store;    /* NULL in a dry run without a database */
@@ -110,23 +145,36 @@ typedef struct session {
   rh_execution execution;
 } session;
 
-/* Memory of a planned run, to say what a study of many takes: --dry-run with 30,000 seeds of logreg took 270 MB. */
-static const double planned_bytes = 9e3;
-
-static bool agree(const char *file, size_t runs)
+/* One task of a planned study: its run, resolved as it was planned, into a file of its own. */
+static rh_status make_task_plan(session *s, int64_t index)
 {
-  (void)file, (void)runs;
-  return true;
-}
-
-/* Asks on the terminal, where there is one. */
-static bool ask(const char *file, size_t runs)
-{
-  char memory[32], answer[16];
-  if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
-  fprintf(stderr, "%s: has %zu runs, whose plan takes about %s of memory. Go on? [y/N] ", file, runs,
-          rh_unit_format(planned_bytes * (double)runs, RH_UNIT_BYTE, memory, sizeof memory));
-  return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+  rh_status status = RH_OK;
+  rh_task task = {0};
+  rh_plan_entry *entry;
+  RH_TRY(rh_folder_open(s->arguments->study, &s->folder));
+  RH_TRY(rh_folder_task(&s->folder, index, &task));
+  rh_study_of_run(&task.run, &s->study);
+  RH_TRY(rh_plan_make(&s->study, NULL, 0, 1, &s->plan));
+  RH_TRY(rh_folder_profile(&s->folder, &s->profile));
+  rh_plan_identify(&s->plan, &s->profile);
+  entry = &s->plan.list[0];
+  if (strcmp(entry->run.id, task.run.id) != 0) {
+    status =
+        rh_error(RH_EINVAL,
+                 "%s: task %" PRId64 " was planned as run %s and is %s here: an input file is another, or the "
+                 "library that computes (%s); plan the study again",
+                 s->folder.path, index, task.run.id, entry->run.id[0] ? entry->run.id : "not timed", entry->kernel);
+    goto done;
+  }
+  if (task.command) {
+    free(entry->command);
+    entry->command = task.command;
+    task.command = NULL;
+  }
+  s->db = s->task_db = rh_folder_file(&s->folder, "results", index, "db");
+done:
+  rh_task_clear(&task);
+  return status;
 }
 
 static rh_status make_plan(session *s)
@@ -134,7 +182,8 @@ static rh_status make_plan(session *s)
   const arguments *a = s->arguments;
   char *path = NULL;
   rh_status status = rh_study_find(a->study, &path);
-  if (status == RH_OK) status = rh_study_open(path, a->sets, a->set_count, a->yes ? agree : ask, &s->study);
+  if (status == RH_OK)
+    status = rh_study_open(path, a->sets, a->set_count, a->yes ? rh_study_agree : rh_study_ask, &s->study);
   free(path);
   if (status != RH_OK) return status;
   status = rh_plan_make(&s->study, a->sets, a->set_count, a->jobs, &s->plan);
@@ -151,7 +200,7 @@ static rh_status open_store(session *s)
 {
   rh_status status = RH_OK;
   rh_text json = {0};
-  const char *db = s->arguments->db;
+  const char *db = s->db;
   const bool dry = s->arguments->dry_run;
   if (!dry) RH_TRY(rh_scratch_open(db, &s->scratch));
   bool exists = access(db, F_OK) == 0;
@@ -159,6 +208,7 @@ static rh_status open_store(session *s)
   RH_TRY(rh_store_open(db, dry ? RH_STORE_READ : RH_STORE_WRITE, &s->store));
   s->created = !exists;
   if (!dry) RH_TRY(rh_merge_leftovers(s->store, &s->scratch));
+  if (s->folder.path) goto done; /* which has the durations */
   RH_TRY(rh_store_profile(s->store, s->study.name, &json));
   if (json.length > 0) RH_TRY(rh_profile_read(json.data, db, &s->profile));
 done:
@@ -175,27 +225,18 @@ static bool is_empty(session *s)
   return empty;
 }
 
-static void remove_database(const session *s)
-{
-  static const char *const suffixes[] = {"", "-wal", "-shm"};
-  for (size_t i = 0; i < RH_COUNT(suffixes); i++) {
-    rh_text path = {0};
-    rh_text_append(&path, "%s%s", s->arguments->db, suffixes[i]);
-    unlink(path.data);
-    rh_text_clear(&path);
-  }
-}
-
 /* Closes what is open. Leaves no trace of a database that was created for runs that then could not start. */
 static rh_status close_session(session *s, bool failed)
 {
   bool take_back = failed && s->created && !s->execution.recorded && is_empty(s);
   rh_status status = rh_store_close(s->store);
-  if (take_back && rh_scratch_alone(&s->scratch)) remove_database(s);
+  if (take_back && rh_scratch_alone(&s->scratch)) rh_store_remove(s->db);
   rh_scratch_close(&s->scratch);
   rh_profile_clear(&s->profile);
   rh_plan_clear(&s->plan);
   rh_study_clear(&s->study);
+  rh_folder_clear(&s->folder);
+  free(s->task_db);
   return status;
 }
 
@@ -285,7 +326,7 @@ static rh_status print_results(session *s)
     RH_TRY(rh_table_write_bottlenecks(s->store, &list, &out));
     RH_TRY(rh_table_write_steady(s->store, &list, &out));
     RH_TRY(rh_table_write_devices(s->store, &list, &out));
-    rh_text_append(&out, "\ndatabase: %s\n", s->arguments->db);
+    rh_text_append(&out, "\ndatabase: %s\n", s->db);
   }
   fputs(rh_text_get(&out), stdout);
 done:
@@ -297,12 +338,16 @@ done:
 static rh_status run(session *s)
 {
   rh_status status = RH_OK, results;
-  RH_TRY(make_plan(s));
+  const bool task = rh_folder_is(s->arguments->study);
+  if (task)
+    RH_TRY(make_task_plan(s, s->arguments->index));
+  else
+    RH_TRY(make_plan(s));
   RH_TRY(open_store(s));
   if (s->arguments->dry_run) return dry_run(s);
   s->execution = (rh_execution){.plan = &s->plan,
                                 .store = s->store,
-                                .db = s->arguments->db,
+                                .db = s->db,
                                 .scratch = &s->scratch,
                                 .profile = &s->profile,
                                 .jobs = s->arguments->jobs,
@@ -319,10 +364,10 @@ done:
 
 int rh_cmd_run(int argc, char **argv)
 {
-  arguments a = {.db = "rehearse.db", .jobs = 0};
+  arguments a = {.index = -1};
   argp_parse(&parser, argc, argv, 0, NULL, &a);
   rh_children_catch_signals();
-  session s = {.arguments = &a};
+  session s = {.arguments = &a, .db = a.db ? a.db : "rehearse.db"};
   rh_status status = run(&s);
   if (status == RH_EINTERRUPTED)
     fprintf(stderr, "rehearse: interrupted; the same command goes on with the runs that are not done\n");

@@ -7,6 +7,8 @@
 enum { RH_KEY_JSON = 0x100 };
 
 int rh_cmd_run(int argc, char **argv);      /* run STUDY */
+int rh_cmd_plan(int argc, char **argv);     /* plan STUDY -o DIR */
+int rh_cmd_status(int argc, char **argv);   /* status DIR */
 int rh_cmd_merge(int argc, char **argv);    /* merge FILE... -o FILE */
 int rh_cmd_list(int argc, char **argv);     /* list */
 int rh_cmd_show(int argc, char **argv);     /* show RUN */

@@ -22,11 +22,13 @@ typedef struct command {
 /* The one list of subcommands. */
 static const command commands[] = {
     {"run", "run STUDY.yaml", "run a study: train for real, simulate the network, record", rh_cmd_run},
+    {"plan", "plan STUDY.yaml -o DIR", "a study as numbered tasks for a queue such as Slurm", rh_cmd_plan},
+    {"status", "status DIR", "how the tasks of a planned study stand", rh_cmd_status},
     {"list", "list", "the runs in a database", rh_cmd_list},
     {"show", "show RUN", "one run: configuration, where time and bytes went, warnings", rh_cmd_show},
     {"compare", "compare", "configurations over seeds, against a baseline", rh_cmd_compare},
     {"report", "report -o FILE.html", "the answer as a page: words, charts, the network, provenance", rh_cmd_report},
-    {"merge", "merge FILE... -o FILE", "copy the runs of several databases into one", rh_cmd_merge},
+    {"merge", "merge FILE|DIR... -o FILE", "copy the runs of several databases into one", rh_cmd_merge},
     {"platform", "platform FILE.xml", "describe and check a platform file", rh_cmd_platform},
     {"methods", "methods [NAME]", "training methods", rh_cmd_catalogue},
     {"models", "models [NAME]", "models", rh_cmd_catalogue},

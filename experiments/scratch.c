@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char lock_suffix[] = "lock";
+enum { LOOKS = 3 }; /* tries for a lock, which rh_scratch_is_locked may hold for an instant */
 
 /* Whether `fd` is still what `path` names. A lock's file may have been removed between opening and locking it. */
 static bool is_at(int fd, const char *path)
@@ -89,14 +91,19 @@ rh_status rh_scratch_lock(const rh_scratch *scratch, const char *name, int *fd, 
 {
   rh_status status = RH_OK;
   char *path = rh_scratch_path(scratch, name, lock_suffix);
+  const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
   *holder = 0;
-  for (;;) {
+  for (int looks = 0;;) {
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*fd < 0) {
       status = rh_error(RH_EIO, "%s: cannot be created: %s", path, strerror(errno));
       break;
     }
     if (lock_fd(*fd, LOCK_EX | LOCK_NB) != 0) {
+      if (++looks < LOOKS && nanosleep(&moment, NULL) == 0) {
+        close(*fd);
+        continue;
+      }
       *holder = read_holder(*fd);
       close(*fd);
       *fd = -1;
@@ -110,6 +117,18 @@ rh_status rh_scratch_lock(const rh_scratch *scratch, const char *name, int *fd, 
   }
   free(path);
   return status;
+}
+
+bool rh_scratch_is_locked(const char *db, const char *name)
+{
+  rh_text path = {0};
+  rh_text_append(&path, "%s.runs/%s.%s", db, name, lock_suffix);
+  const int fd = open(path.data, O_RDONLY | O_CLOEXEC);
+  /* a shared lock for an instant: who wants to work under it tries again (LOOKS) */
+  const bool locked = fd >= 0 && lock_fd(fd, LOCK_SH | LOCK_NB) != 0;
+  if (fd >= 0) close(fd);
+  rh_text_clear(&path);
+  return locked;
 }
 
 void rh_scratch_set_holder(int fd, pid_t holder)

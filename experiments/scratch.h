@@ -33,6 +33,8 @@ void rh_scratch_remove(const rh_scratch *scratch, const char *name, const char *
 /* Takes the lock of a name. *fd is -1 if somebody else holds it: then *holder is the process, or 0 if it is not known.
  * RH_EIO if the lock's file cannot be made. */
 RH_CHECKED rh_status rh_scratch_lock(const rh_scratch *scratch, const char *name, int *fd, pid_t *holder);
+/* Whether somebody holds the lock of a name in DB.runs. Looks only: makes no folder and no file. */
+bool rh_scratch_is_locked(const char *db, const char *name);
 /* Writes down who works under the lock, for others to be told. */
 void rh_scratch_set_holder(int fd, pid_t holder);
 /* Removes the lock's file and lets go. fd -1 is fine. */

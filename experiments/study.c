@@ -5,6 +5,8 @@
  */
 #include "study_private.h"
 
+#include <errno.h>
+
 #include <libfyaml.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +292,27 @@ done:
 rh_status rh_study_read(const char *path, const char *const *sets, size_t set_count, rh_study *study)
 {
   return rh_study_open(path, sets, set_count, NULL, study);
+}
+
+static rh_status make_absolute(char **path, const char *shown)
+{
+  char *absolute = realpath(**path ? *path : ".", NULL);
+  if (!absolute) return rh_error(RH_EIO, "%s: cannot be found: %s", shown, strerror(errno));
+  free(*path);
+  *path = absolute;
+  return RH_OK;
+}
+
+rh_status rh_study_make_absolute(rh_study *study)
+{
+  rh_text directory = {0};
+  rh_status status = make_absolute(&study->directory, study->file);
+  if (status == RH_OK) status = make_absolute(&study->file, study->file);
+  if (status != RH_OK) return status;
+  rh_text_append(&directory, "%s/", study->directory); /* file names are put behind it */
+  free(study->directory);
+  study->directory = directory.data;
+  return RH_OK;
 }
 
 void rh_study_clear(rh_study *study)

@@ -27,6 +27,10 @@ enum {
 /* Whether a study with so many runs is meant. */
 typedef bool rh_study_confirm(const char *file, size_t runs);
 
+bool rh_study_agree(const char *file, size_t runs);
+/* Asks on the terminal; where there is none the answer is no. */
+bool rh_study_ask(const char *file, size_t runs);
+
 /* Reads a study with libfyaml and expands its lists. `sets` are "section.key=value" texts of --set, applied to all runs
  * (a key that is set is no longer varied).
  *
@@ -37,6 +41,8 @@ RH_CHECKED rh_status rh_study_open(const char *path, const char *const *sets, si
                                    rh_study_confirm *confirm, rh_study *study);
 /* The same with confirm NULL. */
 RH_CHECKED rh_status rh_study_read(const char *path, const char *const *sets, size_t set_count, rh_study *study);
+/* Paths of the study's file and folder that hold in any working directory. */
+RH_CHECKED rh_status rh_study_make_absolute(rh_study *study);
 void rh_study_clear(rh_study *study);
 
 #endif

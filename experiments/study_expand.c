@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "study_private.h"
 
@@ -168,6 +169,24 @@ static void append_block(study_reader *r, const study_block *block, size_t count
     append_run(r, block, picked);
   }
   free(picked);
+}
+
+/* Memory of a planned run, to say what a study of many takes: --dry-run with 30,000 seeds of logreg took 270 MB. */
+static const double planned_bytes = 9e3;
+
+bool rh_study_agree(const char *file, size_t runs)
+{
+  (void)file, (void)runs;
+  return true;
+}
+
+bool rh_study_ask(const char *file, size_t runs)
+{
+  char memory[32], answer[16];
+  if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return false;
+  fprintf(stderr, "%s: has %zu runs, whose plan takes about %s of memory. Go on? [y/N] ", file, runs,
+          rh_unit_format(planned_bytes * (double)runs, RH_UNIT_BYTE, memory, sizeof memory));
+  return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 /* Too many runs are refused, many asked about, before memory is taken for them. */
