@@ -159,19 +159,19 @@ static rh_token compute(rh_agents *a, int32_t i, double seconds, const char *lab
 
 static rh_token append_gradient(rh_agents *a, int32_t i)
 {
-  const rh_step_seconds *sec = &a->sent->seconds;
+  const rh_step_seconds *sec = rh_world_seconds(a->sent, i);
   return compute(a, i, sec->forward_s + sec->backward_total_s, "gradient", RH_AT_ONCE);
 }
 
 static rh_token append_update(rh_agents *a, int32_t i)
 {
-  return compute(a, i, a->sent->seconds.update_s, "update", RH_AT_ONCE);
+  return compute(a, i, rh_world_seconds(a->sent, i)->update_s, "update", RH_AT_ONCE);
 }
 
 /* What has to be done before worker i's message exists. */
 static rh_token append_encode(rh_agents *a, int32_t i)
 {
-  const rh_step_seconds *sec = &a->sent->seconds;
+  const rh_step_seconds *sec = rh_world_seconds(a->sent, i);
   if (!lossy(a)) return rh_schedule_last(a->world->schedule, i, RH_LANE_COMPUTE);
   /* both phases make a single message */
   return compute(a, i, sec->encode_s[0][0] + sec->encode_s[0][1], "encode", RH_AT_ONCE);
@@ -199,10 +199,11 @@ static int32_t neighbours(const rh_agents *a, int32_t i)
 static void append_mix(rh_agents *a, int32_t i, int32_t messages)
 {
   const rh_world *w = a->sent;
+  const rh_step_seconds *sec = rh_world_seconds(w, i);
   const int32_t terms = neighbours(a, i) + 1;
   const rh_token arrived = rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
-  if (lossy(a) && messages > 0) compute(a, i, w->seconds.decode_s[0] * messages, "decode", arrived);
-  compute(a, i, w->seconds.mix_s * (terms + a->def.passes), "mix", arrived);
+  if (lossy(a) && messages > 0) compute(a, i, sec->decode_s[0] * messages, "decode", arrived);
+  compute(a, i, sec->mix_s * (terms + a->def.passes), "mix", arrived);
 }
 
 static void append_step_first(rh_agents *a)
@@ -238,7 +239,7 @@ static void append_background(rh_agents *a)
     if (a->trains) append_update(a, i);
     append_mix(a, i, a->t > 0 ? neighbours(a, i) : 0);
     a->after[i] = append_encode(a, i);
-    if (lossy(a)) compute(a, i, a->sent->seconds.decode_s[0], "decode", RH_AT_ONCE);
+    if (lossy(a)) compute(a, i, rh_world_seconds(a->sent, i)->decode_s[0], "decode", RH_AT_ONCE);
   }
   append_exchange(a);
 }

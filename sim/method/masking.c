@@ -12,7 +12,9 @@ struct rh_masking {
   bool sparse;     /* some value is masked */
   rh_token *after; /* [N] what a broadcast waits for; owned */
   int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
-  rh_bucket buckets[RH_BUCKETS_MAX]; /* of the packed vector */
+  rh_bucket buckets[RH_BUCKETS_MAX];  /* of the packed vector */
+  rh_step_seconds *drawn;             /* [N] sparse seconds of ranks that differ; owned; NULL while none does */
+  const rh_step_seconds **drawn_rows; /* [N] pointers to them; owned */
 };
 
 rh_status rh_masking_new(const rh_world *w, rh_masking **masking)
@@ -39,6 +41,8 @@ void rh_masking_free(rh_masking *m)
   if (!m) return;
   rh_mask_free(m->mask);
   free(m->after);
+  free(m->drawn);
+  free(m->drawn_rows);
   free(m);
 }
 
@@ -175,9 +179,33 @@ static void change(rh_masking *m, const rh_mask_turn *turn, rh_aggregate *a)
   pack_buckets(m);
 }
 
+/* Where ranks differ (jitter), each keeps its own share of what the steps take: seconds * sparse / dense. */
+static void count_ranks(rh_masking *m, const rh_step_seconds *dense, const rh_step_seconds *const *ranks)
+{
+  enum { FIELDS = sizeof *dense / sizeof(double) }; /* it holds doubles alone */
+  rh_world *w = &m->world;
+  if (!m->drawn) {
+    m->drawn = malloc((size_t)w->workers * sizeof *m->drawn);
+    m->drawn_rows = malloc((size_t)w->workers * sizeof *m->drawn_rows);
+    RH_ASSERT(m->drawn && m->drawn_rows && "memory is exhausted");
+  }
+  const double *from = (const double *)dense, *to = (const double *)&w->seconds;
+  for (int32_t i = 0; i < w->workers; i++) {
+    const double *own = (const double *)ranks[i];
+    double *sparse = (double *)&m->drawn[i];
+    for (int k = 0; k < (int)FIELDS; k++)
+      sparse[k] = from[k] > 0 ? own[k] * (to[k] / from[k]) : 0;
+    m->drawn[i].backward_total_s = 0;
+    for (int l = 0; l < w->model->layer_count; l++)
+      m->drawn[i].backward_total_s += m->drawn[i].backward_s[l];
+    m->drawn_rows[i] = &m->drawn[i];
+  }
+  w->rank_seconds = m->drawn_rows;
+}
+
 static rh_token append_making(const rh_world *w, int32_t i, rh_token after)
 {
-  return rh_schedule_compute(w->schedule, i, w->seconds.mask_s, "mask", after);
+  return rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->mask_s, "mask", after);
 }
 
 /* Everybody makes the mask, or gets rank 0's. */
@@ -208,6 +236,7 @@ bool rh_masking_begin(rh_masking *m, rh_world *w, int64_t t, rh_aggregate *a)
   if (m->sparse) {
     m->world.buckets = m->buckets;
     if (w->seconds.flop_s > 0) count_seconds(m);
+    if (w->seconds.flop_s > 0 && w->rank_seconds) count_ranks(m, &w->seconds, w->rank_seconds);
   }
   w->phase = m->sparse ? "sparse" : "dense";
   w->compression_ratio = (double)rh_mask_kept(m->mask) / (double)w->model->parameters;

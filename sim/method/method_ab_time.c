@@ -99,7 +99,7 @@ static double product_share(const ab_state *s)
 void ab_append_leave(rh_world *w, ab_state *s)
 {
   for (int32_t i = 0; i < w->workers; i++)
-    rh_schedule_compute(w->schedule, i, w->seconds.compose_s * product_share(s), "compose",
+    rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->compose_s * product_share(s), "compose",
                         rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION));
   append_broadcast(w, s, w->model->parameters);
 }
@@ -107,7 +107,7 @@ void ab_append_leave(rh_world *w, ab_state *s)
 void ab_append_enter(rh_world *w, ab_state *s, bool cut)
 {
   for (int32_t i = 0; i < w->workers; i++)
-    rh_schedule_compute(w->schedule, i, w->seconds.split_s, "factorise",
+    rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->split_s, "factorise",
                         rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION));
   for (int k = 0; cut && k < s->factors.count; k++)
     append_all(w, s, &rh_allreduce_doubling, INDEX_BYTES, INDEX_BYTES);
@@ -116,11 +116,13 @@ void ab_append_enter(rh_world *w, ab_state *s, bool cut)
 
 void ab_append_step(rh_world *w, ab_state *s)
 {
-  const rh_step_seconds *sec = &w->seconds;
-  const double factors_s = s->in_ab ? (sec->compose_s + sec->project_s) * product_share(s) : 0;
-  for (int32_t i = 0; i < w->workers; i++)
-    rh_schedule_compute(w->schedule, i, sec->forward_s + sec->backward_total_s + factors_s, "gradient",
-                        rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION));
+  const double product = s->in_ab ? product_share(s) : 0;
+  for (int32_t i = 0; i < w->workers; i++) {
+    const rh_step_seconds *sec = rh_world_seconds(w, i);
+    rh_schedule_compute(w->schedule, i,
+                        sec->forward_s + sec->backward_total_s + (sec->compose_s + sec->project_s) * product,
+                        "gradient", rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION));
+  }
   if (!s->in_ab) append_sum(w, s, NULL, w->model->parameters);
   for (int32_t k = 0; s->in_ab && k < s->group_count; k++) {
     const ab_group *g = &s->groups[k];
@@ -130,7 +132,7 @@ void ab_append_step(rh_world *w, ab_state *s)
     const bool a = s->groups[s->group_of[i]].trains_a;
     const int64_t values = (a ? s->factors.a_values : s->factors.b_values) + s->factors.dense_values;
     const double share = s->in_ab ? (double)values / (double)w->model->parameters : 1;
-    rh_schedule_compute(w->schedule, i, sec->update_s * share, "update",
+    rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->update_s * share, "update",
                         rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION));
   }
 }

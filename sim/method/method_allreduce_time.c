@@ -42,11 +42,12 @@ static double share(const rh_world *w, int32_t b)
 /* What makes a bucket's message: step-ahead's momentum, then encoding and keeping the error. */
 static rh_token append_encode(rh_world *w, int32_t i, int32_t b)
 {
+  const rh_step_seconds *sec = rh_world_seconds(w, i);
   if (w->feedback.kind == RH_FEEDBACK_STEP_AHEAD)
-    rh_schedule_compute(w->schedule, i, w->seconds.update_s * share(w, b), "momentum", RH_AT_ONCE);
+    rh_schedule_compute(w->schedule, i, sec->update_s * share(w, b), "momentum", RH_AT_ONCE);
   if (!charges_coding(w)) return rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
-  double seconds = w->seconds.encode_s[b][0];
-  if (w->feedback.kind != RH_FEEDBACK_NONE) seconds += w->seconds.feedback_s * share(w, b);
+  double seconds = sec->encode_s[b][0];
+  if (w->feedback.kind != RH_FEEDBACK_NONE) seconds += sec->feedback_s * share(w, b);
   return rh_schedule_compute(w->schedule, i, seconds, "encode", RH_AT_ONCE);
 }
 
@@ -54,7 +55,7 @@ static rh_token append_encode(rh_world *w, int32_t i, int32_t b)
 static void append_gradient(rh_world *w, allreduce_state *s, int32_t i)
 {
   const allreduce_options *o = w->method_options;
-  const rh_step_seconds *sec = &w->seconds;
+  const rh_step_seconds *sec = rh_world_seconds(w, i);
   int32_t next = 0;
   if (o->overlap && w->bucket_count > 1) {
     double seconds = sec->forward_s;
@@ -113,14 +114,15 @@ static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
   const rh_summable *sum = w->compressor->sum;
   rh_token *ready = ready_of(w, s, b);
   for (int32_t i = 0; i < w->workers; i++)
-    ready[i] = rh_schedule_compute(w->schedule, i, w->seconds.encode_s[b][1], "encode", ready[i]);
+    ready[i] = rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->encode_s[b][1], "encode", ready[i]);
   append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready);
 }
 
-/* Decoding one gathered message of a bucket and adding it to the others. */
-static double add_message_s(const rh_world *w, int32_t b)
+/* Decoding one gathered message of a bucket at rank i and adding it to the others. */
+static double add_message_s(const rh_world *w, int32_t i, int32_t b)
 {
-  return w->seconds.decode_s[b] + w->seconds.mix_s * share(w, b);
+  const rh_step_seconds *sec = rh_world_seconds(w, i);
+  return sec->decode_s[b] + sec->mix_s * share(w, b);
 }
 
 /* Rank 0 decodes all messages of a bucket and answers. */
@@ -129,7 +131,8 @@ static void append_answer(rh_world *w, allreduce_state *s, int32_t b)
   const rh_compressor *q = w->compressor;
   const rh_layout *layout = &w->buckets[b].layout;
   const int64_t answer_bytes = q->recodes ? q->bound_bytes(w->compressor_options, layout) : 4 * layout->values;
-  const double seconds = add_message_s(w, b) * w->workers + (q->recodes ? w->seconds.encode_s[b][0] : 0);
+  const double seconds =
+      add_message_s(w, 0, b) * w->workers + (q->recodes ? rh_world_seconds(w, 0)->encode_s[b][0] : 0);
   rh_token *ready = ready_of(w, s, b);
   ready[0] = rh_schedule_compute(w->schedule, 0, seconds, "decode", ready[0]);
   rh_collective c = {.kind = &rh_broadcast_direct, .size = w->workers, .bytes = answer_bytes, .element_bytes = 1};
@@ -144,11 +147,13 @@ static void append_decode(rh_world *w, allreduce_state *s, int32_t b)
 {
   if (!charges_coding(w)) return;
   const bool gathered = !w->compressor->sum && !asks_server(w);
-  double seconds = gathered ? add_message_s(w, b) * w->workers : 0;
-  if (w->compressor->sum || (!gathered && w->compressor->recodes)) seconds += w->seconds.decode_s[b];
-  if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) seconds += w->seconds.decode_s[b];
-  for (int32_t i = 0; i < w->workers; i++)
+  for (int32_t i = 0; i < w->workers; i++) {
+    const double decode_s = rh_world_seconds(w, i)->decode_s[b];
+    double seconds = gathered ? add_message_s(w, i, b) * w->workers : 0;
+    if (w->compressor->sum || (!gathered && w->compressor->recodes)) seconds += decode_s;
+    if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) seconds += decode_s;
     if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, "decode", ready_of(w, s, b)[i]);
+  }
 }
 
 /* The errors' average rides an all-reduce of its own. */
@@ -165,9 +170,10 @@ static void append_error_average(rh_world *w, allreduce_state *s)
 static void append_update(rh_world *w)
 {
   const bool ahead = w->feedback.kind == RH_FEEDBACK_STEP_AHEAD;
-  const double seconds = ahead ? 2 * w->seconds.mix_s : w->seconds.update_s;
-  for (int32_t i = 0; i < w->workers; i++)
-    rh_schedule_compute(w->schedule, i, seconds, "update", arrived(w, i));
+  for (int32_t i = 0; i < w->workers; i++) {
+    const rh_step_seconds *sec = rh_world_seconds(w, i);
+    rh_schedule_compute(w->schedule, i, ahead ? 2 * sec->mix_s : sec->update_s, "update", arrived(w, i));
+  }
 }
 
 /* What others wait for goes first: all messages, then all second ones, which are made or answered with what the first

@@ -2,7 +2,7 @@
  *
  * Symbols     N workers, x_i parameters, g_i gradients, W mixing matrix
  * A round of a method does the real mathematics for all replicas through `replicas`, then appends what the ranks do to
- * `schedule`, charging the seconds that `seconds` holds and the bytes that compressors produced.
+ * `schedule`, charging the seconds that rh_world_seconds tells and the bytes that compressors produced.
  */
 #ifndef RH_WORLD_H
 #define RH_WORLD_H
@@ -61,7 +61,9 @@ typedef struct rh_world {
   const rh_optimiser *optimiser; /* the replicas' */
   int32_t bucket_count;          /* at least 1; the one that exists first comes first */
   const rh_bucket *buckets;
-  rh_step_seconds seconds;
+  rh_step_seconds seconds; /* of all ranks, unless rank_seconds is there: rh_world_seconds asks */
+  /* [workers] of each rank's device, or drawn for this round; NULL: all take `seconds` */
+  const rh_step_seconds *const *rank_seconds;
   const void *method_options;
   /* outputs of a round */
   double learning_rate; /* the schedule's before a round; what the method took of it afterwards */
@@ -85,6 +87,12 @@ static inline bool rh_world_has_values(const rh_world *world)
 /* The all-reduce of `bytes` in elements of element_bytes over the `size` ranks of `group` (NULL: the first ones). */
 rh_collective rh_world_allreduce(const rh_world *world, const int32_t *group, int32_t size, int64_t bytes,
                                  int64_t element_bytes);
+
+/* What a rank's steps take in this round. */
+static inline const rh_step_seconds *rh_world_seconds(const rh_world *world, int32_t rank)
+{
+  return world->rank_seconds ? world->rank_seconds[rank] : &world->seconds;
+}
 
 /* world->train_loss = mean of the workers' losses [N], added in the order of ranks; NaN without values. */
 void rh_world_take_losses(rh_world *world, const double *loss);

@@ -24,7 +24,8 @@ typedef enum rh_purpose {
   RH_PURPOSE_ROUND,     /* stochastic rounding within a training step */
   RH_PURPOSE_BOOTSTRAP, /* resampling in comparisons */
   RH_PURPOSE_MASK,      /* random masks of weights */
-  RH_PURPOSE_PLATFORM   /* devices and links of a generated platform */
+  RH_PURPOSE_PLATFORM,  /* devices and links of a generated platform */
+  RH_PURPOSE_JITTER     /* durations of steps */
 } rh_purpose;
 
 typedef struct rh_rng {
