@@ -9,7 +9,7 @@
 /* Options that say how a run is computed, not what: no configuration differs by them. */
 static bool is_bookkeeping(const char *key)
 {
-  static const char *const keys[] = {"run.seed", "run.threads", "run.memory"};
+  static const char *const keys[] = {"run.seed", "run.threads", "run.memory", "run.save"};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
     if (strcmp(keys[i], key) == 0) return true;
   return false;

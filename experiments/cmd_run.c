@@ -15,12 +15,13 @@
 #include "run_execute.h"
 #include "run_merge.h"
 
-enum { SETS_MAX = 256, JOBS_MAX = 1024, KEY_FAIL_FAST = 0x200 };
+enum { SETS_MAX = 256, JOBS_MAX = 1024, KEY_FAIL_FAST = 0x200, KEY_INIT, KEY_SAVE };
 
 typedef struct arguments {
   const char *study, *db;
   const char *sets[SETS_MAX];
   size_t set_count;
+  rh_text init, save; /* as overrides of run.init and run.save */
   int jobs;
   int64_t index; /* of a planned study; -1: not given */
   bool dry_run, force, fail_fast, yes, json;
@@ -52,9 +53,23 @@ static void check_usage(arguments *a, struct argp_state *state)
   if (!folder && a->index >= 0) argp_error(state, "--index: %s is no folder that `rehearse plan` made", a->study);
   if (!folder) return;
   if (a->db || a->set_count > 0 || a->jobs > 0)
-    argp_error(state, "%s is planned: --db, --set and --jobs do not apply to its tasks", a->study);
+    argp_error(state, "%s is planned: --db, --set, --init, --save and --jobs do not apply to its tasks", a->study);
   if (a->index < 0 && from_slurm) a->index = parse_index(from_slurm, "SLURM_ARRAY_TASK_ID", state);
   if (a->index < 0) argp_error(state, "which task of %s? Give --index", a->study);
+}
+
+static void add_set(arguments *a, const char *set, struct argp_state *state)
+{
+  if (a->set_count == SETS_MAX) argp_error(state, "more than %d --set", SETS_MAX);
+  a->sets[a->set_count++] = set;
+}
+
+/* --init FILE is --set run.init=FILE. */
+static void add_file(arguments *a, rh_text *text, const char *key, const char *file, struct argp_state *state)
+{
+  if (text->length > 0) argp_error(state, "one --%s at a time, not '%s' as well", key, file);
+  rh_text_append(text, "run.%s=%s", key, file);
+  add_set(a, text->data, state);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -62,8 +77,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   arguments *a = state->input;
   switch (key) {
   case 's':
-    if (a->set_count == SETS_MAX) argp_error(state, "more than %d --set", SETS_MAX);
-    a->sets[a->set_count++] = arg;
+    add_set(a, arg, state);
+    break;
+  case KEY_INIT:
+    add_file(a, &a->init, "init", arg, state);
+    break;
+  case KEY_SAVE:
+    add_file(a, &a->save, "save", arg, state);
     break;
   case 'd':
     a->db = arg;
@@ -117,6 +137,8 @@ static const struct argp_option options[] = {
     {"force", 'f', 0, 0, "repeat runs that are done", 0},
     {"fail-fast", KEY_FAIL_FAST, 0, 0, "the first run that fails ends the others", 0},
     {"yes", 'y', 0, 0, "run a study of very many runs without asking", 0},
+    {"init", KEY_INIT, "FILE", 0, "safetensors file whose model all workers start from (run.init)", 0},
+    {"save", KEY_SAVE, "FILE", 0, "safetensors file for the model at the end of the study's only run (run.save)", 0},
     {"json", RH_KEY_JSON, 0, 0, "print the closing list as JSON", 0},
     {0},
 };
@@ -375,6 +397,8 @@ int rh_cmd_run(int argc, char **argv)
     fprintf(stderr, "rehearse: %s\n", rh_error_message());
   if (s.execution.left > 0)
     fprintf(stderr, "rehearse: %zu runs that other processes are at are not done yet\n", s.execution.left);
+  rh_text_clear(&a.init);
+  rh_text_clear(&a.save);
   rh_status closing = close_session(&s, status != RH_OK);
   if (status == RH_OK && closing != RH_OK) {
     fprintf(stderr, "rehearse: %s\n", rh_error_message());

@@ -19,6 +19,7 @@
 #include "execute_header.h"
 #include "execute_traffic.h"
 #include "measure.h"
+#include "model_file.h"
 #include "profile_file.h"
 
 enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
@@ -96,14 +97,22 @@ done:
   return status;
 }
 
+/* The model that counts: the method's own, or the workers' mean, which is made either way. */
+static rh_status find_model(execution *e, const float **model)
+{
+  rh_status status = rh_replicas_mean(e->replicas, e->mean);
+  *model = e->run->method->evaluated ? e->run->method->evaluated(e->method_state) : NULL;
+  if (!*model) *model = e->mean;
+  return status;
+}
+
 static rh_status evaluate(execution *e, rh_evaluation_row *row)
 {
   rh_status status = RH_OK;
   rh_score test, train;
   const rh_dataset *data = &e->setup.dataset;
-  RH_TRY(rh_replicas_mean(e->replicas, e->mean));
-  const float *model = e->run->method->evaluated ? e->run->method->evaluated(e->method_state) : NULL;
-  if (!model) model = e->mean;
+  const float *model;
+  RH_TRY(find_model(e, &model));
   RH_TRY(rh_replicas_score(e->replicas, model, &data->test, e->run->train.evaluate_samples, &test));
   RH_TRY(rh_replicas_score(e->replicas, model, &data->train, train_samples, &train));
   *row = (rh_evaluation_row){.test_loss = test.loss,
@@ -441,6 +450,29 @@ static rh_status record_end(execution *e, rh_status outcome)
   return ended;
 }
 
+/* Writes run.save. */
+static rh_status save_model(execution *e)
+{
+  rh_status status = RH_OK;
+  const rh_run *run = e->run;
+  const float *model;
+  char rounds[32];
+  if (!run->run.save[0]) return RH_OK;
+  snprintf(rounds, sizeof rounds, "%" PRId64, e->produced);
+  const char *const notes[] = {"format",  "rehearse",
+                               "run",     run->id,
+                               "study",   run->study,
+                               "model",   e->setup.model.name,
+                               "dataset", e->setup.dataset.name,
+                               "method",  run->method->name,
+                               "rounds",  rounds,
+                               NULL};
+  RH_TRY(find_model(e, &model));
+  status = rh_model_write(&e->setup.model, model, notes, run->run.save);
+done:
+  return status;
+}
+
 static void execution_clear(execution *e)
 {
   if (e->method_state) e->run->method->free_state(e->method_state);
@@ -468,7 +500,9 @@ rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
   RH_TRY(prepare_values(&e));
   RH_TRY(prepare_time(&e));
   RH_TRY(record_start(&e));
-  status = record_end(&e, rh_schedule_run(e.world.schedule));
+  status = rh_schedule_run(e.world.schedule);
+  if (status == RH_OK) status = save_model(&e); /* before its end is recorded: who finds it done finds its file */
+  status = record_end(&e, status);
 done:
   execution_clear(&e);
   return status;

@@ -242,6 +242,7 @@ static rh_status read_rest(rh_run *run)
     if (status != RH_OK) return status;
   }
   rh_status status = read_time(run);
+  if (status == RH_OK) status = find_for(run, "run.init", run->run.init, &run->init_path);
   return status == RH_OK ? read_trace(&run->settings, run->train.rounds, &run->run) : status;
 }
 
@@ -278,6 +279,7 @@ void rh_run_clear(rh_run *run)
   free(run->model_options);
   free(run->method_options);
   free(run->compressor_options);
+  free(run->init_path);
   free(run->profile_path);
   *run = (rh_run){0};
 }

@@ -107,6 +107,13 @@ static const rh_option run_rows[] = {
      .help = "rounds FROM..TO whose steps and messages are recorded one by one, for `export --format chrome-trace` and "
              "the report's chart of ranks: at most " RH_TEXT_OF(
                  RH_TRACE_MAX) " of them; steady states are not skipped before they end"},
+    {ROW(rh_run_options, init), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "safetensors file, found beside the study or as given, whose model all workers start from instead of one "
+             "that the seed draws (also --init FILE): F32, a tensor for each of the model's, as save writes them"},
+    {ROW(rh_run_options, save), .kind = RH_OPTION_TEXT, .fallback = "",
+     .help = "safetensors file that a run writes at its end (also --save FILE): the model that is evaluated, which is "
+             "the workers' mean where they differ. It is written where the command runs, replaces what is there, and "
+             "repeats a run that is done"},
 };
 
 static const rh_option stop_rows[] = {

@@ -63,6 +63,7 @@ typedef struct rh_run_options {
   int64_t seed;
   const char *trace;               /* "FROM..TO", rounds; "": none */
   int64_t trace_first, trace_last; /* read from it, from 1; 0: none */
+  const char *init, *save;         /* model files (model_file.h); "": none */
 } rh_run_options;
 
 typedef struct rh_stop_options {
@@ -93,6 +94,7 @@ typedef struct rh_run {
   void *compressor_options;
   rh_feedback_options feedback;
   rh_time_options time;
+  char *init_path;    /* found file of run.init; owned; NULL without one */
   char *profile_path; /* found file of source profile; owned; NULL for other sources */
   rh_run_options run;
   rh_stop_options stop;

@@ -244,6 +244,12 @@ static void leave_to(session *s, size_t task, pid_t holder)
   skip(s, task);
 }
 
+/* Whether a run is done even if the database holds it as done: what it saves is not in there. */
+static bool is_repeated(const rh_execution *e, const rh_plan_entry *entry)
+{
+  return e->force || entry->run.run.save[0];
+}
+
 /* Takes the run's lock, unless somebody else is at it. Under it: has somebody else finished the run in the meantime? */
 static rh_status start_run(void *context, size_t task, rh_process *process)
 {
@@ -261,7 +267,7 @@ static rh_status start_run(void *context, size_t task, rh_process *process)
   }
   RH_TRY(rh_merge_leftover(e->store, e->scratch, id));
   RH_TRY(rh_store_run_status(e->store, id, state, sizeof state));
-  done = strcmp(state, "done") == 0 && !e->force;
+  done = strcmp(state, "done") == 0 && !is_repeated(e, entry_of(s, task));
   if (done) {
     e->skipped++;
     skip(s, task);
@@ -370,7 +376,7 @@ static rh_status end_run(void *context, size_t task, int exit_code, const char *
   const bool interrupted = exit_code == 3 || (exit_code != 0 && rh_children_interrupted());
   s->active[task] = false;
   s->progress.finished++;
-  RH_TRY(rh_merge_run(s->e->store, s->e->scratch, entry, s->e->force, state));
+  RH_TRY(rh_merge_run(s->e->store, s->e->scratch, entry, is_repeated(s->e, entry), state));
   if (!interrupted) reason = failure_of(exit_code, err, state);
   RH_TRY(take_end(s, entry, reason, interrupted));
 done:
@@ -402,7 +408,7 @@ static rh_status find_pending(session *s)
     char state[16];
     rh_status status = rh_store_run_status(e->store, e->plan->list[i].run.id, state, sizeof state);
     if (status != RH_OK) return status;
-    if (strcmp(state, "done") == 0 && !e->force)
+    if (strcmp(state, "done") == 0 && !is_repeated(e, &e->plan->list[i]))
       e->skipped++;
     else
       s->pending[s->count++] = i;

@@ -91,8 +91,8 @@ static char *command_of(const rh_study *study, size_t run, const char *lines, co
   return text.data;
 }
 
-/* Keys that change no result: any number of threads and any chunk size give the same bits. */
-static const char *const idle_keys[] = {"run.threads", "run.memory"};
+/* Keys that change no result: any number of threads and any chunk size give the same bits, and a saved model is one. */
+static const char *const idle_keys[] = {"run.threads", "run.memory", "run.save"};
 
 static bool is_idle(const char *line, size_t length)
 {
@@ -108,7 +108,8 @@ static bool is_idle(const char *line, size_t length)
 static uint64_t hash_line(const char *line, size_t length, uint64_t hash)
 {
   bool files = strncmp(line, "platform.", 9) == 0 || strncmp(line, "data.", 5) == 0 ||
-               strncmp(line, "graph.", 6) == 0 || strncmp(line, "time.profile=", 13) == 0;
+               strncmp(line, "graph.", 6) == 0 || strncmp(line, "time.profile=", 13) == 0 ||
+               strncmp(line, "run.init=", 9) == 0;
   size_t key = strcspn(line, "=") + 1, end = length - 1, first;
   while (end > key && line[end - 1] == '/')
     end--;
@@ -158,6 +159,21 @@ static void entry_clear(rh_plan_entry *entry)
   free(entry->label);
   free(entry->command);
   *entry = (rh_plan_entry){0};
+}
+
+/* Each run that saves its model does so in a file of its own. */
+static rh_status check_saves(const rh_plan *plan)
+{
+  for (size_t i = 0; i < plan->count; i++)
+    for (size_t k = 0; k < i; k++) {
+      const char *save = plan->list[i].run.run.save;
+      if (save[0] && strcmp(save, plan->list[k].run.run.save) == 0)
+        return rh_error(RH_EINVAL,
+                        "run.save: '%s' would be written by more than one of the study's %zu runs; choose one with "
+                        "--set, or give each its own by vary: {zip: ...}",
+                        save, plan->count);
+    }
+  return RH_OK;
 }
 
 static rh_status resolve_all(const rh_study *study, const char *const *sets, size_t set_count, rh_plan *plan)
@@ -282,6 +298,7 @@ static rh_status append_files(const rh_run *run, rh_text *out)
   if (run->deployment_path) rh_text_append(out, "%s\n", run->deployment_path);
   if (run->graph_path) rh_text_append(out, "%s\n", run->graph_path);
   if (run->profile_path) rh_text_append(out, "%s\n", run->profile_path);
+  if (run->init_path) rh_text_append(out, "%s\n", run->init_path);
   return run->dataset_kind->files && !run->model_kind->table
              ? run->dataset_kind->files(run->dataset_options, run->directory, out)
              : RH_OK;
@@ -347,6 +364,7 @@ rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t se
   RH_TRY(rh_plan_check_profiles(plan));
   RH_TRY(hash_all(plan));
   drop_same(plan);
+  RH_TRY(check_saves(plan));
   rh_text_append(&plan->warnings, "%s", rh_text_get(&study->warnings));
   warn_of_idle(study, plan);
   warn_of_unread(study, plan);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "machine.h"
+#include "model_file.h"
 
 static rh_status choose_device(const rh_run *run, rh_setup *setup)
 {
@@ -125,12 +126,25 @@ char *rh_setup_key(const rh_run *run)
   return key.data;
 }
 
+static rh_status read_initial(rh_setup *setup, const rh_run *run)
+{
+  free(setup->initial);
+  setup->initial = NULL;
+  if (!run->init_path) return RH_OK;
+  setup->initial = malloc((size_t)setup->model.stride * sizeof *setup->initial);
+  if (!setup->initial) return rh_error(RH_ENOMEM, "no memory for the model of %s", run->init_path);
+  rh_status status = rh_model_read(&setup->model, run->init_path, setup->initial);
+  if (status == RH_OK) return RH_OK;
+  return rh_settings_error(status, rh_settings_find(&run->settings, "run.init"), "%s", rh_error_message());
+}
+
 rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run)
 {
   setup->bucket_count = 0;
   setup->model.arithmetic = (rh_arithmetic)run->train.arithmetic;
   cut_buckets(run, setup);
-  return check_compressor(run, setup);
+  const rh_status status = read_initial(setup, run);
+  return status == RH_OK ? check_compressor(run, setup) : status;
 }
 
 rh_status rh_setup_init(const rh_run *run, rh_setup *setup)
@@ -156,6 +170,7 @@ done:
 void rh_setup_clear(rh_setup *setup)
 {
   rh_dataset_clear(&setup->dataset);
+  free(setup->initial);
   *setup = (rh_setup){0};
 }
 
@@ -175,7 +190,7 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
   const rh_dataset *d = &setup->dataset;
   int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
   int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t) +
-                  setup->model.stride * (int64_t)sizeof(float);
+                  (setup->initial ? 2 : 1) * setup->model.stride * (int64_t)sizeof(float);
   const rh_sizes sizes = {.model = &setup->model,
                           .workers = (int32_t)run->platform.workers,
                           .copies = copies_of(run, zones),
@@ -216,6 +231,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int3
       .workers = workers,
       .copies = copies_of(run, zones),
       .batch = run->train.batch,
+      .initial = setup->initial,
       .seed = (uint64_t)run->run.seed,
       .threads = setup->threads,
       .memory_bytes = memory_bytes > 1 ? memory_bytes : 1, /* 0 would be no limit */

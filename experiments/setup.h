@@ -12,6 +12,7 @@ typedef struct rh_setup {
   rh_model model;
   int64_t segment_length[RH_SEGMENTS_MAX], segment_rows[RH_SEGMENTS_MAX];
   rh_layout layout; /* of the whole model; borrows the arrays above, as the buckets do: a setup is not copied */
+  float *initial;   /* [stride] of run.init; owned; NULL without one */
   int32_t bucket_count;
   rh_bucket buckets[RH_BUCKETS_MAX];
 } rh_setup;
@@ -23,7 +24,8 @@ RH_CHECKED rh_status rh_setup_init(const rh_run *run, rh_setup *setup);
 /* Everything that the data set, the model and the device depend on, and the memory that they take: runs with the same
  * key can share a setup. Owned by the caller. */
 char *rh_setup_key(const rh_run *run);
-/* Fits a setup to another run with the same data, model and device: its buckets, and the checks. On failure the setup
+/* Fits a setup to another run with the same data, model and device: its buckets, the parameters that it starts from, and
+ * the checks. On failure the setup
  * is still there, to be cleared or fitted again. */
 RH_CHECKED rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run);
 void rh_setup_clear(rh_setup *setup);

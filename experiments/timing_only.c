@@ -42,6 +42,9 @@ rh_status rh_run_check_compute(const rh_run *run)
   if (run->train.mask.kind != RH_MASK_NONE)
     return refuse(run, "train.mask", "", "",
                   "masks are made of weights, which a run without values (run.compute: none) has not; use mask: none");
+  if (run->run.init[0] || run->run.save[0])
+    return refuse(run, run->run.init[0] ? "run.init" : "run.save", "", "",
+                  "a run without values (run.compute: none) has no model to start from or to save; leave it out");
   if (run->time.source == RH_TIME_MEASURED)
     return refuse(run, "time.source", "", "",
                   "time.source: measured times real steps on real values, and run.compute: none has none: set "

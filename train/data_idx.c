@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
+#include "data_files.h"
 #include "dataset.h"
 
 enum { IMAGE_MAGIC = 0x803, LABEL_MAGIC = 0x801 };
@@ -76,28 +76,6 @@ static const rh_option idx_option_rows[] = {
 
 /* Finding files ---------------------------------------------------------------------------------------------------- */
 
-/* Appends `folder`/`name` (`folder` may be empty or end in a slash, an absolute `name` stands alone). */
-static void append_path(rh_text *path, const char *folder, const char *name)
-{
-  size_t length = name[0] == '/' ? 0 : strlen(folder);
-  rh_text_append(path, "%.*s%s%s", (int)length, folder, length > 0 && folder[length - 1] != '/' ? "/" : "", name);
-}
-
-/* Is there a file at `folder`/`name`, or there with .gz? Then it is appended to `path`. */
-static bool try_path(const char *folder, const char *name, rh_text *path)
-{
-  rh_text plain = {0};
-  append_path(&plain, folder, name);
-  bool found = access(rh_text_get(&plain), F_OK) == 0;
-  if (!found) {
-    rh_text_append(&plain, ".gz");
-    found = access(rh_text_get(&plain), F_OK) == 0;
-  }
-  if (found) rh_text_append(path, "%s", rh_text_get(&plain));
-  rh_text_clear(&plain);
-  return found;
-}
-
 /* Finds one of the four files beside the study, then as given. */
 static rh_status find_file(const idx_options *options, idx_file file, const char *beside, rh_text *path)
 {
@@ -106,18 +84,13 @@ static rh_status find_file(const idx_options *options, idx_file file, const char
   if (options->file[file][0]) {
     rh_text_append(&name, "%s", options->file[file]);
   } else if (options->directory[0]) {
-    append_path(&name, options->directory, idx_files[file].official);
+    rh_data_join(&name, options->directory, idx_files[file].official);
   } else {
     status = rh_error(RH_EINVAL, "data.%s: not given; data set idx needs `directory`, or each of its four files",
                       idx_files[file].option);
     goto done;
   }
-  if (!try_path(beside, rh_text_get(&name), path) && !try_path("", rh_text_get(&name), path)) {
-    bool elsewhere = beside[0] && rh_text_get(&name)[0] != '/';
-    status = rh_error(RH_EIO, "data.%s: no file '%s', plain or .gz%s%s%s", idx_files[file].option, rh_text_get(&name),
-                      elsewhere ? ", neither in '" : "", elsewhere ? beside : "",
-                      elsewhere ? "' nor in the current folder" : "");
-  }
+  status = rh_data_find(idx_files[file].option, rh_text_get(&name), beside, path);
 done:
   rh_text_clear(&name);
   return status;

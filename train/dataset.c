@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const rh_dataset_kind rh_dataset_glyphs, rh_dataset_idx;
+extern const rh_dataset_kind rh_dataset_glyphs, rh_dataset_idx, rh_dataset_cifar10, rh_dataset_csv;
 
-const rh_dataset_kind *const rh_dataset_kinds[] = {&rh_dataset_glyphs, &rh_dataset_idx, NULL};
+const rh_dataset_kind *const rh_dataset_kinds[] = {&rh_dataset_glyphs, &rh_dataset_idx, &rh_dataset_cifar10,
+                                                   &rh_dataset_csv, NULL};
 
 const rh_dataset_kind *rh_dataset_find(const char *name)
 {

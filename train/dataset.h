@@ -19,7 +19,7 @@ typedef struct rh_dataset {
   float mean, deviation; /* of the train pixels scaled to 0..1: networks see (pixel / 255 - mean) / deviation */
 } rh_dataset;
 
-/* One file each: data_glyphs.c, data_idx.c. */
+/* One file each: data_glyphs.c, data_idx.c, data_cifar10.c, data_csv.c. */
 typedef struct rh_dataset_kind {
   const char *name, *summary, *source;
   const rh_option *options; /* keys of section `data`, beside name, partition and its keys */

@@ -103,7 +103,11 @@ static void check_def(const rh_replicas_def *def)
 static void set_initial_state(rh_replicas *replicas)
 {
   const rh_model *model = replicas->def.model;
-  rh_model_init_parameters(model, replicas->def.seed, replicas->parameters);
+  if (replicas->def.initial)
+    memcpy(replicas->parameters, replicas->def.initial, (size_t)row_bytes(model));
+  else
+    rh_model_init_parameters(model, replicas->def.seed, replicas->parameters);
+  replicas->def.initial = NULL;
   for (int32_t i = 1; i < replicas->def.copies; i++)
     memcpy(replicas->parameters + i * model->stride, replicas->parameters, (size_t)row_bytes(model));
   rh_replicas_share(replicas, replicas->def.copies, NULL);

@@ -24,6 +24,7 @@ typedef struct rh_replicas_def {
   int32_t workers;               /* N */
   int32_t copies;                /* 1..N; worker i holds copy i copies / N until rh_replicas_share says otherwise */
   int64_t batch;                 /* B, per worker */
+  const float *initial;          /* [stride] parameters to start from; borrowed until _new returns; NULL: drawn */
   uint64_t seed;
   int threads;
   int64_t memory_bytes; /* of arenas, chunk buffer and workspaces; 0: no limit */

@@ -91,5 +91,7 @@ refused "lengths by values" "sends as many values as are large enough" --set com
 refused "packed indices" "set compress.index to u32, u16 or bitmap" --set compress.name=topk
 refused "shares that change" "use topk with compress.index: u32" --set compress.name=dgc
 refused "masks" "use mask: none" --set train.mask=magnitude
+refused "a start" "has no model to start from or to save" --init err
+refused "saving" "has no model to start from or to save" --save x.safetensors
 refused "ab" "keeps as many singular values as are large enough" --set train.method=ab
 exit $failed
