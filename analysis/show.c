@@ -262,24 +262,6 @@ done:
   return status;
 }
 
-static void write_json_row(sqlite3_stmt *row, rh_text *out)
-{
-  rh_text_append(out, "{");
-  for (int c = 0; c < sqlite3_column_count(row); c++) {
-    rh_text_append(out, "%s", c ? ", " : "");
-    rh_text_append_json(out, sqlite3_column_name(row, c));
-    rh_text_append(out, ": ");
-    int type = sqlite3_column_type(row, c);
-    if (type == SQLITE_INTEGER)
-      rh_text_append(out, "%lld", (long long)sqlite3_column_int64(row, c));
-    else if (type == SQLITE_FLOAT)
-      rh_text_append_json_number(out, sqlite3_column_double(row, c));
-    else
-      rh_text_append_json(out, (const char *)sqlite3_column_text(row, c)); /* NULL: null */
-  }
-  rh_text_append(out, "}");
-}
-
 static rh_status write_json(rh_store *store, const section *s, sqlite3_stmt *statement, rh_text *out)
 {
   rh_text_append(out, ",\n \"%s\": %s", s->name, s->style == FIELDS ? "" : "[");
@@ -288,7 +270,7 @@ static rh_status write_json(rh_store *store, const section *s, sqlite3_stmt *sta
     RH_TRY(rh_store_next(store, statement, &row));
     if (!row) break;
     if (!first) rh_text_append(out, ",\n  ");
-    write_json_row(statement, out);
+    rh_store_row_write_json(statement, out);
   }
   if (s->style != FIELDS) rh_text_append(out, "]");
 done:

@@ -240,3 +240,21 @@ char *rh_column_text(sqlite3_stmt *statement, int column)
   const unsigned char *text = sqlite3_column_text(statement, column);
   return rh_text_duplicate(text ? (const char *)text : "");
 }
+
+void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out)
+{
+  rh_text_append(out, "{");
+  for (int c = 0; c < sqlite3_column_count(row); c++) {
+    rh_text_append(out, "%s", c ? ", " : "");
+    rh_text_append_json(out, sqlite3_column_name(row, c));
+    rh_text_append(out, ": ");
+    int type = sqlite3_column_type(row, c);
+    if (type == SQLITE_INTEGER)
+      rh_text_append(out, "%lld", (long long)sqlite3_column_int64(row, c));
+    else if (type == SQLITE_FLOAT)
+      rh_text_append_json_number(out, sqlite3_column_double(row, c));
+    else
+      rh_text_append_json(out, (const char *)sqlite3_column_text(row, c)); /* NULL: null */
+  }
+  rh_text_append(out, "}");
+}

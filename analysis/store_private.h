@@ -1,6 +1,7 @@
 /* What the store's files share: the connection, its cached statements, transactions, values to and from SQLite.
  *
- * Only store_*.c and show.c include this, and with it sqlite3.h. SQL is always a text constant; values are bound.
+ * Only store_*.c, show.c, scaling.c and the exports include this, and with it sqlite3.h. SQL is always a text constant;
+ * values are bound.
  */
 #ifndef RH_STORE_PRIVATE_H
 #define RH_STORE_PRIVATE_H
@@ -71,6 +72,8 @@ void rh_bind_hash(rh_binder *binder, uint64_t value, bool none_is_null); /* 16 d
 
 double rh_column_real(sqlite3_stmt *statement, int column); /* NULL: NaN */
 char *rh_column_text(sqlite3_stmt *statement, int column);  /* owned by the caller; NULL: "" */
+
+void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present row as an object, names from columns */
 
 /* Rows of a profile (store_profile.c): inserts those of a JSON into (study, hash), hash text as in the schema. */
 RH_CHECKED rh_status rh_store_put_profile(rh_store *store, const char *study, const char *hash,

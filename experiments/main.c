@@ -29,6 +29,7 @@ static const command commands[] = {
     {"compare", "compare", "configurations over seeds, against a baseline", rh_cmd_compare},
     {"report", "report -o FILE.html", "the answer as a page: words, charts, the network, provenance", rh_cmd_report},
     {"merge", "merge FILE|DIR... -o FILE", "copy the runs of several databases into one", rh_cmd_merge},
+    {"export", "export RUN... -f FORMAT", "rows, a trace or arrays for other tools", rh_cmd_export},
     {"platform", "platform FILE.xml", "describe and check a platform file", rh_cmd_platform},
     {"methods", "methods [NAME]", "training methods", rh_cmd_catalogue},
     {"models", "models [NAME]", "models", rh_cmd_catalogue},

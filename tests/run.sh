@@ -73,7 +73,7 @@ lint() {
 
 linters=(clang-format)
 [ $long = no ] || linters+=(clang-tidy)
-bash experiments/packages.sh libcmocka-dev || exit 1
+bash experiments/packages.sh libcmocka-dev python3-numpy || exit 1
 bash experiments/packages.sh "${linters[@]}" 2>/dev/null # if not, lint says so
 [ $long = no ] || bash experiments/packages.sh slurm-wlm 2>/dev/null # if not, the test of Slurm says so and is skipped
 
