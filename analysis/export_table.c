@@ -115,27 +115,6 @@ done:
 
 /* --- how they are written ------------------------------------------------------------------------------------------ */
 
-static void append_csv_text(const char *text, bool visible, rh_text *out)
-{
-  rh_text shown = {0};
-  if (visible)
-    rh_text_append_visible(&shown, text);
-  else
-    rh_text_append(&shown, "%s", text);
-  const char *t = rh_text_get(&shown);
-  if (t[0] != '\0' && t[strcspn(t, ",\"\r\n")] == '\0') {
-    rh_text_append_bytes(out, t, shown.length);
-  } else {
-    rh_text_append(out, "\"");
-    for (const char *quote; (quote = strchr(t, '"')); t = quote + 1) {
-      rh_text_append_bytes(out, t, (size_t)(quote - t) + 1);
-      rh_text_append(out, "\"");
-    }
-    rh_text_append(out, "%s\"", t);
-  }
-  rh_text_clear(&shown);
-}
-
 static void append_csv_row(sqlite3_stmt *row, bool visible, rh_text *out)
 {
   for (int c = 0; c < sqlite3_column_count(row); c++) {
@@ -150,7 +129,7 @@ static void append_csv_row(sqlite3_stmt *row, bool visible, rh_text *out)
     case SQLITE_NULL:
       break;
     default:
-      append_csv_text((const char *)sqlite3_column_text(row, c), visible, out);
+      rh_text_append_csv(out, (const char *)sqlite3_column_text(row, c), visible);
     }
   }
   rh_text_append(out, "\n");
@@ -165,7 +144,7 @@ rh_status rh_export_table(rh_store *store, const char *table, const rh_export_ru
   RH_TRY(select_rows(store, table, runs, &rows));
   for (int c = 0; format == RH_EXPORT_CSV && c < sqlite3_column_count(rows); c++) {
     if (c) rh_text_append(&text, ",");
-    append_csv_text(sqlite3_column_name(rows, c), visible, &text);
+    rh_text_append_csv(&text, sqlite3_column_name(rows, c), visible);
   }
   if (format == RH_EXPORT_CSV) rh_text_append(&text, "\n");
   for (bool row = true;;) {

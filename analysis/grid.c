@@ -263,3 +263,24 @@ void rh_grid_write(const rh_grid *grid, int indent, int width, rh_text *out)
   }
   write_notes(grid, &l, indent, out);
 }
+
+void rh_text_append_csv(rh_text *out, const char *text, bool visible)
+{
+  rh_text shown = {0};
+  if (visible)
+    rh_text_append_visible(&shown, text);
+  else
+    rh_text_append(&shown, "%s", text);
+  const char *t = rh_text_get(&shown);
+  if (t[0] != '\0' && t[strcspn(t, ",\"\r\n")] == '\0') {
+    rh_text_append_bytes(out, t, shown.length);
+  } else {
+    rh_text_append(out, "\"");
+    for (const char *quote; (quote = strchr(t, '"')); t = quote + 1) {
+      rh_text_append_bytes(out, t, (size_t)(quote - t) + 1);
+      rh_text_append(out, "\"");
+    }
+    rh_text_append(out, "%s\"", t);
+  }
+  rh_text_clear(&shown);
+}

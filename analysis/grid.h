@@ -46,5 +46,8 @@ void rh_grid_clear(rh_grid *grid);
 /* Appends `text` so that it cannot harm a terminal: control characters, bidirectional overrides and invalid UTF-8 are
  * written as \n, \x1b, \u202e. */
 void rh_text_append_visible(rh_text *out, const char *text);
+/* Appends `text` as a field of CSV (RFC 4180): in quotes, its own doubled, where it holds a comma, a quote or a line's
+ * end, or is empty. visible: first as above. */
+void rh_text_append_csv(rh_text *out, const char *text, bool visible);
 
 #endif

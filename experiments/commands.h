@@ -13,6 +13,7 @@ int rh_cmd_merge(int argc, char **argv);    /* merge FILE... -o FILE */
 int rh_cmd_list(int argc, char **argv);     /* list */
 int rh_cmd_show(int argc, char **argv);     /* show RUN */
 int rh_cmd_compare(int argc, char **argv);  /* compare */
+int rh_cmd_scaling(int argc, char **argv);  /* scaling */
 int rh_cmd_export(int argc, char **argv);   /* export RUN... */
 int rh_cmd_report(int argc, char **argv);   /* report */
 int rh_cmd_platform(int argc, char **argv); /* platform FILE */
