@@ -36,7 +36,8 @@ int rh_cmd_measure(int argc, char **argv)
     RH_TRY(rh_profile_read_file(task.profile, &known));
     RH_TRY(rh_profile_read_file(task.profile, &all));
   }
-  RH_TRY(rh_measure(&task.run, &setup, RH_SAMPLES_MEDIAN, &all));
+  const int samples = task.run.time.jitter_kind == RH_JITTER_MEASURED ? RH_FIT_SAMPLES : RH_SAMPLES_MEDIAN;
+  RH_TRY(rh_measure(&task.run, &setup, samples, &all));
   write_new(&all, &known, &out);
   fputs(rh_text_get(&out), stdout);
 done:

@@ -21,6 +21,7 @@
 #include "measure.h"
 #include "model_file.h"
 #include "profile_file.h"
+#include "rank_times.h"
 
 enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
 static const int64_t replica_samples = 1000; /* test samples for one of the sampled replicas */
@@ -47,6 +48,7 @@ typedef struct execution {
   rh_platform *platform;
   rh_replicas *replicas;
   rh_profile profile;
+  rh_rank_times *times;
   rh_world world;
   void *method_state;
   rh_store *store;
@@ -166,6 +168,7 @@ static rh_status produce(void *context, int64_t t, bool *more)
   RH_ASSERT(t == e->produced && t < e->finished + LEAD + 2);
   double lr = rh_rate_at(&o->rate, t, o->rounds);
   e->world.learning_rate = lr;
+  rh_rank_times_set(e->times, t, &e->world);
   RH_TRY(e->run->method->round(&e->world, e->method_state, t, lr));
   e->produced = t + 1;
   *p = (pending_round){
@@ -375,7 +378,8 @@ static rh_status prepare_time(execution *e)
                         .buckets = e->setup.buckets,
                         .method_options = run->method_options};
   RH_TRY(rh_torus_read(run->network.torus, e->world.workers, e->world.allreduce.sides));
-  RH_TRY(rh_measure_seconds(run, &e->setup, &e->profile, rh_platform_fastest(e->platform), &e->world.seconds));
+  RH_TRY(rh_rank_times_new(run, &e->setup, e->platform, &e->profile, &e->times));
+  rh_rank_times_set(e->times, 0, &e->world);
   if (run->method->check) RH_TRY(run->method->check(&e->world));
   RH_TRY(run->method->new_state(&e->world, &e->method_state));
 done:
@@ -481,6 +485,7 @@ static void execution_clear(execution *e)
   rh_replicas_free(e->replicas);
   rh_partition_clear(&e->partition);
   rh_graph_sequence_clear(&e->graphs);
+  rh_rank_times_free(e->times);
   rh_profile_clear(&e->profile);
   rh_setup_clear(&e->setup);
   free(e->mean);

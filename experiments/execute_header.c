@@ -27,7 +27,14 @@ static char *platform_name(const char *path)
   return name;
 }
 
-/* The durations that the run uses, and their hash. */
+/* Whether an entry is of a host's own device, "DEVICE: NAME". */
+static bool of_device(const char *name)
+{
+  const char *colon = strstr(name, ": ");
+  return colon && strcspn(name, "/") > (size_t)(colon - name);
+}
+
+/* The durations that the run uses, and their hash. Of hosts' devices no others are handed over. */
 static void used_durations(const rh_run *run, const rh_setup *setup, const rh_profile *profile, rh_text *json,
                            uint64_t *hash)
 {
@@ -38,8 +45,10 @@ static void used_durations(const rh_run *run, const rh_setup *setup, const rh_pr
     const rh_duration *d = rh_profile_find(profile, names.list[i]);
     if (d) rh_profile_put(&used, d);
   }
-  *hash = names.count ? rh_profile_hash(&used, NULL) : 0;
-  if (names.count) rh_profile_write(&used, json);
+  for (int32_t i = 0; i < profile->count && names.count > 0; i++)
+    if (of_device(profile->list[i].name)) rh_profile_put(&used, &profile->list[i]);
+  *hash = used.count ? rh_profile_hash(&used, NULL) : 0;
+  if (used.count) rh_profile_write(&used, json);
   used.device = used.backend = NULL; /* borrowed */
   rh_profile_clear(&used);
   rh_names_clear(&names);

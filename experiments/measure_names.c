@@ -110,25 +110,37 @@ bool measure_needs(const rh_run *run, step kind, int index)
   }
 }
 
-void rh_measure_names(const rh_run *run, const rh_setup *setup, const char *backend, rh_names *names)
+static void add_name(rh_names *names, char *name)
 {
-  *names = (rh_names){0};
+  names->list = realloc(names->list, ((size_t)names->count + 1) * sizeof *names->list);
+  RH_ASSERT(names->list && "memory is exhausted");
+  names->list[names->count++] = name;
+}
+
+void rh_measure_append_names(const rh_run *run, const rh_setup *setup, const char *backend, rh_names *names)
+{
   if (run->time.source == RH_TIME_FLOPS) return;
   for (step kind = 0; kind < STEP_COUNT; kind++) {
     for (int index = 0; index < measure_indices(setup, kind); index++) {
       if (!measure_needs(run, kind, index)) continue;
       rh_text name = {0};
       measure_name(run, setup, backend, kind, index, &name);
-      RH_ASSERT(names->count < RH_NAMES_MAX);
-      names->list[names->count++] = name.data; /* the buffer changes hands */
+      add_name(names, name.data); /* the buffer changes hands */
     }
   }
+}
+
+void rh_measure_names(const rh_run *run, const rh_setup *setup, const char *backend, rh_names *names)
+{
+  *names = (rh_names){0};
+  rh_measure_append_names(run, setup, backend, names);
 }
 
 void rh_names_clear(rh_names *names)
 {
   for (int i = 0; i < names->count; i++)
     free(names->list[i]);
+  free(names->list);
   *names = (rh_names){0};
 }
 
@@ -189,16 +201,17 @@ static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int
   return 0;
 }
 
-static rh_status step_seconds(const rh_run *run, const rh_setup *setup, const rh_profile *profile, double fastest_flops,
-                              step kind, int index, double *seconds)
+static rh_status step_charge(const rh_run *run, const rh_setup *setup, const rh_profile *profile, const char *backend,
+                             double fastest_flops, step kind, int index, rh_charge *charge)
 {
   if (run->time.source == RH_TIME_FLOPS) {
-    *seconds = work_flop(run, setup, kind, index) / (fastest_flops * run->time.efficiency);
+    charge->seconds = work_flop(run, setup, kind, index) / (fastest_flops * run->time.efficiency);
     return RH_OK;
   }
   rh_text name = {0};
-  measure_name(run, setup, profile->backend, kind, index, &name);
-  rh_status status = rh_profile_seconds(profile, rh_text_get(&name), seconds);
+  measure_name(run, setup, backend ? backend : profile->backend, kind, index, &name);
+  rh_status status = rh_profile_seconds(profile, rh_text_get(&name), &charge->seconds);
+  if (status == RH_OK) charge->duration = rh_profile_find(profile, rh_text_get(&name));
   rh_text_clear(&name);
   return status;
 }
@@ -236,21 +249,44 @@ static double *place(rh_step_seconds *s, step kind, int index)
   return NULL;
 }
 
+rh_status rh_measure_charges(const rh_run *run, const rh_setup *setup, const rh_profile *profile, const char *backend,
+                             double fastest_flops, rh_charge *list, int *count)
+{
+  rh_status status = RH_OK;
+  rh_step_seconds seconds;
+  *count = 0;
+  for (step kind = 0; kind < STEP_COUNT; kind++)
+    for (int index = 0; index < measure_indices(setup, kind); index++) {
+      if (!measure_needs(run, kind, index)) continue;
+      RH_ASSERT(*count < RH_NAMES_MAX);
+      rh_charge *charge = &list[(*count)++];
+      *charge = (rh_charge){.offset = (size_t)((char *)place(&seconds, kind, index) - (char *)&seconds)};
+      RH_TRY(step_charge(run, setup, profile, backend, fastest_flops, kind, index, charge));
+    }
+done:
+  return status;
+}
+
+void rh_charges_add_up(const rh_charge *list, int count, rh_step_seconds *seconds)
+{
+  for (int i = 0; i < count; i++)
+    memcpy((char *)seconds + list[i].offset, &list[i].seconds, sizeof list[i].seconds);
+  seconds->backward_total_s = 0;
+  for (int layer = 0; layer < RH_LAYERS_MAX; layer++)
+    seconds->backward_total_s += seconds->backward_s[layer];
+}
+
 rh_status rh_measure_seconds(const rh_run *run, const rh_setup *setup, const rh_profile *profile, double fastest_flops,
                              rh_step_seconds *seconds)
 {
-  rh_status status = RH_OK;
+  rh_charge list[RH_NAMES_MAX];
+  int count;
   *seconds = (rh_step_seconds){0};
   if (run->time.source == RH_TIME_FLOPS) {
     seconds->flop_s = 1 / (fastest_flops * run->time.efficiency);
     seconds->int8_op_s = seconds->flop_s / run->time.int8_speedup;
   }
-  for (step kind = 0; kind < STEP_COUNT; kind++)
-    for (int index = 0; index < measure_indices(setup, kind); index++)
-      if (measure_needs(run, kind, index))
-        RH_TRY(step_seconds(run, setup, profile, fastest_flops, kind, index, place(seconds, kind, index)));
-  for (int layer = 0; layer < setup->model.layer_count; layer++)
-    seconds->backward_total_s += seconds->backward_s[layer];
-done:
+  rh_status status = rh_measure_charges(run, setup, profile, NULL, fastest_flops, list, &count);
+  if (status == RH_OK) rh_charges_add_up(list, count, seconds);
   return status;
 }

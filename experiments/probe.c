@@ -58,6 +58,24 @@ static bool read_value(const char *output, const char *key, char *value, size_t 
   return false;
 }
 
+/* "plain=3" and "device=NAME" lines. */
+static rh_status read_devices(const char *file, const char *output, rh_probe *probe)
+{
+  char plain[16];
+  rh_text names = {0};
+  if (!read_value(output, "plain", plain, sizeof plain))
+    return rh_error(RH_EFORMAT, "%s: the probe does not say which devices its hosts are", file);
+  probe->plain = (int32_t)strtol(plain, NULL, 10);
+  for (const char *line = output; *line; line += strcspn(line, "\n"), line += *line == '\n')
+    if (strncmp(line, "device=", 7) == 0) rh_text_append_bytes(&names, line + 7, strcspn(line + 7, "\n") + 1);
+  const bool fits = names.length < sizeof probe->devices;
+  snprintf(probe->devices, sizeof probe->devices, "%s", rh_text_get(&names));
+  rh_text_clear(&names);
+  return fits ? RH_OK
+              : rh_error(RH_EUNSUPPORTED, "%s: the names of its hosts' devices take more than %zu characters", file,
+                         sizeof probe->devices - 1);
+}
+
 static rh_status read_answer(const char *file, const char *output, rh_probe *probe)
 {
   char hosts[16], links[16];
@@ -67,7 +85,7 @@ static rh_status read_answer(const char *file, const char *output, rh_probe *pro
     return rh_error(RH_EFORMAT, "%s: the probe ended well, but its answer is incomplete: '%s'", file, output);
   probe->hosts = (int32_t)strtol(hosts, NULL, 10);
   probe->links = (int32_t)strtol(links, NULL, 10);
-  return RH_OK;
+  return read_devices(file, output, probe);
 }
 
 rh_status rh_probe_platform(const rh_platform_def *def, const rh_neighbours *neighbours, bool ring, rh_probe *probe)

@@ -12,6 +12,8 @@ typedef struct rh_probe {
   char version[32]; /* "SimGrid 3.32" */
   int32_t hosts;    /* of the platform */
   int32_t links;
+  int32_t plain;     /* ranks whose hosts have no property `device` */
+  char devices[512]; /* values of that property at the others, each once and ended by a line feed */
 } rh_probe;
 
 /* Runs `rehearse _probe` on the platform, and asks for the route of every pair that the run would use: edges of

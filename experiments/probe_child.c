@@ -190,6 +190,25 @@ static rh_status describe(const probe_arguments *a)
   return status;
 }
 
+/* Which devices the ranks' hosts are, each once, in the order of ranks. */
+static void print_devices(void)
+{
+  rh_text seen = {0};
+  int32_t plain = 0;
+  for (int32_t rank = 0; rank < rh_platform_workers(platform); rank++) {
+    const char *device = rh_platform_device(platform, rank);
+    rh_text line = {0};
+    rh_text_append(&line, "\ndevice=%s\n", device);
+    if (!*device)
+      plain++;
+    else if (!strstr(rh_text_get(&seen), line.data))
+      rh_text_append(&seen, "%s", line.data);
+    rh_text_clear(&line);
+  }
+  printf("plain=%d%s", plain, seen.length ? seen.data : "\n");
+  rh_text_clear(&seen);
+}
+
 static rh_status probe(const probe_arguments *a)
 {
   rh_status status = RH_OK;
@@ -202,6 +221,7 @@ static rh_status probe(const probe_arguments *a)
   if (a->pairs) RH_TRY(check_pair_file(a->pairs));
   printf("model=%s\nversion=%s\nhosts=%d\nlinks=%d\n", rh_platform_model(platform), rh_platform_version(),
          rh_platform_host_count(platform), rh_platform_link_count(platform));
+  print_devices();
 done:
   return status;
 }

@@ -72,6 +72,8 @@ static rh_status check_entry(const rh_duration *d, const char *where, int index,
                     where, index, d->name, d->median_s, d->low_s, d->high_s);
   if (other)
     return rh_error(RH_EFORMAT, "%s: durations[%d]: '%s' is there twice; remove one of the two", where, index, d->name);
+  const char *colon = strstr(d->name, ": ");
+  if (colon && strcspn(d->name, "/") > (size_t)(colon - d->name)) return RH_OK; /* of a host's own device */
   if (profile->backend && (strncmp(d->name, profile->backend, prefix) != 0 || d->name[prefix] != '/'))
     return rh_error(RH_EFORMAT, "%s: durations[%d]: '%s' is not of the profile's backend, '%s'; one file, one device",
                     where, index, d->name, profile->backend);

@@ -209,7 +209,7 @@ static rh_status read_trace(const rh_settings *settings, int64_t rounds, rh_run_
 
 /* A profile is named where it is read, and nowhere else: a name without its source is a mistake, one beside another
  * source belongs to the study's other runs. */
-static rh_status read_time(rh_run *run)
+static rh_status read_profile_name(rh_run *run)
 {
   const rh_setting *setting = rh_settings_find(&run->settings, "time.profile");
   if (run->time.source != RH_TIME_PROFILE) {
@@ -223,6 +223,41 @@ static rh_status read_time(rh_run *run)
                              "source profile needs time.profile, the file that holds the seconds");
   rh_status status = rh_profile_find_file(run->time.profile, run->directory, &run->profile_path);
   return status == RH_OK ? RH_OK : rh_settings_error(status, setting, "%s", rh_error_message());
+}
+
+/* off, measured, or a coefficient of variation. */
+static rh_status read_jitter(rh_run *run)
+{
+  rh_time_options *time = &run->time;
+  const rh_setting *setting = rh_settings_find(&run->settings, "time.jitter");
+  char *end;
+  time->jitter_kind = RH_JITTER_OFF;
+  if (strcmp(time->jitter, "off") == 0) return RH_OK;
+  if (strcmp(time->jitter, "measured") == 0) {
+    time->jitter_kind = RH_JITTER_MEASURED;
+    if (time->source == RH_TIME_FLOPS)
+      return rh_settings_error(RH_EINVAL, setting,
+                               "time.source: flops times nothing, so no spread is known; give a factor, as 0.1");
+    return RH_OK;
+  }
+  time->jitter_factor = strtod(time->jitter, &end);
+  if (end == time->jitter || *end != '\0' || !(time->jitter_factor >= 0 && time->jitter_factor <= 10))
+    return rh_settings_error(RH_EINVAL, setting,
+                             "'%s' is neither off, nor measured, nor a coefficient of variation from 0 to 10",
+                             time->jitter);
+  if (time->jitter_factor == 0)
+    time->jitter = "off";
+  else
+    time->jitter_kind = RH_JITTER_FACTOR;
+  return RH_OK;
+}
+
+static rh_status read_time(rh_run *run)
+{
+  rh_status status = read_profile_name(run);
+  if (status == RH_OK) status = read_jitter(run);
+  if (run->time.jitter_kind == RH_JITTER_OFF) run->time.draw = 0; /* nothing is drawn */
+  return status;
 }
 
 const char *rh_run_time_source(const rh_run *run)

@@ -80,6 +80,11 @@ static const rh_option time_rows[] = {
     {ROW(rh_time_options, profile), .kind = RH_OPTION_TEXT, .fallback = "",
      .help = "of source profile: the file, found beside the study, as given, or among the profiles that come with the "
              "program, where .json may be left out; `rehearse calibrate` writes such files"},
+    {ROW(rh_time_options, jitter), .kind = RH_OPTION_TEXT, .fallback = "off",
+     .help = "how durations vary from step to step, rank to rank and round to round, drawn by the seed: off; measured, as "
+             "their timings did; or a coefficient of variation, as 0.1, of a lognormal with the charged seconds as mean"},
+    {ROW(rh_time_options, draw), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 65535,
+     .help = "of jitter: which of many drawings; the seed's other draws, and so the values, stay as they are"},
     {ROW(rh_time_options, efficiency), .kind = RH_OPTION_REAL, .fallback = "0.3", .min = 0.001, .max = 1,
      .help = "of source flops: the share of a host's speed that training reaches"},
     {ROW(rh_time_options, int8_speedup), .kind = RH_OPTION_REAL, .fallback = "1", .min = 0.01, .max = 1000,

@@ -12,6 +12,7 @@
 #define RH_TEXT_OF(x)  RH_TEXT_OF_(x)
 #define RH_TEXT_OF_(x) #x
 
+enum rh_jitter { RH_JITTER_OFF, RH_JITTER_MEASURED, RH_JITTER_FACTOR };
 enum rh_time_source { RH_TIME_MEASURED, RH_TIME_PROFILE, RH_TIME_FLOPS };
 enum rh_compute { RH_COMPUTE_REAL, RH_COMPUTE_NONE };
 
@@ -49,10 +50,14 @@ typedef struct rh_train_options {
 } rh_train_options;
 
 typedef struct rh_time_options {
-  int source;          /* enum rh_time_source */
-  const char *profile; /* of source profile: file, or the name of one that comes with the program; else "" */
-  double efficiency;   /* of source flops: share of a host's speed that training reaches, 0..1 */
-  double int8_speedup; /* of source flops: operations on 8-bit values for one on f32 */
+  int source;           /* enum rh_time_source */
+  const char *profile;  /* of source profile: file, or the name of one that comes with the program; else "" */
+  const char *jitter;   /* as written */
+  int jitter_kind;      /* enum rh_jitter */
+  double jitter_factor; /* coefficient of variation */
+  int64_t draw;         /* which of many drawings of the same run */
+  double efficiency;    /* of source flops: share of a host's speed that training reaches, 0..1 */
+  double int8_speedup;  /* of source flops: operations on 8-bit values for one on f32 */
 } rh_time_options;
 
 typedef struct rh_run_options {

@@ -12,6 +12,7 @@
 #include "children.h"
 #include "profile_file.h"
 #include "run_merge.h"
+#include "run_profiles.h"
 #include "task.h"
 
 static const char measure_name[] = "measure"; /* of its files in the scratch folder; ids are hexadecimal */
@@ -113,8 +114,12 @@ done:
   return status;
 }
 
+/* Those that need fits come first: their timings serve the others as well. */
 static const rh_plan_entry *first_untimed(const rh_execution *e)
 {
+  for (size_t i = 0; i < e->plan->count; i++)
+    if (e->plan->list[i].run.time.jitter_kind == RH_JITTER_MEASURED && !rh_plan_is_timed(&e->plan->list[i], e->profile))
+      return &e->plan->list[i];
   for (size_t i = 0; i < e->plan->count; i++)
     if (!rh_plan_is_timed(&e->plan->list[i], e->profile)) return &e->plan->list[i];
   return NULL;
@@ -172,6 +177,7 @@ rh_status rh_execution_measure(rh_execution *e)
   if (first_untimed(e)) {
     RH_TRY(wait_to_measure(e, &lock));
     RH_TRY(read_again(e, &e->plan->list[0].run));
+    RH_TRY(rh_plan_check_fits(e->plan, e->profile));
     RH_TRY(measure_all(e, lock));
   }
   rh_plan_identify(e->plan, e->profile);
@@ -210,9 +216,11 @@ static rh_status start_locked(session *s, size_t task, rh_process *process)
   const rh_plan_entry *entry = entry_of(s, task);
   const char *id = entry->run.id;
   char *path = rh_scratch_path(s->e->scratch, id, "task"), *store = rh_scratch_path(s->e->scratch, id, "db");
-  char *profile = entry->names.count > 0 ? rh_scratch_path(s->e->scratch, id, "json") : NULL;
+  rh_profile charged;
+  rh_plan_charged(entry, s->e->profile, &charged);
+  char *profile = charged.count > 0 ? rh_scratch_path(s->e->scratch, id, "json") : NULL;
   const char *argv[] = {"rehearse", "_execute", path, NULL};
-  if (profile) RH_TRY(write_profile(rh_plan_profile_of(entry, s->e->profile), profile));
+  if (profile) RH_TRY(write_profile(&charged, profile));
   RH_TRY(rh_task_write(&entry->run, store, profile, entry->command, path));
   RH_TRY(rh_process_start(argv, s->lock[task], process));
   rh_scratch_set_holder(s->lock[task], process->pid);
@@ -221,6 +229,7 @@ static rh_status start_locked(session *s, size_t task, rh_process *process)
   s->state[task] = (rh_progress_state){.rounds = entry->run.train.rounds, .accuracy = NAN};
   s->e->recorded = s->e->ran = true;
 done:
+  rh_profile_clear(&charged);
   free(path);
   free(store);
   free(profile);

@@ -155,6 +155,8 @@ static void entry_clear(rh_plan_entry *entry)
 {
   rh_run_clear(&entry->run);
   rh_names_clear(&entry->names);
+  rh_profile_clear(&entry->devices);
+  free(entry->device_paths);
   free(entry->lines);
   free(entry->label);
   free(entry->command);
@@ -291,14 +293,16 @@ static rh_status probe_all(rh_plan *plan)
 }
 
 /* The paths of a run's input files, one per line. */
-static rh_status append_files(const rh_run *run, rh_text *out)
+static rh_status append_files(const rh_plan_entry *entry, rh_text *out)
 {
+  const rh_run *run = &entry->run;
   rh_text_append(out, "%s\n", run->platform_path);
   if (run->hostfile_path) rh_text_append(out, "%s\n", run->hostfile_path);
   if (run->deployment_path) rh_text_append(out, "%s\n", run->deployment_path);
   if (run->graph_path) rh_text_append(out, "%s\n", run->graph_path);
   if (run->profile_path) rh_text_append(out, "%s\n", run->profile_path);
   if (run->init_path) rh_text_append(out, "%s\n", run->init_path);
+  if (entry->device_paths) rh_text_append(out, "%s", entry->device_paths);
   return run->dataset_kind->files && !run->model_kind->table
              ? run->dataset_kind->files(run->dataset_options, run->directory, out)
              : RH_OK;
@@ -323,7 +327,7 @@ static rh_status hash_all(rh_plan *plan)
   rh_distinct seen = {0};
   for (size_t i = 0; i < plan->count && status == RH_OK; i++) {
     rh_text paths = {0};
-    status = append_files(&plan->list[i].run, &paths);
+    status = append_files(&plan->list[i], &paths);
     const size_t same = rh_distinct_add(&seen, rh_hash_text(rh_text_get(&paths), 0), i);
     if (same < i)
       plan->list[i].files_hash = plan->list[same].files_hash;
@@ -358,8 +362,8 @@ rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t se
   rh_status status = RH_OK;
   *plan = (rh_plan){0};
   RH_TRY(resolve_all(study, sets, set_count, plan));
-  RH_TRY(rh_plan_read_profiles(plan));
   RH_TRY(probe_all(plan));
+  RH_TRY(rh_plan_read_profiles(plan));
   RH_TRY(plan_set_up(plan, jobs));
   RH_TRY(rh_plan_check_profiles(plan));
   RH_TRY(hash_all(plan));
@@ -382,35 +386,6 @@ void rh_plan_clear(rh_plan *plan)
   rh_plan_clear_profiles(plan);
   rh_text_clear(&plan->warnings);
   *plan = (rh_plan){0};
-}
-
-const rh_profile *rh_plan_profile_of(const rh_plan_entry *entry, const rh_profile *study)
-{
-  return entry->profile ? entry->profile : study;
-}
-
-bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *study)
-{
-  const rh_profile *profile = rh_plan_profile_of(entry, study);
-  for (int i = 0; i < entry->names.count; i++)
-    if (!rh_profile_find(profile, entry->names.list[i])) return false;
-  return true;
-}
-
-void rh_plan_identify(rh_plan *plan, const rh_profile *study)
-{
-  for (size_t i = 0; i < plan->count; i++) {
-    rh_plan_entry *entry = &plan->list[i];
-    entry->run.id[0] = '\0';
-    if (!rh_plan_is_timed(entry, study)) continue;
-    const rh_profile *profile = rh_plan_profile_of(entry, study);
-    entry->profile_hash = entry->names.count > 0 ? rh_profile_hash(profile, (const char *const *)entry->names.list) : 0;
-    uint64_t hash = rh_hash_bytes(&entry->files_hash, sizeof entry->files_hash, entry->name_hash);
-    hash = rh_hash_bytes(&entry->profile_hash, sizeof entry->profile_hash, hash);
-    hash = rh_hash_text(entry->run.study, hash);
-    hash = rh_hash_text(entry->kernel, hash); /* another library or processor rounds otherwise: another training */
-    snprintf(entry->run.id, sizeof entry->run.id, "%016" PRIx64, hash);
-  }
 }
 
 void rh_plan_label(const rh_plan_entry *entry, rh_text *out)

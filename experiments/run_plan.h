@@ -34,6 +34,8 @@ typedef struct rh_plan_entry {
   int64_t edges;             /* of its graph, both directions; 0: none */
   double wall_s;             /* predicted, with its threads */
   const rh_profile *profile; /* of time.source profile, borrowed from the plan; NULL: the study's durations */
+  rh_profile devices;        /* what hosts with a device of their own charge, as "DEVICE: NAME" */
+  char *device_paths;        /* the files of these, one per line; owned; NULL: none */
   uint64_t profile_hash;     /* of the durations used; 0 for flops. Set with the id */
 } rh_plan_entry;
 
@@ -68,10 +70,11 @@ void rh_plan_share_cores(rh_plan *plan, int jobs);
  * left out, since they change no result, and so is where the input files are. */
 void rh_plan_identify(rh_plan *plan, const rh_profile *study);
 
-/* The durations that an entry is charged: of the profile that it names, else the study's. */
-const rh_profile *rh_plan_profile_of(const rh_plan_entry *entry, const rh_profile *study);
+/* The durations that an entry is charged: of the profile that it names, else the study's, and of its hosts' devices. It
+ * must be timed. rh_profile_clear. */
+void rh_plan_charged(const rh_plan_entry *entry, const rh_profile *study, rh_profile *charged);
 
-/* Whether that profile holds all durations of an entry. */
+/* Whether these are all known; with time.jitter measured, whether they are fitted, too. */
 bool rh_plan_is_timed(const rh_plan_entry *entry, const rh_profile *study);
 
 /* "fat-tree-64 16 dpsgd qsgd seed 1 lr=0.1", with ", timing only" where that is so: the entry in a line of progress. */

@@ -8,6 +8,7 @@
 #include "children.h"
 #include "machine.h"
 #include "predict.h"
+#include "run_profiles.h"
 
 /* What "all cores" and "half of the memory" mean when several runs share the machine. */
 static void share_machine(rh_plan_entry *entry, int jobs)
@@ -64,13 +65,14 @@ static rh_status check_partition(const rh_run *run, const rh_setup *setup)
   return status;
 }
 
-static rh_status take_setup(rh_plan_entry *entry, rh_setup *setup)
+static rh_status take_setup(const rh_plan *plan, rh_plan_entry *entry, rh_setup *setup)
 {
   const rh_run *run = &entry->run;
   rh_status status = check_partition(run, setup);
   if (status == RH_OK) status = rh_setup_adapt(setup, run);
   if (status != RH_OK) return status;
-  rh_measure_names(&entry->run, setup, entry->profile ? entry->profile->backend : NULL, &entry->names);
+  status = rh_plan_take_names(entry, plan, setup);
+  if (status != RH_OK) return status;
   rh_setup_predict(setup, &entry->run, &entry->least_bytes, &entry->most_bytes);
   entry->parameters = setup->model.parameters;
   entry->warning = rh_setup_warning(setup, &entry->run);
@@ -95,7 +97,7 @@ static rh_status set_up_all(rh_plan *plan)
     if (status == RH_OK) status = rh_setup_init(&plan->list[i].run, &setup);
     if (status != RH_OK) break;
     for (size_t k = i; k < plan->count && status == RH_OK; k++)
-      if (strcmp(keys[i], keys[k]) == 0) status = take_setup(&plan->list[k], &setup);
+      if (strcmp(keys[i], keys[k]) == 0) status = take_setup(plan, &plan->list[k], &setup);
     rh_setup_clear(&setup);
   }
   for (size_t i = 0; i < plan->count; i++)

@@ -292,6 +292,25 @@ double rh_platform_speed(const rh_platform *platform, int32_t rank)
   return sg_host_get_speed(host_of(platform, rank));
 }
 
+static const char *device_of(sg_host_t host)
+{
+  const char *device = sg_host_get_property_value(host, "device");
+  return device ? device : "";
+}
+
+const char *rh_platform_device(const rh_platform *platform, int32_t rank)
+{
+  return device_of(host_of(platform, rank));
+}
+
+double rh_platform_fastest_plain(const rh_platform *platform)
+{
+  double fastest_flops = 0;
+  for (int32_t i = 0; i < platform->host_count; i++)
+    if (!*device_of(platform->hosts[i])) fastest_flops = fmax(fastest_flops, sg_host_get_speed(platform->hosts[i]));
+  return fastest_flops;
+}
+
 rh_status rh_platform_check_on(const rh_platform *platform)
 {
   for (int32_t rank = 0; rank < platform->workers; rank++)

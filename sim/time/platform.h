@@ -63,8 +63,11 @@ int32_t rh_platform_zone_count(const rh_platform *platform);             /* at l
 int32_t rh_platform_zone_of(const rh_platform *platform, int32_t rank);  /* 0 .. count - 1, by first rank */
 const int32_t *rh_platform_zones(const rh_platform *platform);           /* zone_of all ranks, [workers]; borrowed */
 double rh_platform_speed(const rh_platform *platform, int32_t rank);     /* flop/s of one core */
-double rh_platform_fastest(const rh_platform *platform);     /* flop/s of the fastest host of the platform */
-int32_t rh_platform_host_count(const rh_platform *platform); /* all hosts, ranks or not */
+double rh_platform_fastest(const rh_platform *platform); /* flop/s of the fastest host of the platform */
+/* A host's property `device`: the profile of its steps; "" if it has none, and its steps are those of the run's device. */
+const char *rh_platform_device(const rh_platform *platform, int32_t rank);
+double rh_platform_fastest_plain(const rh_platform *platform); /* of the hosts without that property; 0: all have it */
+int32_t rh_platform_host_count(const rh_platform *platform);   /* all hosts, ranks or not */
 /* RH_EUNSUPPORTED names a rank whose host is off at the start: nothing can run there. */
 RH_CHECKED rh_status rh_platform_check_on(const rh_platform *platform);
 
