@@ -92,7 +92,7 @@ refuse() {
   check "$name: message" says "$name.err" "$pattern"
   check "$name: no database" [ ! -e "$name.db" ]
 }
-refuse missing "board\.json: no timing for 'npu/logreg 28x28x1 7850/batch 16/forward', which a run of this study charges \(2 missing\); .*\`rehearse calibrate study\.yaml --set train\.batch=16 -o board\.json\`" \
+refuse missing "board\.json: no timing for 'npu/logreg 28x28x1 7850/batch 16/forward', which a run of this study charges; .*\`rehearse calibrate study\.yaml --set train\.batch=16 -o board\.json\`" \
   run study.yaml --set train.batch=16
 refuse int8_missing "no timing for 'npu/logreg 28x28x1 7850/batch 8 int8/forward'" run study.yaml --set train.arithmetic=int8
 head -c 200 board.json >cut.json
