@@ -48,6 +48,9 @@ typedef struct rh_scaling_point {
 
 typedef enum rh_scaling_kind { RH_SCALING_WEAK, RH_SCALING_STRONG } rh_scaling_kind;
 
+/* A fit that is off by more at some point says nothing of other numbers of workers. */
+#define RH_SCALING_TRUSTED 0.1
+
 typedef struct rh_scaling_series {
   rh_scaling_kind kind;
   char *label;              /* of the family: what it differs in from the others; owned */
@@ -60,7 +63,7 @@ typedef struct rh_scaling_series {
   double serial_error, pairwise_error; /* standard errors; NaN with three points */
   double deviation;                    /* largest |X / fitted X - 1| */
   double best_workers;                 /* where X is largest; INFINITY: it grows for ever */
-  double ceiling;                      /* of the speed-up: at best_workers, or 1 / sigma; INFINITY: none */
+  double ceiling; /* of the speed-up, counted as in the points: at best_workers, or for ever more; INFINITY: none */
 } rh_scaling_series;
 
 typedef struct rh_scaling {

@@ -81,10 +81,11 @@ static void fit(rh_scaling_series *s)
   }
   if (s->pairwise > 0) { /* a serial share of 1 and more: one worker is best */
     const double N = s->best_workers = fmax(1, sqrt(fmax(0, 1 - s->serial) / s->pairwise));
-    s->ceiling = N / (1 + s->serial * (N - 1) + s->pairwise * N * (N - 1));
+    s->ceiling = s->gamma * N / (1 + s->serial * (N - 1) + s->pairwise * N * (N - 1));
   } else if (s->serial > 0) {
-    s->ceiling = 1 / s->serial;
+    s->ceiling = s->gamma / s->serial;
   }
+  s->ceiling *= s->points[0].workers / s->points[0].rate.estimate;
 }
 
 void rh_scaling_fit(rh_scaling_series *s)

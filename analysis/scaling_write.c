@@ -82,37 +82,41 @@ static void append_share(rh_text *out, double share, double error)
   if (!isnan(error) && share > 0) rh_text_append(out, " +- %.1g", error);
 }
 
-static void write_best(const rh_scaling_series *s, rh_text *out)
+/* The speed-up that the fit gives, counted as in the table. */
+static double fitted_speed_up(const rh_scaling_series *s, double N)
+{
+  const rh_scaling_point *first = &s->points[0];
+  const double rate = s->gamma * N / (1 + s->serial * (N - 1) + s->pairwise * N * (N - 1));
+  return rate / first->rate.estimate * first->workers;
+}
+
+/* Beyond which number of workers more do not help, and what twice and four times as many as were tried would bring. */
+static void write_limit(const rh_scaling_series *s, rh_text *out)
 {
   const double most = s->points[s->count - 1].workers;
   if (isinf(s->best_workers) && isinf(s->ceiling))
-    rh_text_append(out, "  No limit shows up to %.0f workers.\n", most);
+    rh_text_append(out, "  No limit shows up to %.0f workers.", most);
   else if (isinf(s->best_workers))
-    rh_text_append(out,
-                   "  More workers always help a little, up to %.3g times what one does (extrapolated beyond %.0f "
-                   "workers).\n",
-                   s->ceiling, most);
+    rh_text_append(out, "  More workers always help a little, up to a speed-up of %.3g (extrapolated).", s->ceiling);
   else if (s->best_workers <= s->points[0].workers)
-    rh_text_append(out, "  More than %d workers do not help: fewer were not tried.\n", (int)s->points[0].workers);
+    rh_text_append(out, "  More than %d workers do not help; fewer were not tried.", (int)s->points[0].workers);
   else
-    rh_text_append(out, "  More than %.0f workers do not help: %.3g times what one does is the most%s.\n",
-                   s->best_workers, s->ceiling, s->best_workers > most ? " (extrapolated: no run had so many)" : "");
-}
-
-/* What the fit gives for twice and four times as many workers as were tried. */
-static void write_farther(const rh_scaling_series *s, rh_text *out)
-{
-  rh_text_append(out, "  Extrapolated:");
-  for (int times = 2; times <= 4; times += 2) {
-    const double N = (double)times * s->points[s->count - 1].workers;
-    rh_text_append(out, "%s %.0f workers %.3g times", times == 2 ? "" : ",", N,
-                   N / (1 + s->serial * (N - 1) + s->pairwise * N * (N - 1)));
-  }
+    rh_text_append(out, "  More than %.0f workers do not help%s: the speed-up is %.3g at most.", s->best_workers,
+                   s->best_workers > most ? " (extrapolated: no run had so many)" : "", s->ceiling);
+  rh_text_append(out, " Extrapolated:");
+  for (int times = 2; times <= 4; times += 2)
+    rh_text_append(out, "%s %.0f workers, speed-up %.3g", times == 2 ? "" : ";", times * most,
+                   fitted_speed_up(s, times * most));
   rh_text_append(out, ".\n");
 }
 
 static void write_fit(const rh_scaling_series *s, rh_text *out)
 {
+  const rh_scaling_point *best = &s->points[0];
+  for (int i = 1; i < s->count; i++)
+    if (s->points[i].rate.estimate > best->rate.estimate) best = &s->points[i];
+  rh_text_append(out, "  Of those tried, %d workers do most: %.4g samples/s.\n", (int)best->workers,
+                 best->rate.estimate);
   if (!s->fitted) {
     rh_text_append(out, "  Serial and communication shares need three numbers of workers; there are %d.\n", s->count);
     return;
@@ -123,8 +127,10 @@ static void write_fit(const rh_scaling_series *s, rh_text *out)
   append_share(out, s->pairwise, s->pairwise_error);
   rh_text_append(out, "; off by %.1f %% at most%s.\n", 100 * s->deviation,
                  s->count == 3 ? ", but three points leave a fit of three numbers no choice" : "");
-  write_best(s, out);
-  write_farther(s, out);
+  if (s->deviation <= RH_SCALING_TRUSTED)
+    write_limit(s, out);
+  else
+    rh_text_append(out, "  The law does not describe these runs: neither a limit nor what lies beyond them is told.\n");
 }
 
 void rh_scaling_write(const rh_scaling *scaling, rh_text *out)
@@ -184,6 +190,7 @@ void rh_scaling_write_json(const rh_scaling *scaling, rh_text *out)
     json(out, "largest_deviation", s->fitted ? s->deviation : (double)NAN);
     json(out, "best_workers", s->fitted ? s->best_workers : (double)NAN); /* null: it grows for ever, or no fit */
     json(out, "largest_speed_up", s->fitted ? s->ceiling : (double)NAN);
+    rh_text_append(out, ", \"trusted\": %s", s->fitted && s->deviation <= RH_SCALING_TRUSTED ? "true" : "false");
     rh_text_append(out, ", \"extrapolated\": %s, \"points\": [",
                    s->fitted && s->best_workers > most && isfinite(s->ceiling) ? "true" : "false");
     for (int k = 0; k < s->count; k++) {

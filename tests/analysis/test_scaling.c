@@ -133,7 +133,9 @@ static void strong_and_weak_scaling_are_told_apart(void **state)
   assert_non_null(strstr(rh_text_get(&text), "need three numbers of workers; there are 2"));
   rh_text_clear(&text);
   rh_scaling_write_json(&scaling, &text);
-  assert_non_null(strstr(rh_text_get(&text), "\"extrapolated\": true"));
+  assert_non_null(strstr(rh_text_get(&text), "\"trusted\": true, \"extrapolated\": true"));
+  const double N = sqrt(0.9 / 0.0001), one = 1 + 0.1 * 3 + 0.0001 * 12; /* of the best; of the fewest, which count 4 */
+  close_enough(strong->ceiling, N / (1 + 0.1 * (N - 1) + 0.0001 * N * (N - 1)) * one);
   rh_text_clear(&text);
   rh_scaling_clear(&scaling);
   must(rh_store_close(store));
@@ -153,6 +155,25 @@ static void shares_are_not_negative(void **state)
   rh_text text = {0};
   rh_scaling_write(&scaling, &text);
   assert_non_null(strstr(rh_text_get(&text), "No limit shows up to 16 workers"));
+  rh_text_clear(&text);
+  rh_scaling_clear(&scaling);
+  must(rh_store_close(store));
+}
+
+/* A step between 8 and 16, as where a job leaves its switch: no smooth law, and nothing is told of other numbers. */
+static void a_bad_fit_is_not_extrapolated(void **state)
+{
+  rh_store *store = open_new(state);
+  for (int N = 2; N <= 64; N *= 2)
+    record(store, "allreduce", N, 32, 1, N < 16 ? 1 : 4);
+  rh_scaling scaling;
+  must(rh_scaling_find(store, &plain, &scaling));
+  assert_true(scaling.list[0].fitted && scaling.list[0].deviation > RH_SCALING_TRUSTED);
+  rh_text text = {0};
+  rh_scaling_write(&scaling, &text);
+  assert_non_null(strstr(rh_text_get(&text), "Of those tried, 64 workers do most: 512 samples/s"));
+  assert_non_null(strstr(rh_text_get(&text), "The law does not describe these runs"));
+  assert_null(strstr(rh_text_get(&text), "xtrapolated"));
   rh_text_clear(&text);
   rh_scaling_clear(&scaling);
   must(rh_store_close(store));
@@ -207,9 +228,8 @@ static void hostile_names_are_text(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TEST(shares_of_the_law_are_found), TEST(strong_and_weak_scaling_are_told_apart),
-      TEST(shares_are_not_negative),     TEST(what_gives_no_series_is_said),
-      TEST(hostile_names_are_text),
+      TEST(shares_of_the_law_are_found),   TEST(strong_and_weak_scaling_are_told_apart), TEST(shares_are_not_negative),
+      TEST(a_bad_fit_is_not_extrapolated), TEST(what_gives_no_series_is_said),           TEST(hostile_names_are_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
