@@ -8,7 +8,7 @@
 #include <time.h>
 
 enum { POLL_MS = 200 };
-static const double patience_s = 5; /* for a child that was told to end */
+static const double patience_s = 25; /* for a child that was told to end: it finishes a round and writes a checkpoint */
 
 static volatile sig_atomic_t signals;
 

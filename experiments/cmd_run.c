@@ -15,7 +15,7 @@
 #include "run_execute.h"
 #include "run_merge.h"
 
-enum { SETS_MAX = 256, JOBS_MAX = 1024, KEY_FAIL_FAST = 0x200, KEY_INIT, KEY_SAVE };
+enum { SETS_MAX = 256, JOBS_MAX = 1024, KEY_FAIL_FAST = 0x200, KEY_INIT, KEY_SAVE, KEY_CHECKPOINT };
 
 typedef struct arguments {
   const char *study, *db;
@@ -24,7 +24,8 @@ typedef struct arguments {
   rh_text init, save; /* as overrides of run.init and run.save */
   int jobs;
   int64_t index; /* of a planned study; -1: not given */
-  bool dry_run, force, fail_fast, yes, json;
+  double checkpoint_s;
+  bool dry_run, force, resume, fail_fast, yes, json;
 } arguments;
 
 static int parse_jobs(const char *text, struct argp_state *state)
@@ -70,6 +71,19 @@ static void add_file(arguments *a, rh_text *text, const char *key, const char *f
   if (text->length > 0) argp_error(state, "one --%s at a time, not '%s' as well", key, file);
   rh_text_append(text, "run.%s=%s", key, file);
   add_set(a, text->data, state);
+
+/* "every=60s" */
+static double parse_checkpoint(const char *text, struct argp_state *state)
+{
+  static const char key[] = "every=";
+  double seconds = 0;
+  if (strncmp(text, key, sizeof key - 1) != 0)
+    argp_error(state, "--checkpoint: '%s' is not every=TIME, such as every=60s", text);
+  else if (rh_unit_parse(text + sizeof key - 1, RH_UNIT_SECOND, &seconds) != RH_OK)
+    argp_error(state, "--checkpoint: %s", rh_error_message());
+  else if (seconds <= 0)
+    argp_error(state, "--checkpoint: '%s': a time above 0", text);
+  return seconds;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -99,6 +113,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     break;
   case 'f':
     a->force = true;
+    break;
+  case KEY_CHECKPOINT:
+    a->checkpoint_s = parse_checkpoint(arg, state);
+    break;
+  case 'r':
+    a->resume = true;
     break;
   case KEY_FAIL_FAST:
     a->fail_fast = true;
@@ -135,6 +155,9 @@ static const struct argp_option options[] = {
     {"index", 'i', "I", 0, "of a folder made by `rehearse plan`: the task to run (default: SLURM_ARRAY_TASK_ID)", 0},
     {"dry-run", 'n', 0, 0, "check everything and list the runs; create nothing", 0},
     {"force", 'f', 0, 0, "repeat runs that are done", 0},
+    {"resume", 'r', 0, 0, "runs that were stopped go on from their checkpoints", 0},
+    {"checkpoint", KEY_CHECKPOINT, "every=TIME", 0,
+     "write a checkpoint of every run so often (every=60s), beside the one that an interrupt leaves", 0},
     {"fail-fast", KEY_FAIL_FAST, 0, 0, "the first run that fails ends the others", 0},
     {"yes", 'y', 0, 0, "run a study of very many runs without asking", 0},
     {"init", KEY_INIT, "FILE", 0, "safetensors file whose model all workers start from (run.init)", 0},
@@ -374,6 +397,8 @@ static rh_status run(session *s)
                                 .profile = &s->profile,
                                 .jobs = s->arguments->jobs,
                                 .force = s->arguments->force,
+                                .resume = s->arguments->resume,
+                                .checkpoint_s = s->arguments->checkpoint_s,
                                 .fail_fast = s->arguments->fail_fast};
   RH_TRY(rh_execution_measure(&s->execution));
   status = rh_execution_run(&s->execution);
@@ -392,7 +417,8 @@ int rh_cmd_run(int argc, char **argv)
   session s = {.arguments = &a, .db = a.db ? a.db : "rehearse.db"};
   rh_status status = run(&s);
   if (status == RH_EINTERRUPTED)
-    fprintf(stderr, "rehearse: interrupted; the same command goes on with the runs that are not done\n");
+    fprintf(stderr, "rehearse: interrupted; the same command goes on with the runs that are not done, and with "
+                    "--resume from where they stopped\n");
   else if (status != RH_OK)
     fprintf(stderr, "rehearse: %s\n", rh_error_message());
   if (s.execution.left > 0)

@@ -17,6 +17,8 @@
 
 #include "collectives.h"
 #include "execute_header.h"
+#include "execute_pending.h"
+#include "execute_resume.h"
 #include "execute_traffic.h"
 #include "measure.h"
 #include "model_file.h"
@@ -26,17 +28,6 @@
 enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
 static const int64_t replica_samples = 1000; /* test samples for one of the sampled replicas */
 static const int64_t train_samples = 2000;   /* train samples behind the evaluated train loss */
-
-/* Values of a round whose time is not final yet. */
-typedef struct pending_round {
-  rh_round_row row;
-  rh_phase_row phase; /* phase NULL: the method has none */
-  int32_t rank_count;
-  int64_t ranks[RH_SEGMENTS_MAX];
-  const char *rank_names[RH_SEGMENTS_MAX]; /* borrowed from the method's state */
-  bool evaluated;
-  rh_evaluation_row evaluation;
-} pending_round;
 
 typedef struct execution {
   const rh_task *task;
@@ -54,12 +45,14 @@ typedef struct execution {
   rh_store *store;
   rh_recorder recorder;
   float *mean; /* [stride] */
-  pending_round pending[LEAD + 2];
+  rh_pending_round pending[LEAD + 2];
   int64_t produced, finished; /* rounds */
   double accuracy;            /* of the last evaluation written; NaN before */
   double progress_s;          /* wall clock of the last progress line */
   double start_wall_s;
   rh_status event_status; /* of the events written so far */
+  rh_resume resume;
+  bool torn; /* a round was left in its midst: its values are no state to go on from */
   const char *reason;
 } execution;
 
@@ -135,7 +128,7 @@ static bool has_values(const execution *e)
   return e->replicas != NULL;
 }
 
-static void keep_phase(const rh_world *world, int64_t round, pending_round *p)
+static void keep_phase(const rh_world *world, int64_t round, rh_pending_round *p)
 {
   RH_ASSERT(world->rank_count >= 0 && world->rank_count <= RH_SEGMENTS_MAX);
   p->phase = (rh_phase_row){.round = round, .phase = world->phase, .compression_ratio = world->compression_ratio};
@@ -146,7 +139,7 @@ static void keep_phase(const rh_world *world, int64_t round, pending_round *p)
   }
 }
 
-static rh_status record_phase(const rh_recorder *recorder, const pending_round *p)
+static rh_status record_phase(const rh_recorder *recorder, const rh_pending_round *p)
 {
   rh_status status = RH_OK;
   if (p->phase.phase) RH_TRY(recorder->phase(recorder->context, &p->phase));
@@ -158,20 +151,19 @@ done:
   return status;
 }
 
-/* Producer: the values of one round, and what the ranks do for them. */
-static rh_status produce(void *context, int64_t t, bool *more)
+/* The values of one round, and what the ranks do for them. */
+static rh_status compute_round(execution *e, int64_t t, bool *more)
 {
-  execution *e = context;
   rh_status status = RH_OK;
   const rh_train_options *o = &e->run->train;
-  pending_round *p = &e->pending[t % (LEAD + 2)];
+  rh_pending_round *p = &e->pending[t % (LEAD + 2)];
   RH_ASSERT(t == e->produced && t < e->finished + LEAD + 2);
   double lr = rh_rate_at(&o->rate, t, o->rounds);
   e->world.learning_rate = lr;
   rh_rank_times_set(e->times, t, &e->world);
   RH_TRY(e->run->method->round(&e->world, e->method_state, t, lr));
   e->produced = t + 1;
-  *p = (pending_round){
+  *p = (rh_pending_round){
       .row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = e->world.learning_rate}};
   if (!has_values(e)) p->row.learning_rate = NAN; /* nothing was learned */
   keep_phase(&e->world, t + 1, p);
@@ -194,6 +186,44 @@ done:
   return status;
 }
 
+/* A round that the log holds: nothing is computed. */
+static rh_status repeat_round(execution *e, int64_t t, bool *more)
+{
+  rh_status status = RH_OK;
+  const rh_oplog_world world = {.find = rh_collective_find, .zone_of = e->world.zone_of};
+  const char *reason;
+  RH_TRY(rh_pending_read(e->resume.checkpoint.log, t, &e->pending[t % (LEAD + 2)], more, &reason));
+  if (reason) e->reason = reason;
+  RH_TRY(rh_oplog_replay(e->resume.checkpoint.log, t, &world, e->world.workers, e->world.schedule));
+  e->produced = t + 1;
+done:
+  return status;
+}
+
+/* Producer. */
+static rh_status produce(void *context, int64_t t, bool *more)
+{
+  execution *e = context;
+  const char *before = e->reason;
+  if (t < e->resume.resumed) return repeat_round(e, t, more);
+  rh_resume_keep(&e->resume);
+  rh_status status = compute_round(e, t, more);
+  e->torn = status != RH_OK;
+  if (status == RH_OK && e->resume.checkpoint.log)
+    rh_pending_note(&e->pending[t % (LEAD + 2)], *more, e->reason == before ? NULL : e->reason,
+                    e->resume.checkpoint.log);
+  return status;
+}
+
+/* All that the next round starts from. */
+static void tell_values(void *context, const rh_parts *parts)
+{
+  execution *e = context;
+  rh_part(parts, "train_loss", &e->world.train_loss, sizeof e->world.train_loss);
+  rh_replicas_parts(e->replicas, parts);
+  e->run->method->parts(e->method_state, parts);
+}
+
 static void print_progress(execution *e, double simulated_s)
 {
   double now = wall_s();
@@ -208,9 +238,10 @@ static rh_status round_done(void *context, const rh_round_time *time)
 {
   execution *e = context;
   rh_status status = RH_OK;
-  pending_round *p = &e->pending[time->round % (LEAD + 2)];
+  rh_pending_round *p = &e->pending[time->round % (LEAD + 2)];
   RH_ASSERT(p->row.round == time->round + 1);
   RH_TRY(e->event_status);
+  RH_TRY(rh_resume_time(&e->resume, time->round, time->finish_s));
   p->row.finish_s = time->finish_s;
   p->row.first_finish_s = time->first_finish_s;
   p->row.messages = time->messages;
@@ -315,7 +346,8 @@ static rh_status prepare_values(execution *e)
                           &e->partition));
   rh_replicas_def def = rh_setup_replicas(&e->setup, run, rh_platform_zone_count(e->platform));
   def.partition = &e->partition;
-  def.stop = e->stop;
+  if (!e->task->checkpoint)
+    def.stop = e->stop; /* else a round is finished first: its values are what a checkpoint holds */
   RH_TRY(rh_replicas_new(&def, &e->replicas));
   e->mean = calloc((size_t)e->setup.model.stride, sizeof *e->mean);
   if (!e->mean) status = rh_error(RH_ENOMEM, "no memory for the mean model");
@@ -345,7 +377,8 @@ static rh_status prepare_time(execution *e)
                               .context = e,
                               .produce = produce,
                               .round_done = round_done,
-                              .collective_done = collective_done};
+                              .collective_done = collective_done,
+                              .log = e->resume.checkpoint.log};
   if (run->run.trace_last > 0) {
     schedule.event = event;
     schedule.event_first = run->run.trace_first - 1;
@@ -489,6 +522,7 @@ static void execution_clear(execution *e)
   rh_profile_clear(&e->profile);
   rh_setup_clear(&e->setup);
   free(e->mean);
+  rh_resume_end(&e->resume);
 }
 
 rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
@@ -503,12 +537,20 @@ rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
   if (!task->store) return rh_error(RH_EINVAL, "the task names no store");
   RH_TRY(load_platform(&e));
   RH_TRY(prepare_values(&e));
+  RH_TRY(rh_resume_begin(task, e.setup.backend->kernel(), &e.resume));
   RH_TRY(prepare_time(&e));
+  RH_TRY(rh_resume_values(&e.resume, has_values(&e) ? tell_values : NULL, &e));
   RH_TRY(record_start(&e));
   status = rh_schedule_run(e.world.schedule);
   if (status == RH_OK) status = save_model(&e); /* before its end is recorded: who finds it done finds its file */
   status = record_end(&e, status);
 done:
+  if (status == RH_EINTERRUPTED && e.resume.task && e.resume.checkpoint.log && !e.torn) {
+    char message[4096];
+    snprintf(message, sizeof message, "%s", rh_error_message());
+    if (rh_resume_save(&e.resume) != RH_OK) fprintf(stderr, "rehearse: %s\n", rh_error_message());
+    (void)rh_error(status, "%s", message);
+  }
   execution_clear(&e);
   return status;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
 #include "children.h"
 #include "profile_file.h"
 #include "run_merge.h"
@@ -209,6 +210,39 @@ static const rh_plan_entry *entry_of(const session *s, size_t task)
   return &s->e->plan->list[s->pending[task]];
 }
 
+/* Where a run's checkpoints are, without what follows the dot; owned by the caller. */
+static char *checkpoint_base(const rh_execution *e, const char *id)
+{
+  rh_text base = {0};
+  rh_text_append(&base, "%s%s", e->scratch->path, id);
+  return base.data;
+}
+
+static rh_status add_checkpoint(session *s, size_t task, const char *path)
+{
+  const rh_plan_entry *entry = entry_of(s, task);
+  char *base = checkpoint_base(s->e, entry->run.id);
+  const bool exists = rh_checkpoint_exists(base);
+  if (exists && !s->e->resume) {
+    rh_text label = {0};
+    rh_plan_label(entry, &label);
+    rh_progress_say(&s->progress, "%s: starts again, though it left a checkpoint; --resume goes on from there",
+                    label.data);
+    rh_text_clear(&label);
+  }
+  rh_status status = rh_task_add_checkpoint(path, base, s->e->checkpoint_s, s->e->resume && exists);
+  free(base);
+  return status;
+}
+
+/* Of a run that is done. */
+static void remove_checkpoints(const session *s, const rh_plan_entry *entry)
+{
+  char *base = checkpoint_base(s->e, entry->run.id);
+  rh_checkpoint_remove(base);
+  free(base);
+}
+
 /* Starts the process of a run under its lock. */
 static rh_status start_locked(session *s, size_t task, rh_process *process)
 {
@@ -222,6 +256,7 @@ static rh_status start_locked(session *s, size_t task, rh_process *process)
   const char *argv[] = {"rehearse", "_execute", path, NULL};
   if (profile) RH_TRY(write_profile(&charged, profile));
   RH_TRY(rh_task_write(&entry->run, store, profile, entry->command, path));
+  RH_TRY(add_checkpoint(s, task, path));
   RH_TRY(rh_process_start(argv, s->lock[task], process));
   rh_scratch_set_holder(s->lock[task], process->pid);
   s->active[task] = true;
@@ -368,6 +403,7 @@ static rh_status take_end(session *s, const rh_plan_entry *entry, const char *re
                     s->progress.total, label.data);
   } else {
     s->e->done++;
+    remove_checkpoints(s, entry);
     s->progress.done += entry->wall_s;
     say_done(s, entry, label.data);
   }

@@ -15,6 +15,8 @@ typedef struct rh_execution {
   rh_profile *profile; /* durations of the study; grows */
   int jobs;            /* runs at the same time, which share the cores; 0: as the plan says */
   bool force;          /* repeat runs that are done */
+  bool resume;         /* runs that left a checkpoint go on from it */
+  double checkpoint_s; /* between checkpoints of a run, wall clock; 0: only when it is stopped */
   bool fail_fast;      /* the first run that fails ends the others */
   size_t skipped;      /* out: runs that were done before */
   size_t done;         /* out: of those that were started */

@@ -36,8 +36,20 @@ rh_status rh_task_write(const rh_run *run, const char *store, const char *profil
   return status;
 }
 
+rh_status rh_task_add_checkpoint(const char *path, const char *base, double every_s, bool resume)
+{
+  rh_text text = {0};
+  append_header(&text, "checkpoint", base);
+  rh_text_append(&text, "@checkpoint_s %.17g\n@resume %s\n", every_s, resume ? "yes" : "no");
+  FILE *file = fopen(path, "a");
+  bool ok = file && fwrite(text.data, 1, text.length, file) == text.length;
+  if (file && fclose(file) != 0) ok = false;
+  rh_text_clear(&text);
+  return ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+}
+
 typedef struct header {
-  char *id, *study, *question, *directory, *store, *profile, *command;
+  char *id, *study, *question, *directory, *store, *profile, *command, *checkpoint, *checkpoint_s, *resume;
 } header;
 
 static char **header_field(header *h, const char *name)
@@ -45,9 +57,16 @@ static char **header_field(header *h, const char *name)
   struct {
     const char *name;
     char **field;
-  } fields[] = {
-      {"id", &h->id},       {"study", &h->study},     {"question", &h->question}, {"directory", &h->directory},
-      {"store", &h->store}, {"profile", &h->profile}, {"command", &h->command}};
+  } fields[] = {{"id", &h->id},
+                {"study", &h->study},
+                {"question", &h->question},
+                {"directory", &h->directory},
+                {"store", &h->store},
+                {"profile", &h->profile},
+                {"command", &h->command},
+                {"checkpoint", &h->checkpoint},
+                {"checkpoint_s", &h->checkpoint_s},
+                {"resume", &h->resume}};
   for (size_t i = 0; i < RH_COUNT(fields); i++)
     if (strcmp(fields[i].name, name) == 0) return fields[i].field;
   return NULL;
@@ -55,7 +74,8 @@ static char **header_field(header *h, const char *name)
 
 static void header_clear(header *h)
 {
-  char *all[] = {h->id, h->study, h->question, h->directory, h->store, h->profile, h->command};
+  char *all[] = {h->id,      h->study,   h->question,   h->directory,    h->store,
+                 h->profile, h->command, h->checkpoint, h->checkpoint_s, h->resume};
   for (size_t i = 0; i < RH_COUNT(all); i++)
     free(all[i]);
 }
@@ -114,7 +134,10 @@ rh_status rh_task_read(const char *path, rh_task *task)
   task->store = h.store;
   task->profile = h.profile;
   task->command = h.command;
-  h.store = h.profile = h.command = NULL;
+  task->checkpoint = h.checkpoint;
+  task->checkpoint_s = h.checkpoint_s ? strtod(h.checkpoint_s, NULL) : 0;
+  task->resume = h.resume && strcmp(h.resume, "yes") == 0;
+  h.store = h.profile = h.command = h.checkpoint = NULL;
 done:
   header_clear(&h);
   rh_settings_clear(&settings);
@@ -128,5 +151,6 @@ void rh_task_clear(rh_task *task)
   free(task->store);
   free(task->profile);
   free(task->command);
+  free(task->checkpoint);
   *task = (rh_task){0};
 }

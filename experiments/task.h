@@ -21,11 +21,16 @@
 typedef struct rh_task {
   rh_run run;                      /* owned */
   char *store, *profile, *command; /* paths and the command that reproduces the run; owned; NULL if not given */
+  char *checkpoint;                /* base of the checkpoints' files (checkpoint.h); owned; NULL: none are written */
+  double checkpoint_s;             /* between them, wall clock; 0: only where the run is stopped */
+  bool resume;                     /* go on from the last one */
 } rh_task;
 
 /* store, profile and command may be NULL. RH_EIO if the file cannot be written. */
 RH_CHECKED rh_status rh_task_write(const rh_run *run, const char *store, const char *profile, const char *command,
                                    const char *path);
+/* Adds to a written file where checkpoints go, how often one is written, and whether the run goes on from the last one. */
+RH_CHECKED rh_status rh_task_add_checkpoint(const char *path, const char *base, double every_s, bool resume);
 RH_CHECKED rh_status rh_task_read(const char *path, rh_task *task);
 void rh_task_clear(rh_task *task);
 

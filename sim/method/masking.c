@@ -81,6 +81,7 @@ void rh_masking_parts(rh_masking *m, const rh_parts *parts)
   rh_mask_parts(m->mask, parts);
   rh_part(parts, "mask.number", &m->number, sizeof m->number);
   m->sparse = rh_mask_kept(m->mask) < m->world.model->parameters;
+  rh_replicas_set_sparse(m->world.replicas, m->sparse);
   pack_buckets(m);
 }
 

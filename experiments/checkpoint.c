@@ -1,0 +1,313 @@
+#include "checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hash.h"
+#include "process.h"
+#include "text.h"
+
+static const char magic[32] = "rehearse checkpoint 1\n";
+enum { BLOCK = 1 << 20, ID_SIZE = 32 }; /* the hash is chained over blocks of the file */
+
+typedef struct header {
+  char magic[sizeof magic], id[ID_SIZE];
+  uint64_t build;
+  int64_t finished;
+} header;
+
+rh_status rh_checkpoint_build(const char *kernel, uint64_t *build)
+{
+  rh_status status = RH_OK;
+  char *self = NULL;
+  uint64_t program = 0;
+  RH_TRY(rh_process_self(&self));
+  RH_TRY(rh_hash_file(self, &program));
+  *build = rh_hash_text(kernel, program);
+done:
+  free(self);
+  return status;
+}
+
+static char *path_of(const char *base, const char *suffix)
+{
+  rh_text path = {0};
+  rh_text_append(&path, "%s.%s", base, suffix);
+  return path.data;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+typedef struct writer {
+  FILE *file;
+  char *block; /* [BLOCK] */
+  size_t filled;
+  uint64_t hash;
+  bool failed;
+} writer;
+
+static void flush_block(writer *w)
+{
+  w->hash = rh_hash_bytes(w->block, w->filled, w->hash);
+  if (fwrite(w->block, 1, w->filled, w->file) != w->filled) w->failed = true;
+  w->filled = 0;
+}
+
+static void put(void *context, const void *data, size_t bytes)
+{
+  writer *w = context;
+  for (const char *from = data; bytes > 0 && !w->failed;) {
+    const size_t n = bytes < BLOCK - w->filled ? bytes : BLOCK - w->filled;
+    memcpy(w->block + w->filled, from, n);
+    w->filled += n;
+    from += n;
+    bytes -= n;
+    if (w->filled == BLOCK) flush_block(w);
+  }
+}
+
+static void put_part(void *context, const char *name, void *data, size_t bytes)
+{
+  const uint64_t lengths[2] = {strlen(name), bytes};
+  put(context, lengths, sizeof lengths);
+  put(context, name, (size_t)lengths[0]);
+  put(context, data, bytes);
+}
+
+static void put_all(writer *w, const rh_checkpoint *c)
+{
+  header h = {.build = c->build, .finished = c->finished};
+  memcpy(h.magic, magic, sizeof magic);
+  snprintf(h.id, sizeof h.id, "%s", c->id);
+  put(w, &h, sizeof h);
+  put(w, c->finish_s, (size_t)c->finished * sizeof *c->finish_s);
+  rh_oplog_write(c->log, put, w);
+  const rh_parts parts = {.context = w, .part = put_part};
+  c->values(c->context, &parts);
+  flush_block(w);
+  if (fwrite(&w->hash, sizeof w->hash, 1, w->file) != 1) w->failed = true;
+}
+
+/* Renames are on the disk once their folder is. */
+static void sync_folder(const char *base)
+{
+  char *folder = rh_text_directory(base);
+  const int fd = open(folder[0] ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) {
+    (void)fsync(fd);
+    close(fd);
+  }
+  free(folder);
+}
+
+rh_status rh_checkpoint_save(const rh_checkpoint *c, const char *base)
+{
+  rh_status status = RH_OK;
+  char *fresh = path_of(base, "checkpoint-new"), *now = path_of(base, "checkpoint");
+  char *before = path_of(base, "checkpoint-before");
+  writer w = {.file = fopen(fresh, "wb"), .block = malloc(BLOCK)};
+  RH_ASSERT(w.block && "memory is exhausted");
+  if (w.file) put_all(&w, c);
+  bool written = w.file && !w.failed && fflush(w.file) == 0 && fsync(fileno(w.file)) == 0;
+  int reason = errno;
+  if (w.file && fclose(w.file) != 0 && written) {
+    written = false;
+    reason = errno;
+  }
+  if (written && ((rename(now, before) != 0 && errno != ENOENT) || rename(fresh, now) != 0)) {
+    written = false;
+    reason = errno;
+  }
+  if (!written) {
+    status = rh_error(RH_EIO, "%s: the checkpoint cannot be written: %s", now, strerror(reason));
+    unlink(fresh);
+  }
+  sync_folder(base);
+  free(w.block);
+  free(fresh);
+  free(now);
+  free(before);
+  return status;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+struct rh_checkpoint_file {
+  char *path, *data; /* owned; mapped */
+  size_t size;       /* of the mapping */
+  size_t at, end;    /* where the values start, and where the hash does */
+};
+
+void rh_checkpoint_close(rh_checkpoint_file *f)
+{
+  if (!f) return;
+  if (f->data) munmap(f->data, f->size);
+  free(f->path);
+  free(f);
+}
+
+/* Maps a file; *file stays NULL if there is none. */
+static rh_status map_file(const char *base, const char *suffix, rh_checkpoint_file **file)
+{
+  rh_status status = RH_OK;
+  struct stat info;
+  rh_checkpoint_file *f = calloc(1, sizeof *f);
+  RH_ASSERT(f && "memory is exhausted");
+  f->path = path_of(base, suffix);
+  const int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+  *file = NULL;
+  if (fd < 0 && errno == ENOENT) goto done;
+  if (fd < 0 || fstat(fd, &info) != 0) {
+    status = rh_error(RH_EIO, "%s: cannot be read: %s", f->path, strerror(errno));
+    goto done;
+  }
+  f->size = (size_t)info.st_size;
+  if (f->size < sizeof(header) + sizeof(uint64_t)) {
+    status = rh_error(RH_EFORMAT, "%s: no whole checkpoint: it ends too early", f->path);
+    goto done;
+  }
+  f->data = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (f->data == MAP_FAILED) {
+    f->data = NULL;
+    status = rh_error(RH_EIO, "%s: cannot be read: %s", f->path, strerror(errno));
+    goto done;
+  }
+  f->end = f->size - sizeof(uint64_t);
+  *file = f;
+  f = NULL;
+done:
+  if (fd >= 0) close(fd);
+  rh_checkpoint_close(f);
+  return status;
+}
+
+static rh_status check_whole(const rh_checkpoint_file *f)
+{
+  uint64_t kept, hash = 0;
+  if (memcmp(f->data, magic, sizeof magic) != 0)
+    return rh_error(RH_EFORMAT, "%s: no checkpoint of this version of rehearse", f->path);
+  for (size_t at = 0; at <= f->end; at += BLOCK)
+    hash = rh_hash_bytes(f->data + at, f->end - at < BLOCK ? f->end - at : BLOCK, hash);
+  memcpy(&kept, f->data + f->end, sizeof kept);
+  if (hash != kept) return rh_error(RH_EFORMAT, "%s: no whole checkpoint: its hash does not fit its content", f->path);
+  return RH_OK;
+}
+
+static rh_status check_fits(const rh_checkpoint_file *f, const rh_checkpoint *c)
+{
+  header h;
+  memcpy(&h, f->data, sizeof h);
+  h.id[ID_SIZE - 1] = '\0';
+  if (strcmp(h.id, c->id) != 0) return rh_error(RH_EUNSUPPORTED, "%s: the checkpoint of run %s", f->path, h.id);
+  if (h.build != c->build)
+    return rh_error(RH_EUNSUPPORTED,
+                    "%s: written by another build of rehearse, or with another BLAS kernel; go on with that one, or "
+                    "run without --resume, which starts from the beginning",
+                    f->path);
+  return RH_OK;
+}
+
+static rh_status read_log(rh_checkpoint_file *f, int64_t log_bytes, rh_checkpoint *c)
+{
+  rh_status status = RH_OK;
+  header h;
+  size_t used;
+  memcpy(&h, f->data, sizeof h);
+  f->at = sizeof h;
+  if (h.finished < 0 || (uint64_t)h.finished > (f->end - f->at) / sizeof *c->finish_s)
+    return rh_error(RH_EFORMAT, "%s: damaged: it has too many times", f->path);
+  const size_t bytes = (size_t)h.finished * sizeof *c->finish_s;
+  RH_TRY(rh_oplog_read(f->data + f->at + bytes, f->end - f->at - bytes, log_bytes, &c->log, &used));
+  c->finish_s = malloc(bytes + 1);
+  RH_ASSERT(c->finish_s && "memory is exhausted");
+  memcpy(c->finish_s, f->data + f->at, bytes);
+  c->finished = h.finished;
+  f->at += bytes + used;
+done:
+  return status;
+}
+
+rh_status rh_checkpoint_open(const char *base, int64_t log_bytes, rh_checkpoint *c, rh_checkpoint_file **file)
+{
+  static const char *const suffixes[] = {"checkpoint", "checkpoint-before"};
+  rh_status status = RH_OK;
+  *file = NULL;
+  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    rh_checkpoint_file *f;
+    if (i > 0 && status != RH_OK) fprintf(stderr, "rehearse: %s; trying the one before it\n", rh_error_message());
+    const rh_status last = status;
+    status = map_file(base, suffixes[i], &f);
+    if (status == RH_OK && !f) {
+      status = last;
+      continue;
+    }
+    if (status == RH_OK) status = check_whole(f);
+    if (status == RH_OK) status = check_fits(f, c);
+    if (status == RH_OK) status = read_log(f, log_bytes, c);
+    if (status == RH_OK) *file = f;
+    if (status != RH_OK) rh_checkpoint_close(f);
+    if (status == RH_OK || status == RH_EUNSUPPORTED) return status;
+  }
+  return status;
+}
+
+/* Where reading the parts stands. */
+typedef struct parts_reader {
+  rh_checkpoint_file *file;
+  size_t at;
+  rh_status status;
+} parts_reader;
+
+static void get_part(void *context, const char *name, void *data, size_t bytes)
+{
+  parts_reader *r = context;
+  const rh_checkpoint_file *f = r->file;
+  uint64_t lengths[2];
+  if (r->status != RH_OK) return;
+  const size_t name_length = strlen(name), whole = sizeof lengths + name_length + bytes;
+  if (whole <= f->end - r->at) {
+    memcpy(lengths, f->data + r->at, sizeof lengths);
+    if (lengths[0] == name_length && lengths[1] == bytes &&
+        memcmp(f->data + r->at + sizeof lengths, name, name_length) == 0) {
+      memcpy(data, f->data + r->at + sizeof lengths + name_length, bytes);
+      r->at += whole;
+      return;
+    }
+  }
+  r->status = rh_error(RH_EFORMAT, "%s: damaged: it does not hold %zu bytes of '%s' where they should be", f->path,
+                       bytes, name);
+}
+
+rh_status rh_checkpoint_load(const rh_checkpoint *c, rh_checkpoint_file *file)
+{
+  parts_reader reader = {.file = file, .at = file->at};
+  const rh_parts parts = {.context = &reader, .part = get_part};
+  c->values(c->context, &parts);
+  if (reader.status == RH_OK && reader.at != file->end)
+    return rh_error(RH_EFORMAT, "%s: damaged: more values than this run has", file->path);
+  return reader.status;
+}
+
+bool rh_checkpoint_exists(const char *base)
+{
+  char *now = path_of(base, "checkpoint"), *before = path_of(base, "checkpoint-before");
+  const bool exists = access(now, F_OK) == 0 || access(before, F_OK) == 0;
+  free(now);
+  free(before);
+  return exists;
+}
+
+void rh_checkpoint_remove(const char *base)
+{
+  static const char *const suffixes[] = {"checkpoint", "checkpoint-before", "checkpoint-new"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    char *path = path_of(base, suffixes[i]);
+    unlink(path);
+    free(path);
+  }
+}
