@@ -412,6 +412,18 @@ done:
   return status;
 }
 
+/* What a run that did not fail had to say: of checkpoints that could not be written or read, for example. */
+static void pass_on(session *s, const char *err)
+{
+  static const char prefix[] = "rehearse: ", end[] = "rehearse: interrupted";
+  for (const char *line = err, *next; line && *line; line = next) {
+    const size_t length = strcspn(line, "\n");
+    next = line[length] ? line + length + 1 : NULL;
+    if (strncmp(line, prefix, sizeof prefix - 1) == 0 && strncmp(line, end, sizeof end - 1) != 0)
+      rh_progress_say(&s->progress, "%.*s", (int)length, line);
+  }
+}
+
 static rh_status end_run(void *context, size_t task, int exit_code, const char *err)
 {
   rh_status status = RH_OK;
@@ -423,6 +435,7 @@ static rh_status end_run(void *context, size_t task, int exit_code, const char *
   s->progress.finished++;
   RH_TRY(rh_merge_run(s->e->store, s->e->scratch, entry, is_repeated(s->e, entry), state));
   if (!interrupted) reason = failure_of(exit_code, err, state);
+  if (!reason) pass_on(s, err);
   RH_TRY(take_end(s, entry, reason, interrupted));
 done:
   /* where merging failed the files stay, and the lock's with them, for the next time */

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Runs of every method are interrupted again and again, and go on from their checkpoints: the rows and the parameters' hashes
+# are those of runs that were never stopped. Then what must be refused.
+#
+#   bash tests/experiments/resume.sh PROGRAM [PAUSE [ROUNDS]]
+# PAUSE is the milliseconds from a start to its interrupt, ROUNDS those of every run.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
+pause=${2:-600} rounds=${3:-60}
+
+cat >study.yaml <<YAML
+platform: {file: fat-tree-64.xml, workers: 4}
+graph: {name: ring}
+data: {train: 400, test: 200, partition: skew, skew: 0.5}
+model: {name: mlp}
+train: {rounds: $rounds, batch: 8, lr: 0.02, momentum: 0.9, evaluate_every: 50}
+time: {source: flops}
+run: {threads: 1}
+include:
+  - {train.method: allreduce, train.optimiser: adamw, train.clip: 1}
+  - {train.method: allreduce, compress.name: topk, compress.ratio: 0.05, compress.error_feedback: classic}
+  - {train.method: allreduce, compress.name: topk, compress.ratio: 0.05, compress.error_feedback: step-ahead}
+  - {train.method: allreduce, compress.name: lowrank, compress.error_feedback: classic}
+  - {train.method: allreduce, compress.name: dgc}
+  - {train.method: allreduce, train.mask: magnitude, train.mask_schedule: ac-dc}
+  - {train.method: ab, train.groups: blocks, train.group_size: 2, train.dense_ends: off}
+  - {train.method: dpsgd, train.arithmetic: int8}
+  - {train.method: choco, train.exchange: background, compress.name: qsgd}
+  - {train.method: deepsqueeze, compress.name: int8, train.consensus_step: 0.5}
+  - {train.method: dcd, compress.name: int8}
+  - {train.method: qg-dsgdm, train.gossip_rounds: 50}
+  - {train.method: sgp, graph.name: one-peer, graph.directed: yes, graph.weights: uniform}
+YAML
+
+# results DB: every value that a run computed or simulated
+results() {
+  sqlite3 "$1" "SELECT id, status, reason, rounds_done, parameters_hash, simulated_s, simulated_messages, skipped_messages FROM runs
+    ORDER BY id;
+    SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM evaluations ORDER BY run_id, round;
+    SELECT * FROM phases ORDER BY run_id, round; SELECT * FROM factor_ranks ORDER BY run_id, round, weight;
+    SELECT * FROM collectives ORDER BY run_id, round, kind, start_s;
+    SELECT * FROM links ORDER BY run_id, link; SELECT * FROM ranks ORDER BY run_id, rank;"
+}
+
+"$program" run study.yaml --db whole.db >whole.out 2>whole.err || { cat whole.err; exit 1; }
+results whole.db >whole.txt
+[ "$(sqlite3 whole.db "SELECT count(DISTINCT parameters_hash) FROM runs WHERE status = 'done'")" -eq 14 ] ||
+  { echo "FAILED: fourteen different runs are done"; exit 1; }
+
+interrupts=0 resumed=0 status=3
+while [ "$status" -eq 3 ] && [ "$interrupts" -lt 300 ]; do
+  "$program" run study.yaml --db parts.db --resume >parts.out 2>parts.err &
+  child=$!
+  sleep "$(printf '%d.%03d' $((pause / 1000)) $((pause % 1000)))"
+  kill -INT "$child" 2>/dev/null
+  wait "$child"
+  status=$?
+  interrupts=$((interrupts + 1))
+  left=$(find parts.db.runs -name '*.checkpoint' 2>/dev/null | wc -l)
+  resumed=$((resumed + left))
+  [ "$left" -gt 0 ] || pause=$((pause * 5 / 4)) # a busy machine: nothing was computed yet
+done
+[ "$status" -eq 0 ] || { echo "FAILED: the interrupted study ended with status $status"; cat parts.err; exit 1; }
+[ "$resumed" -gt 0 ] || { echo "FAILED: no run was ever stopped with a checkpoint"; exit 1; }
+results parts.db >parts.txt
+check "same rows after $interrupts interrupts, $resumed checkpoints" cmp -s whole.txt parts.txt
+cmp -s whole.txt parts.txt || diff whole.txt parts.txt | head -5
+[ ! -e parts.db.runs ] || { echo "FAILED: checkpoints of runs that are done are gone"; ls parts.db.runs; failed=1; }
+
+# --- what is refused ---
+long=(--set "train.rounds=200000" --db one.db)
+sed -n '/^include:/q;p' study.yaml >one.yaml
+"$program" run one.yaml "${long[@]}" --checkpoint every=20ms >one.out 2>one.err &
+child=$!
+for _ in $(seq 100); do
+  sleep 0.1
+  before=$(find one.db.runs -name '*.checkpoint-before' 2>/dev/null)
+  [ -n "$before" ] && break
+done
+kill -INT "$child"
+wait "$child"
+check "an interrupt is status 3" [ $? -eq 3 ]
+now=$(find one.db.runs -name '*.checkpoint')
+check "two checkpoints are kept" [ -s "$now" ]
+check "two checkpoints are kept (before)" [ -s "$before" ]
+cp "$now" good
+
+# refuse NAME WORDS: the run with --resume fails with these words, and the checkpoint is as it was
+refuse() {
+  cp "$now" as-it-was
+  "$program" run one.yaml "${long[@]}" --resume >refused.out 2>refused.err
+  check "$1: status 1" [ $? -eq 1 ]
+  grep -q "$2" refused.err || { echo "FAILED: $1: no word of '$2'"; cat refused.err; failed=1; }
+  check "$1: the file is untouched" cmp -s "$now" as-it-was
+}
+mv "$before" kept-before
+printf 'x' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
+refuse "a flipped byte" "its hash does not fit"
+head -c 3000 good >"$now"
+refuse "a truncated file" "its hash does not fit"
+echo "something else" >"$now"
+refuse "a foreign file" "ends too early"
+cp good "$now"
+cp good "$now"
+printf 'x' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
+cp kept-before "$before"
+"$program" run one.yaml "${long[@]}" --resume --checkpoint every=20ms >again.out 2>again.err &
+child=$!
+for _ in $(seq 100); do
+  sleep 0.1
+  cmp -s "$before" kept-before || break # it goes on, and writes checkpoints of its own
+done
+kill -INT "$child" 2>/dev/null
+wait "$child"
+grep -q "trying the one before it" again.err || { echo "FAILED: a damaged checkpoint: the one before it is tried"; cat again.err; failed=1; }
+"$program" run one.yaml --checkpoint every=5 >bad.out 2>bad.err
+check "a time without a unit is status 2" [ $? -eq 2 ]
+exit $failed
