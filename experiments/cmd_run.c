@@ -71,6 +71,7 @@ static void add_file(arguments *a, rh_text *text, const char *key, const char *f
   if (text->length > 0) argp_error(state, "one --%s at a time, not '%s' as well", key, file);
   rh_text_append(text, "run.%s=%s", key, file);
   add_set(a, text->data, state);
+}
 
 /* "every=60s" */
 static double parse_checkpoint(const char *text, struct argp_state *state)

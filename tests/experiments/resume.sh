@@ -21,7 +21,7 @@ include:
   - {train.method: allreduce, compress.name: topk, compress.ratio: 0.05, compress.error_feedback: step-ahead}
   - {train.method: allreduce, compress.name: lowrank, compress.error_feedback: classic}
   - {train.method: allreduce, compress.name: dgc}
-  - {train.method: allreduce, train.mask: magnitude, train.mask_schedule: ac-dc}
+  - {train.method: allreduce, train.mask: magnitude, train.mask_schedule: ac-dc, train.mask_sparse: 10}
   - {train.method: ab, train.groups: blocks, train.group_size: 2, train.dense_ends: off}
   - {train.method: dpsgd, train.arithmetic: int8}
   - {train.method: choco, train.exchange: background, compress.name: qsgd}
