@@ -98,7 +98,7 @@ refuse beyond 'planned/: has no task 5; they are 1 to 4' run planned --index 5
 refuse zero 'planned/: has no task 0' run planned --index 0
 refuse word "'two' is no number of a task" run planned --index two
 refuse none 'which task of planned\? Give --index' run planned
-refuse set '--db, --set and --jobs do not apply' run planned --index 1 --set run.seed=7
+refuse set '--db, --set, --init, --save and --jobs do not apply' run planned --index 1 --set run.seed=7
 refuse index_of_study 'is no folder that `rehearse plan` made' run studies/study.yaml --index 1
 refuse no_output 'no folder to plan into' plan studies/study.yaml
 cp -r planned later && sed -i 's/^rehearse-plan 1$/rehearse-plan 2/' later/plan
