@@ -76,6 +76,8 @@ RH_CHECKED rh_status rh_store_fail_run(rh_store *store, const rh_run_header *hea
 
 /* The study's stored durations as one profile JSON, "" if there are none; and their addition to the study. */
 RH_CHECKED rh_status rh_store_profile(rh_store *store, const char *study, rh_text *profile_json);
+/* The durations that runs of a study used, by their hash; "" if there are none. */
+RH_CHECKED rh_status rh_store_profile_of(rh_store *store, const char *study, const char *hash, rh_text *profile_json);
 RH_CHECKED rh_status rh_store_save_profile(rh_store *store, const char *study, const char *question,
                                            const char *profile_json);
 

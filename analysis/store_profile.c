@@ -134,13 +134,14 @@ static void write_duration(sqlite3_stmt *row, rh_text *out)
 }
 
 /* Writes {"device": ...}'s start; *there = false if the study has no profile. */
-static rh_status write_device(rh_store *store, const char *study, rh_text *out, bool *there)
+static rh_status write_device(rh_store *store, const char *study, const char *hash, rh_text *out, bool *there)
 {
-  static const char sql[] = "SELECT device FROM profiles WHERE study = ? AND profile_hash = '" RH_SCHEMA_WHOLE "'";
+  static const char sql[] = "SELECT device FROM profiles WHERE study = ? AND profile_hash = ?";
   rh_binder b = {0};
   rh_status status;
   RH_TRY(rh_store_prepare(store, sql, &b.statement));
   rh_bind_text(&b, study);
+  rh_bind_text(&b, hash);
   RH_TRY(rh_store_next(store, b.statement, there));
   if (*there) {
     rh_text_append(out, "{\"device\": ");
@@ -151,19 +152,20 @@ done:
   return status;
 }
 
-rh_status rh_store_profile(rh_store *store, const char *study, rh_text *profile_json)
+rh_status rh_store_profile_of(rh_store *store, const char *study, const char *hash, rh_text *profile_json)
 {
   static const char sql[] = "SELECT name, samples, median_s, low_s, high_s, fit FROM durations "
-                            "WHERE study = ? AND profile_hash = '" RH_SCHEMA_WHOLE "' ORDER BY name";
+                            "WHERE study = ? AND profile_hash = ? ORDER BY name";
   rh_binder b = {0};
   rh_text out = {0};
   bool row = true;
   rh_status status;
-  RH_TRY(write_device(store, study, &out, &row));
+  RH_TRY(write_device(store, study, hash, &out, &row));
   if (!row) goto done;
   rh_text_append(&out, ", \"durations\": [");
   RH_TRY(rh_store_prepare(store, sql, &b.statement));
   rh_bind_text(&b, study);
+  rh_bind_text(&b, hash);
   for (bool first = true;; first = false) {
     RH_TRY(rh_store_next(store, b.statement, &row));
     if (!row) break;
@@ -175,4 +177,9 @@ rh_status rh_store_profile(rh_store *store, const char *study, rh_text *profile_
 done:
   rh_text_clear(&out);
   return status;
+}
+
+rh_status rh_store_profile(rh_store *store, const char *study, rh_text *profile_json)
+{
+  return rh_store_profile_of(store, study, RH_SCHEMA_WHOLE, profile_json);
 }

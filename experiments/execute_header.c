@@ -1,6 +1,7 @@
 #include "execute_header.h"
 
 #include <gsl/gsl_version.h>
+#include <inttypes.h>
 #include <libfyaml.h>
 #include <math.h>
 #include <sqlite3.h>
@@ -8,12 +9,18 @@
 #include <string.h>
 
 #include "hash.h"
+#include "process.h"
 
 char *rh_execute_versions(void)
 {
   rh_text text = {0};
-  rh_text_append(&text, "rehearse %s, %s, %s, SQLite %s, GSL %s, libfyaml %s", RH_VERSION, rh_platform_version(),
-                 rh_backend_cpu.kernel(), sqlite3_libversion(), gsl_version, fy_library_version());
+  char *self = NULL;
+  uint64_t build = 0;
+  if (rh_process_self(&self) != RH_OK || rh_hash_file(self, &build) != RH_OK) build = 0; /* 0: not known */
+  free(self);
+  rh_text_append(&text, "rehearse %s (build %08" PRIx64 "), %s, %s, SQLite %s, GSL %s, libfyaml %s", RH_VERSION,
+                 build & 0xffffffff, rh_platform_version(), rh_backend_cpu.kernel(), sqlite3_libversion(), gsl_version,
+                 fy_library_version());
   return text.data;
 }
 

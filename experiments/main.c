@@ -38,6 +38,7 @@ static const command commands[] = {
     {"datasets", "datasets [NAME]", "data sets and how workers share them", rh_cmd_catalogue},
     {"collectives", "collectives [NAME]", "collective operations and their closed forms", rh_cmd_catalogue},
     {"graphs", "graphs [NAME]", "who gossips with whom", rh_cmd_catalogue},
+    {"replay", "replay RUN", "the same run again from its stored durations, compared row by row", rh_cmd_replay},
     {"calibrate", "calibrate [STUDY.yaml] -o FILE", "time real steps here, write a profile", rh_cmd_calibrate},
     {"doctor", "doctor", "libraries, machine, what is missing and what mends it", rh_cmd_doctor},
     {"_probe", NULL, NULL, rh_cmd_probe},

@@ -1,6 +1,7 @@
 /* Profiles as JSON, which YAML 1.2 contains. */
 #include "profile_file.h"
 
+#include <errno.h>
 #include <libfyaml.h>
 #include <math.h>
 #include <stdio.h>
@@ -181,6 +182,17 @@ done:
   fy_diag_destroy(diag);
   if (status != RH_OK) rh_profile_clear(profile);
   return status;
+}
+
+rh_status rh_profile_write_file(const rh_profile *profile, const char *path)
+{
+  rh_text json = {0};
+  rh_profile_write(profile, &json);
+  FILE *file = fopen(path, "w");
+  bool ok = file && fputs(rh_text_get(&json), file) >= 0;
+  if (file && fclose(file) != 0) ok = false;
+  rh_text_clear(&json);
+  return ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 rh_status rh_profile_read_file(const char *path, rh_profile *profile)

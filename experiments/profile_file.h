@@ -22,6 +22,7 @@
  */
 RH_CHECKED rh_status rh_profile_read(const char *text, const char *where, rh_profile *profile);
 RH_CHECKED rh_status rh_profile_read_file(const char *path, rh_profile *profile);
+RH_CHECKED rh_status rh_profile_write_file(const rh_profile *profile, const char *path);
 
 /* Adds a line to what took the profile, unless it is there. */
 void rh_profile_add_command(rh_profile *profile, const char *command);

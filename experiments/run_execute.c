@@ -1,6 +1,5 @@
 #include "run_execute.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,18 +16,6 @@
 #include "task.h"
 
 static const char measure_name[] = "measure"; /* of its files in the scratch folder; ids are hexadecimal */
-
-/* Durations for a child. */
-static rh_status write_profile(const rh_profile *profile, const char *path)
-{
-  rh_text json = {0};
-  rh_profile_write(profile, &json);
-  FILE *file = fopen(path, "w");
-  bool ok = file && fputs(rh_text_get(&json), file) >= 0;
-  if (file && fclose(file) != 0) ok = false;
-  rh_text_clear(&json);
-  return ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
-}
 
 /* One `_measure` child. */
 typedef struct measurement {
@@ -102,7 +89,7 @@ static rh_status measure_entry(rh_execution *e, const rh_plan_entry *entry, int 
   char *task = rh_scratch_path(e->scratch, measure_name, "task");
   measurement m = {.task = task, .lock = lock};
   rh_children_def def = {.jobs = 1, .context = &m, .start = start_measure, .line = take_measure, .done = end_measure};
-  RH_TRY(write_profile(e->profile, known));
+  RH_TRY(rh_profile_write_file(e->profile, known));
   RH_TRY(rh_task_write(&entry->run, NULL, known, NULL, task));
   RH_TRY(rh_children_run(&def, 1));
   RH_TRY(merge_profile(e, rh_text_get(&m.json)));
@@ -254,7 +241,7 @@ static rh_status start_locked(session *s, size_t task, rh_process *process)
   rh_plan_charged(entry, s->e->profile, &charged);
   char *profile = charged.count > 0 ? rh_scratch_path(s->e->scratch, id, "json") : NULL;
   const char *argv[] = {"rehearse", "_execute", path, NULL};
-  if (profile) RH_TRY(write_profile(&charged, profile));
+  if (profile) RH_TRY(rh_profile_write_file(&charged, profile));
   RH_TRY(rh_task_write(&entry->run, store, profile, entry->command, path));
   RH_TRY(add_checkpoint(s, task, path));
   RH_TRY(rh_process_start(argv, s->lock[task], process));
