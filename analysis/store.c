@@ -217,6 +217,12 @@ void rh_bind_finite(rh_binder *binder, const char *name, double value)
   rh_bind_real(binder, value);
 }
 
+void rh_bind_blob(rh_binder *binder, const void *data, int32_t bytes)
+{
+  binder->count++;
+  if (bytes > 0) sqlite3_bind_blob(binder->statement, binder->count, data, bytes, SQLITE_STATIC);
+}
+
 void rh_bind_hash(rh_binder *binder, uint64_t value, bool none_is_null)
 {
   binder->count++;

@@ -59,6 +59,9 @@ typedef struct rh_run_header {
 RH_CHECKED rh_status rh_store_begin_run(rh_store *store, const rh_run_header *header);
 /* A recorder that writes rows of the run begun in this store; valid until rh_store_close. */
 rh_recorder rh_store_recorder(rh_store *store);
+/* A load as the byte that rh_link_row's bin_loads and the column of that name hold: 0, or steps of 6 % from a millionth
+ * to 1, which is the most. A picture of ten thousand links over time needs no more. */
+uint8_t rh_load_byte(double load);
 /* Writes the end and commits. */
 RH_CHECKED rh_status rh_store_end_run(rh_store *store, const rh_run_end *end);
 

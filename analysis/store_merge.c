@@ -41,6 +41,10 @@ static const char copy_runs[] =
     COPY_ROWS("class_counts")
     COPY_ROWS("collectives")
     COPY_ROWS("events")
+    COPY_ROWS("networks")
+    COPY_ROWS("nodes")
+    COPY_ROWS("lines")
+    COPY_ROWS("pairs")
     COPY_ROWS("warnings")
     /* clang-format on */
     "UPDATE main.runs SET status = 'interrupted',"

@@ -70,10 +70,21 @@ void rh_bind_real(rh_binder *binder, double value);                      /* NaN:
 void rh_bind_finite(rh_binder *binder, const char *name, double value);  /* a column that holds no NaN */
 void rh_bind_hash(rh_binder *binder, uint64_t value, bool none_is_null); /* 16 digits; 0: NULL if so wished */
 
+void rh_bind_blob(rh_binder *binder, const void *data, int32_t bytes); /* bytes 0: NULL; borrowed until the end */
+
 double rh_column_real(sqlite3_stmt *statement, int column); /* NULL: NaN */
 char *rh_column_text(sqlite3_stmt *statement, int column);  /* owned by the caller; NULL: "" */
 
 void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present row as an object, names from columns */
+/* Rows of the run in this store (store_run.c). Starts one: a transaction if none is open, the statement, its first
+ * parameter, which is the run's id. Ends it, and commits from time to time. */
+RH_CHECKED rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder);
+RH_CHECKED rh_status rh_store_end_row(rh_store *store, const rh_binder *binder);
+/* The recorder's rows of the network as a picture, and of pairs (store_network.c). */
+rh_status rh_store_put_network(void *context, const char *layout, int64_t lines_left_out);
+rh_status rh_store_put_node(void *context, const rh_node_row *row);
+rh_status rh_store_put_line(void *context, const rh_line_row *row);
+rh_status rh_store_put_pair(void *context, const rh_pair_row *row);
 
 /* Rows of a profile (store_profile.c): inserts those of a JSON into (study, hash), hash text as in the schema. */
 RH_CHECKED rh_status rh_store_put_profile(rh_store *store, const char *study, const char *hash,

@@ -153,8 +153,7 @@ done:
   return status;
 }
 
-/* Starts a row of the run in this store: a transaction if none is open, the statement, its first parameter. */
-static rh_status begin_row(rh_store *store, const char *sql, rh_binder *binder)
+rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder)
 {
   RH_ASSERT(store->run_id);
   rh_status status = rh_store_begin(store);
@@ -170,7 +169,7 @@ static rh_status flush(void *context)
   return rh_store_commit(store);
 }
 
-static rh_status end_row(rh_store *store, const rh_binder *binder)
+rh_status rh_store_end_row(rh_store *store, const rh_binder *binder)
 {
   rh_status status = finish(store, binder);
   return status == RH_OK ? flush(store) : status;
@@ -181,7 +180,7 @@ static rh_status put_round(void *context, const rh_round_row *row)
   static const char sql[] = "INSERT INTO rounds(run_id, round, finish_s, first_finish_s, train_loss, learning_rate,"
                             " messages, within_bytes, between_bytes, wire_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, row->round);
   rh_bind_finite(&b, "finish_s", row->finish_s);
@@ -192,31 +191,31 @@ static rh_status put_round(void *context, const rh_round_row *row)
   rh_bind_integer(&b, row->within_bytes);
   rh_bind_integer(&b, row->between_bytes);
   rh_bind_integer(&b, row->within_bytes + row->between_bytes);
-  return end_row(context, &b);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_phase(void *context, const rh_phase_row *row)
 {
   static const char sql[] = "INSERT INTO phases(run_id, round, phase, compression_ratio) VALUES (?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, row->round);
   rh_bind_text(&b, row->phase);
   rh_bind_finite(&b, "compression_ratio", row->compression_ratio);
-  return end_row(context, &b);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_factor_rank(void *context, const rh_factor_rank_row *row)
 {
   static const char sql[] = "INSERT INTO factor_ranks(run_id, round, weight, rank) VALUES (?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, row->round);
   rh_bind_text(&b, row->weight);
   rh_bind_integer(&b, row->rank);
-  return end_row(context, &b);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
@@ -225,7 +224,7 @@ static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
                             " sample_count, accuracy_min, accuracy_median, accuracy_max, consensus_distance) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, row->round);
   rh_bind_finite(&b, "simulated_s", row->simulated_s);
@@ -237,7 +236,7 @@ static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
   rh_bind_real(&b, row->accuracy_median);
   rh_bind_real(&b, row->accuracy_max);
   rh_bind_real(&b, row->consensus_distance);
-  return end_row(context, &b);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_collective(void *context, const rh_collective_row *row)
@@ -247,7 +246,7 @@ static rh_status put_collective(void *context, const rh_collective_row *row)
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_store *store = context;
   rh_binder b = {0};
-  rh_status status = begin_row(store, sql, &b);
+  rh_status status = rh_store_begin_row(store, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, ++store->collectives);
   rh_bind_integer(&b, row->round);
@@ -259,15 +258,15 @@ static rh_status put_collective(void *context, const rh_collective_row *row)
   rh_bind_finite(&b, "start_s", row->start_s);
   rh_bind_finite(&b, "finish_s", row->finish_s);
   rh_bind_real(&b, row->closed_form_s);
-  return end_row(store, &b);
+  return rh_store_end_row(store, &b);
 }
 
 static rh_status put_link(void *context, const rh_link_row *row)
 {
   static const char sql[] = "INSERT INTO links(run_id, link, bandwidth_Bps, latency_s, bytes, busy_s, load,"
-                            " peak_load, from_where, to_where) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                            " peak_load, from_where, to_where, bin_loads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_text(&b, row->name);
   rh_bind_finite(&b, "bandwidth_Bps", row->bandwidth_Bps);
@@ -278,7 +277,8 @@ static rh_status put_link(void *context, const rh_link_row *row)
   rh_bind_real(&b, row->peak_load);
   rh_bind_text(&b, row->from_where);
   rh_bind_text(&b, row->to_where);
-  return end_row(context, &b);
+  rh_bind_blob(&b, row->bin_loads, row->bin_count);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_series(void *context, const rh_series_row *row)
@@ -288,12 +288,12 @@ static rh_status put_series(void *context, const rh_series_row *row)
   for (int32_t k = 0; k < row->count && status == RH_OK; k++) {
     if (row->bytes[k] == 0) continue;
     rh_binder b = {0};
-    status = begin_row(context, sql, &b);
+    status = rh_store_begin_row(context, sql, &b);
     if (status != RH_OK) break;
     rh_bind_text(&b, row->link);
     rh_bind_integer(&b, k);
     rh_bind_integer(&b, row->bytes[k]);
-    status = end_row(context, &b);
+    status = rh_store_end_row(context, &b);
   }
   return status;
 }
@@ -304,7 +304,7 @@ static rh_status put_rank(void *context, const rh_rank_row *row)
                             " waiting_s, sent_bytes, received_bytes, sent_messages, samples) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, row->rank);
   rh_bind_text(&b, row->host);
@@ -317,19 +317,19 @@ static rh_status put_rank(void *context, const rh_rank_row *row)
   rh_bind_integer(&b, row->received_bytes);
   rh_bind_integer(&b, row->sent_messages);
   rh_bind_integer(&b, row->samples);
-  return end_row(context, &b);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_class_count(void *context, const rh_class_count_row *row)
 {
   static const char sql[] = "INSERT INTO class_counts(run_id, rank, class, samples) VALUES (?, ?, ?, ?)";
   rh_binder b = {0};
-  rh_status status = begin_row(context, sql, &b);
+  rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, row->rank);
   rh_bind_integer(&b, row->label);
   rh_bind_integer(&b, row->samples);
-  return end_row(context, &b);
+  return rh_store_end_row(context, &b);
 }
 
 static rh_status put_event(void *context, const rh_event_row *row)
@@ -338,7 +338,7 @@ static rh_status put_event(void *context, const rh_event_row *row)
                             " peer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_store *store = context;
   rh_binder b = {0};
-  rh_status status = begin_row(store, sql, &b);
+  rh_status status = rh_store_begin_row(store, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, ++store->events);
   rh_bind_integer(&b, row->round);
@@ -349,7 +349,7 @@ static rh_status put_event(void *context, const rh_event_row *row)
   rh_bind_finite(&b, "finish_s", row->finish_s);
   rh_bind_real(&b, row->compute ? (double)NAN : (double)row->bytes); /* whole numbers: stored as integers */
   rh_bind_real(&b, row->compute ? (double)NAN : (double)row->peer);
-  return end_row(store, &b);
+  return rh_store_end_row(store, &b);
 }
 
 static rh_status put_warning(void *context, const char *text)
@@ -357,11 +357,11 @@ static rh_status put_warning(void *context, const char *text)
   static const char sql[] = "INSERT INTO warnings(run_id, sequence, warning) VALUES (?, ?, ?)";
   rh_store *store = context;
   rh_binder b = {0};
-  rh_status status = begin_row(store, sql, &b);
+  rh_status status = rh_store_begin_row(store, sql, &b);
   if (status != RH_OK) return status;
   rh_bind_integer(&b, ++store->warnings);
   rh_bind_text(&b, text);
-  return end_row(store, &b);
+  return rh_store_end_row(store, &b);
 }
 
 rh_recorder rh_store_recorder(rh_store *store)
@@ -377,6 +377,10 @@ rh_recorder rh_store_recorder(rh_store *store)
                        .rank = put_rank,
                        .class_count = put_class_count,
                        .event = put_event,
+                       .network = rh_store_put_network,
+                       .node = rh_store_put_node,
+                       .line = rh_store_put_line,
+                       .pair = rh_store_put_pair,
                        .warning = put_warning,
                        .flush = flush};
 }
@@ -390,7 +394,7 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
                             "WHERE id = ?1";
   rh_binder b = {0};
   rh_status status;
-  RH_TRY(begin_row(store, sql, &b));
+  RH_TRY(rh_store_begin_row(store, sql, &b));
   rh_bind_text(&b, end->status);
   rh_bind_text(&b, end->reason);
   char now[64];

@@ -17,6 +17,7 @@
 
 #include "collectives.h"
 #include "execute_header.h"
+#include "execute_network.h"
 #include "execute_pending.h"
 #include "execute_resume.h"
 #include "execute_traffic.h"
@@ -456,6 +457,7 @@ static rh_status record_end(execution *e, rh_status outcome)
     snprintf(reason, sizeof reason, "%s", rh_error_message());
   }
   rh_status rows = rh_execute_links(e->world.schedule, e->platform, &e->recorder);
+  if (rows == RH_OK) rows = rh_execute_network(e->world.schedule, e->platform, &e->recorder);
   if (rows == RH_OK && rh_schedule_events_cut(e->world.schedule))
     rows = e->recorder.warning(e->recorder.context, rh_execute_events_cut);
   if (rows == RH_OK) rows = record_ranks(e);

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bins.h"
+#include "store.h"
+
 #include "run.h"
 
 typedef struct candidate {
@@ -59,6 +62,17 @@ static bool fill_row(const rh_platform *platform, int32_t link, const rh_link_ti
   return true;
 }
 
+/* Loads of a link in its bins, as bytes in loads [RH_BINS_MAX]; returns how many. */
+static int32_t fill_loads(const rh_schedule *schedule, int32_t link, double bandwidth_Bps, uint8_t *loads)
+{
+  int32_t count;
+  const int64_t *bytes = rh_schedule_link_bins(schedule, link, &count);
+  const double full_bytes = bandwidth_Bps * rh_schedule_bin_s(schedule);
+  for (int32_t k = 0; k < count; k++)
+    loads[k] = rh_load_byte((double)bytes[k] / full_bytes);
+  return count;
+}
+
 static rh_status record_series(const rh_schedule *schedule, const rh_platform *platform, const rh_recorder *recorder,
                                candidate *candidates, int32_t count)
 {
@@ -79,6 +93,7 @@ rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platf
   const double elapsed_s = rh_schedule_elapsed_s(schedule), bin_s = rh_schedule_bin_s(schedule);
   rh_status status = RH_OK;
   rh_text from = {0}, to = {0};
+  uint8_t loads[RH_BINS_MAX];
   int32_t *rank_in = find_ranks(platform), count = 0;
   candidate *candidates = malloc(((size_t)links + 1) * sizeof *candidates);
   RH_ASSERT(candidates != NULL);
@@ -90,6 +105,8 @@ rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platf
     name_end(platform, rank_in, time.ends.to_rank, time.ends.to_zone, &to);
     row.from_where = rh_text_get(&from);
     row.to_where = rh_text_get(&to);
+    row.bin_loads = loads;
+    row.bin_count = fill_loads(schedule, l, row.bandwidth_Bps, loads);
     RH_TRY(recorder->link(recorder->context, &row));
     candidates[count++] = (candidate){l, row.load};
   }

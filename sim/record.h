@@ -66,6 +66,9 @@ typedef struct rh_link_row {
   /* what all transfers over it have in common, where they come from and go to: "rank 3", "zone left"; "" or NULL if they
    * differ */
   const char *from_where, *to_where;
+  const uint8_t
+      *bin_loads; /* [bin_count] loads in bins of rh_run_end's bin_s from 0 on: 0, or 10^((byte - 255) / 42) */
+  int32_t bin_count;
 } rh_link_row;
 
 /* Bytes of a link over time, in bins of rh_run_end's bin_s from 0 on; later ones hold nothing. */
@@ -101,6 +104,27 @@ typedef struct rh_class_count_row {
   int64_t samples;
 } rh_class_count_row;
 
+/* The network as a picture (sim/time/network.h): a node, and a line that stands for a link between two of them. */
+typedef struct rh_node_row {
+  int32_t node;     /* from 0 */
+  const char *kind; /* "host", "switch", "air" */
+  const char *name; /* "" for a switch */
+  int32_t rank;     /* the first on a host; -1: none */
+  double x, y;      /* without unit, y points down */
+} rh_node_row;
+
+typedef struct rh_line_row {
+  int32_t line; /* from 0 */
+  const char *link;
+  int32_t from, to; /* nodes */
+} rh_line_row;
+
+/* Bytes that `block` ranks from `from` on have sent to as many from `to` on. */
+typedef struct rh_pair_row {
+  int32_t from, to, block;
+  int64_t bytes;
+} rh_pair_row;
+
 /* What is known at the end of a run. */
 typedef struct rh_run_end {
   const char *status; /* "done" | "failed" | "interrupted" */
@@ -129,6 +153,10 @@ typedef struct rh_recorder {
   rh_status (*rank)(void *context, const rh_rank_row *row);
   rh_status (*class_count)(void *context, const rh_class_count_row *row);
   rh_status (*event)(void *context, const rh_event_row *row);
+  rh_status (*network)(void *context, const char *layout, int64_t lines_left_out); /* before its nodes and lines */
+  rh_status (*node)(void *context, const rh_node_row *row);
+  rh_status (*line)(void *context, const rh_line_row *row);
+  rh_status (*pair)(void *context, const rh_pair_row *row);
   rh_status (*warning)(void *context, const char *text);
   rh_status (*flush)(void *context); /* commits if a second has passed since the last commit */
 } rh_recorder;

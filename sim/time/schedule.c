@@ -326,3 +326,8 @@ double rh_schedule_bin_s(const rh_schedule *schedule)
 {
   return schedule->traffic.bins.width_s;
 }
+
+const rh_pairs *rh_schedule_pairs(const rh_schedule *schedule)
+{
+  return &schedule->traffic.pairs;
+}

@@ -13,6 +13,7 @@
 #include <signal.h>
 
 #include "collective.h"
+#include "pairs.h"
 #include "platform.h"
 
 typedef struct rh_schedule rh_schedule;
@@ -151,5 +152,7 @@ rh_link_time rh_schedule_link_time(const rh_schedule *schedule, int32_t link);
  * without traffic. Borrowed. See bins.h. */
 const int64_t *rh_schedule_link_bins(const rh_schedule *schedule, int32_t link, int32_t *count);
 double rh_schedule_bin_s(const rh_schedule *schedule);
+/* Who sent how much to whom; borrowed. */
+const rh_pairs *rh_schedule_pairs(const rh_schedule *schedule);
 
 #endif

@@ -15,6 +15,7 @@ void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
   for (int32_t i = 0; i < links; i++)
     traffic->links[i].ends = (rh_link_ends){RH_NOBODY, RH_NOBODY, RH_NOBODY, RH_NOBODY};
   rh_bins_init(&traffic->bins, links);
+  rh_pairs_init(&traffic->pairs, ranks);
   traffic->floor_s = 0;
   traffic->told = 0;
   traffic->hold_s = INFINITY;
@@ -97,6 +98,7 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
   traffic->ranks[from].sent_messages++;
   traffic->ranks[to].received_bytes += bytes;
   traffic->told++;
+  rh_pairs_add(&traffic->pairs, from, to, bytes, traffic->counting);
   count(traffic, from, to, route, bytes, 1);
 }
 
@@ -175,6 +177,7 @@ void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_rout
   traffic->ranks[from].sent_bytes += times * bytes;
   traffic->ranks[from].sent_messages += times;
   traffic->ranks[to].received_bytes += times * bytes;
+  rh_pairs_add(&traffic->pairs, from, to, times * bytes, traffic->counting);
   count(traffic, from, to, route, bytes, times);
 }
 
@@ -217,6 +220,7 @@ void rh_traffic_count_begin(rh_traffic *traffic)
   if (traffic->counts == NULL) traffic->counts = malloc(values * sizeof *traffic->counts);
   RH_ASSERT(traffic->counts != NULL);
   memset(traffic->counts, 0, values * sizeof *traffic->counts);
+  rh_pairs_count_begin(&traffic->pairs);
 }
 
 int64_t rh_traffic_count_add(rh_traffic *traffic, int64_t times)
@@ -235,6 +239,7 @@ int64_t rh_traffic_count_add(rh_traffic *traffic, int64_t times)
     traffic->ranks[i].sent_messages += times * messages[i];
     sum += times * messages[i];
   }
+  rh_pairs_count_add(&traffic->pairs, times);
   return sum;
 }
 
@@ -247,6 +252,7 @@ void rh_traffic_clear(rh_traffic *traffic)
     rh_busy_clear(&traffic->ranks[i].communication);
   }
   rh_bins_clear(&traffic->bins);
+  rh_pairs_clear(&traffic->pairs);
   free(traffic->links);
   free(traffic->ranks);
   free(traffic->counts);

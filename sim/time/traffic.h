@@ -9,6 +9,7 @@
 
 #include "bins.h"
 #include "busy.h"
+#include "pairs.h"
 #include "schedule.h"
 
 typedef struct rh_traffic_link {
@@ -29,6 +30,7 @@ typedef struct rh_traffic {
   rh_traffic_rank *ranks; /* [rank_count], owned */
   const int32_t *zones;   /* [rank_count], of ranks; borrowed; NULL: not known */
   rh_bins bins;           /* of links */
+  rh_pairs pairs;         /* of ranks */
   /* Times that nothing told later can precede: of transfers (any), and of one rank's executions. */
   double (*transfer_floor)(const void *context);
   double (*compute_floor)(const void *context, int32_t rank);
