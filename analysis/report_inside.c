@@ -24,15 +24,25 @@ static const part parts[] = {
     {"collectives", "SELECT kind, count(*) AS uses, group_size, avg(finish_s - start_s) AS mean_s,"
                     " avg(closed_form_s) AS closed_form_s, sum(wire_bytes) AS wire_bytes FROM collectives "
                     "WHERE run_id = ?1 GROUP BY kind, group_size ORDER BY sum(finish_s - start_s) DESC"},
-    {"links", "SELECT link, bandwidth_Bps, latency_s, bytes, busy_s, load, peak_load, from_where, to_where FROM links "
-              "WHERE run_id = ?1 ORDER BY load DESC, bytes DESC, link"},
+    {"links", "SELECT link, bandwidth_Bps, latency_s, bytes, busy_s, load, peak_load, from_where, to_where, bin_loads "
+              "FROM links WHERE run_id = ?1 ORDER BY load DESC, bytes DESC, link"},
+    {"nodes", "SELECT kind, name, rank, x, y FROM nodes WHERE run_id = ?1 ORDER BY node"},
+    {"lines", "SELECT link, from_node, to_node FROM lines WHERE run_id = ?1 ORDER BY line"},
+    {"pairs", "SELECT from_rank, to_rank, block, bytes FROM pairs WHERE run_id = ?1 ORDER BY from_rank, to_rank"},
+    {"events", "SELECT round, rank, lane, kind, start_s, finish_s, bytes, peer FROM events WHERE run_id = ?1 "
+               "ORDER BY sequence LIMIT 30000"},
 };
+
+static const char about[] = "SELECT r.bin_s, n.layout, n.lines_left_out, (SELECT count(*) FROM events e"
+                            " WHERE e.run_id = r.id) AS events "
+                            "FROM runs r LEFT JOIN networks n ON n.run_id = r.id WHERE r.id = ?1";
 
 static rh_status write_one(report *r, int32_t i, rh_text *out)
 {
   rh_status status = RH_OK;
   const char *id = r->runs.list[i].id;
-  rh_text_append(out, "\n{\"run\": %d", (int)i);
+  rh_text_append(out, "\n{\"run\": %d, \"about\": ", (int)i);
+  RH_TRY(report_object(r, about, id, out));
   for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
     int64_t rows;
     rh_text_append(out, ",\n \"%s\": ", parts[k].name);

@@ -14,7 +14,8 @@ static const char of_run[] =
     " r.versions, r.command, r.status, r.reason, r.start_utc, r.end_utc, r.wall_s, r.peak_memory_bytes,"
     " r.parameters_hash, r.simulated_messages, r.skipped_messages, r.skipped_rounds, r.simulated_in_full,"
     " m.accuracy, r.target_accuracy, m.time_to_target_s, m.bytes_to_target, m.rounds, r.rounds_planned,"
-    " m.simulated_s, m.wire_bytes, m.closed_form_ratio, m.busiest_link, m.busiest_load "
+    " m.simulated_s, m.wire_bytes, m.closed_form_ratio, m.busiest_link, m.busiest_load,"
+    " (SELECT min(bandwidth_Bps) FROM links l WHERE l.run_id = r.id) AS slowest_link_Bps "
     "FROM runs r JOIN run_summary m USING (id) WHERE r.id = ?1";
 
 /* bytes: of all workers, from the start on */

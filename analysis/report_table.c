@@ -114,8 +114,8 @@ void report_write_table(const report *r, rh_text *out)
                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Results\"><table>\n"
                    "<caption>Medians over the runs of a configuration%s.</caption>\n<thead><tr>",
                    timed ? ", 95 % intervals from six runs on; bytes are those that a worker sent until then" : "");
-    if (settings) rh_text_append(out, "<th scope=\"col\">where</th>");
-    rh_text_append(out, "<th scope=\"col\">configuration</th><th scope=\"col\">runs</th>");
+    if (settings) rh_text_append(out, "<th scope=\"col\" class=\"words\">where</th>");
+    rh_text_append(out, "<th scope=\"col\" class=\"words\">configuration</th><th scope=\"col\">runs</th>");
     if (timed)
       rh_text_append(out,
                      "<th scope=\"col\">reached</th><th scope=\"col\">time to %g %%</th><th scope=\"col\">bytes a "

@@ -36,14 +36,14 @@ function common() {
 }
 
 /** An axis. kind: "value" | "log" | "category". format: number -> text. */
-function axis(name, kind, format, more) {
+function axis(name, kind, format, more = {}) {
   return {
     type: kind, name, nameLocation: "middle", nameGap: 28, scale: kind !== "category", minorTick: { show: kind === "log" },
     nameTextStyle: { color: css("--soft"), fontSize: 12 },
     axisLine: { show: false, lineStyle: { color: css("--line") } }, axisTick: { show: false },
-    axisLabel: { color: css("--soft"), fontSize: 12, hideOverlap: true, formatter: format },
     splitLine: { show: kind !== "category", lineStyle: { color: css("--rule"), width: 1 } },
     ...more,
+    axisLabel: { color: css("--soft"), fontSize: 12, hideOverlap: true, formatter: format, ...more.axisLabel },
   };
 }
 
@@ -68,13 +68,28 @@ function facets(host, entries, make) {
   return entries.map((entry) => make(grid, entry));
 }
 
-/** A log axis begins and ends at what is drawn, with some air: whole powers of ten waste half of a picture. */
+/** Ticks at 1, 2 and 5 times powers of ten (thinned out over many), the axis ending a little beyond what is drawn. */
 function logRange(values) {
   const good = values.filter((v) => v > 0 && Number.isFinite(v));
   if (!good.length) return {};
-  const low = Math.min(...good), high = Math.max(...good);
-  const air = Math.max(1.15, (high / low) ** 0.06);
-  return { min: low / air, max: high * air };
+  const low = Math.min(...good), high = Math.max(...good), air = Math.max(1.1, (high / low) ** 0.07);
+  const decades = Math.log10(high / low), steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9];
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low / air)); power <= Math.log10(high * air); power++)
+    for (const step of steps) ticks.push(Number(`${step}e${power}`));
+  const inside = ticks.filter((tick) => tick >= low / air && tick <= high * air);
+  return { min: low / air, max: high * air, axisTick: { show: false, customValues: inside }, axisLabel: { customValues: inside }, minorTick: { show: false } };
+}
+
+/** An axis for values that may lie far apart: logarithmic where they do. */
+function wideAxis(name, values, format, more) {
+  const good = values.filter((v) => v > 0 && Number.isFinite(v));
+  if (good.length && Math.max(...good) < 2.5 * Math.min(...good)) {
+    const low = Math.min(...good), high = Math.max(...good), air = (high - low || low) * 0.15;
+    return axis(name, "value", format, { min: (v) => Math.max(0, v.min - air), max: (v) => v.max + air, splitNumber: 4, ...more,
+      axisLabel: { showMinLabel: false, showMaxLabel: false } });
+  }
+  return axis(name, "log", format, { ...logRange(values), ...more });
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);

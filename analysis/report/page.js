@@ -10,4 +10,4 @@ function attempt(show) {
 }
 
 if (!globalThis.echarts && data.runs.length) document.getElementById("body").append(missingNote());
-[showCurves].forEach(attempt);
+[showTarget, showCurves, showCrossings, showSeconds, showInside, showConsensus, showProvenance].forEach(attempt);

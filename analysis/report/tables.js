@@ -5,11 +5,12 @@ const TABLE_ROWS = 200;
 /** head: texts; rows: lists of texts (the first names the row). */
 function table(caption, head, rows) {
   const shown = rows.slice(0, TABLE_ROWS);
+  const words = head.map((_, i) => shown.every((row) => !/^[-–+]?[0-9]/.test(String(row[i])) && row[i] !== "–"));
   const body = el("table", {},
     el("caption", {}, rows.length > shown.length ? `${caption} The first ${shown.length} of ${count(rows.length)} rows.` : caption),
-    el("thead", {}, el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)))),
+    el("thead", {}, el("tr", {}, ...head.map((text, i) => el("th", { scope: "col", class: words[i] && "words" }, text)))),
     el("tbody", {}, ...shown.map((row) =>
-      el("tr", {}, ...row.map((text, i) => el(i ? "td" : "th", i ? {} : { scope: "row" }, String(text)))))));
+      el("tr", {}, ...row.map((text, i) => el(i ? "td" : "th", i ? { class: words[i] && "words" } : { scope: "row" }, String(text)))))));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, body);
 }
 

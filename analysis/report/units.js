@@ -16,8 +16,7 @@ function scaled(value, steps) {
 
 function seconds(value) {
   if (value === 0) return "0 s";
-  const long = [[86400, "d"], [3600, "h"], [60, "min"]].filter(([size]) => Math.abs(value) >= 2 * size);
-  return scaled(value, [...long, [1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]]);
+  return scaled(value, [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]]);
 }
 
 function bytes(value) {
@@ -31,7 +30,8 @@ function bandwidth(value) {
 function percent(share) {
   if (share === null || share === undefined) return "–";
   const value = 100 * share;
-  return `${value !== 0 && value < 9.95 ? value.toPrecision(2) : value.toFixed(value < 99.95 ? 1 : 0)} %`;
+  const text = value !== 0 && value < 9.95 ? value.toPrecision(2) : value.toFixed(value < 99.95 ? 1 : 0);
+  return `${text.includes("e") ? value.toExponential(0) : text.replace(/\.0+$/, "")} %`;
 }
 
 function count(value) {

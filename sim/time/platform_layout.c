@@ -189,6 +189,26 @@ static void place_torus(rh_network *n, const network_graph *g, const platform_sh
   place_between(n, g, 0);
 }
 
+/* Towards its neighbours, for a switch on whose group no rank is. */
+static void place_alone(rh_network *n, const network_graph *g, int32_t node)
+{
+  double x = 0, y = 0;
+  const int32_t count = g->start[node + 1] - g->start[node];
+  for (int32_t k = g->start[node]; k < g->start[node + 1]; k++) {
+    x += n->nodes[g->neighbours[k]].x;
+    y += n->nodes[g->neighbours[k]].y;
+  }
+  n->nodes[node].x = 0.4 * x / (count > 0 ? count : 1);
+  n->nodes[node].y = 0.4 * y / (count > 0 ? count : 1);
+}
+
+static bool has_host(const rh_network *n, const network_graph *g, int32_t node)
+{
+  for (int32_t k = g->start[node]; k < g->start[node + 1]; k++)
+    if (n->nodes[g->neighbours[k]].kind == RH_NODE_HOST) return true;
+  return false;
+}
+
 /* Groups on a circle; of a group its switches on a smaller one, and their hosts around them. */
 static void place_dragonfly(rh_network *n, const network_graph *g, const platform_shape *s, const int32_t *places)
 {
@@ -213,6 +233,8 @@ static void place_dragonfly(rh_network *n, const network_graph *g, const platfor
       break;
     }
   }
+  for (int32_t i = 0; i < n->node_count; i++)
+    if (n->nodes[i].kind != RH_NODE_HOST && !has_host(n, g, i)) place_alone(n, g, i);
 }
 
 void network_layout(rh_network *n, const network_graph *g, const platform_shape *shape, const int32_t *places)
