@@ -99,6 +99,7 @@ function paretoOption(setting) {
   const good = within(setting).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null), front = frontOf(good);
   const point = (c) => ({
     name: c.label, value: [bytesOf(c), secondsOf(c)],
+    label: { position: front.includes(c) ? "bottom" : "top" },
     itemStyle: { color: front.includes(c) ? colourOf(c.label) : css("--paper"), borderColor: colourOf(c.label), borderWidth: 2 },
   });
   return {
@@ -109,7 +110,7 @@ function paretoOption(setting) {
     series: [
       { type: "line", step: "end", silent: true, symbol: "none", data: front.map((c) => [bytesOf(c), secondsOf(c)]).reverse(), lineStyle: { color: css("--line"), width: 1.5 }, z: 1 },
       { type: "scatter", symbolSize: 13, data: good.map(point), z: 2,
-        label: { show: true, position: "top", formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 6 }, labelLayout: { moveOverlap: "shiftY" } },
+        label: { show: true, formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 6 }, labelLayout: { moveOverlap: "shiftY" } },
     ],
   };
 }

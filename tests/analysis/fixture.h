@@ -35,7 +35,7 @@ const char *fixture_sql(const char *path, const char *sql);
 rh_run_header fixture_header(const char *id);
 /* Rows of two rounds, the first in phase FULL and the second in AB with two factored weights, one evaluation each
  * (accuracies 0.5 and 0.875), one collective, two links, the bins of one
- * of them, two ranks, two events, a warning. */
+ * of them, two nodes of a network and a line, a pair, two ranks, two events, a warning. */
 void fixture_record(rh_recorder recorder);
 rh_run_end fixture_end(const char *status);
 /* A database with one finished run. */

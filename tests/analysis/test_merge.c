@@ -47,7 +47,9 @@ static rh_text dump(const char *path)
       "SELECT * FROM durations",    "SELECT * FROM rounds",      "SELECT * FROM links",
       "SELECT * FROM evaluations",  "SELECT * FROM collectives", "SELECT * FROM ranks",
       "SELECT * FROM class_counts", "SELECT * FROM warnings",    "SELECT * FROM phases",
-      "SELECT * FROM factor_ranks", "SELECT * FROM link_bins",   "SELECT * FROM events"};
+      "SELECT * FROM factor_ranks", "SELECT * FROM link_bins",   "SELECT * FROM events",
+      "SELECT * FROM networks",     "SELECT * FROM nodes",       "SELECT * FROM lines",
+      "SELECT * FROM pairs"};
   rh_text text = {0};
   sqlite3 *db;
   assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);

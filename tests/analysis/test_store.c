@@ -84,11 +84,33 @@ static void every_table_is_written(void **state)
          " FROM ranks WHERE rank = 0",
          "n0|1000000000.0|0.5|0.25|0.125|0.375|1250|1250|4|3000");
   expect(path, "SELECT rank || '|' || class || '|' || samples FROM class_counts", "1|9|3000");
-  expect(path,
-         "SELECT group_concat(sequence || '|' || round || '|' || rank || '|' || lane || '|' || kind || '|' || start_s ||"
-         " '|' || finish_s || '|' || coalesce(bytes, '-') || '|' || coalesce(peer, '-'), '; ') FROM events",
-         "1|1|0|compute|gradient|0.0|0.25|-|-; 2|1|1|communication|allreduce-ring|0.25|0.5|500|0");
+  expect(
+      path,
+      "SELECT group_concat(sequence || '|' || round || '|' || rank || '|' || lane || '|' || kind || '|' || start_s ||"
+      " '|' || finish_s || '|' || coalesce(bytes, '-') || '|' || coalesce(peer, '-'), '; ') FROM events",
+      "1|1|0|compute|gradient|0.0|0.25|-|-; 2|1|1|communication|allreduce-ring|0.25|0.5|500|0");
   expect(path, "SELECT sequence || '|' || warning FROM warnings", "1|the graph is sparse");
+  expect(path, "SELECT layout || '|' || lines_left_out FROM networks", "star|3");
+  expect(path,
+         "SELECT group_concat(node || '|' || kind || '|' || name || '|' || coalesce(rank, '-') || '|' || x || '|' || y,"
+         " '; ') FROM nodes",
+         "0|host|n0|0|0.25|1.0; 1|switch||-|0.5|0.0");
+  expect(path, "SELECT line || '|' || link || '|' || from_node || '|' || to_node FROM lines", "0|up|0|1");
+  expect(path, "SELECT from_rank || '|' || to_rank || '|' || block || '|' || bytes FROM pairs", "0|1|1|1250");
+  expect(path, "SELECT group_concat(link || '|' || hex(bin_loads), '; ') FROM links", "down|D500FF; up|");
+}
+
+/* 42 steps a decade down from 1, and nothing but 0 is 0. */
+static void loads_are_bytes(void **state)
+{
+  (void)state;
+  assert_int_equal(rh_load_byte(0), 0);
+  assert_int_equal(rh_load_byte(1), 255);
+  assert_int_equal(rh_load_byte(1.5), 255);
+  assert_int_equal(rh_load_byte(0.1), 255 - 42);
+  assert_int_equal(rh_load_byte(1e-6), 255 - 6 * 42);
+  assert_int_equal(rh_load_byte(1e-12), 1);
+  assert_int_equal(rh_load_byte((double)NAN), 0);
 }
 
 static void nan_is_null_and_back(void **state)
@@ -432,13 +454,21 @@ int main(void)
 {
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
   const struct CMUnitTest tests[] = {
-      in_folder(every_table_is_written),           in_folder(nan_is_null_and_back),
-      in_folder(nan_where_none_may_be_is_refused), in_folder(foreign_keys_hold),
-      in_folder(views_say_what_happened),          in_folder(time_to_accuracy_is_the_first_time),
-      in_folder(failed_run_keeps_its_rows),        in_folder(durations_come_back_bit_for_bit),
-      in_folder(damaged_durations_are_refused),    in_folder(readers_see_committed_rows_while_one_writes),
-      in_folder(hostile_names_are_only_names),     in_folder(run_is_found_by_its_beginning),
-      in_folder(full_disk_keeps_committed_rows),   in_folder(full_database_keeps_committed_rows),
+      cmocka_unit_test(loads_are_bytes),
+      in_folder(every_table_is_written),
+      in_folder(nan_is_null_and_back),
+      in_folder(nan_where_none_may_be_is_refused),
+      in_folder(foreign_keys_hold),
+      in_folder(views_say_what_happened),
+      in_folder(time_to_accuracy_is_the_first_time),
+      in_folder(failed_run_keeps_its_rows),
+      in_folder(durations_come_back_bit_for_bit),
+      in_folder(damaged_durations_are_refused),
+      in_folder(readers_see_committed_rows_while_one_writes),
+      in_folder(hostile_names_are_only_names),
+      in_folder(run_is_found_by_its_beginning),
+      in_folder(full_disk_keeps_committed_rows),
+      in_folder(full_database_keeps_committed_rows),
       in_folder(full_disk_makes_no_database),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
