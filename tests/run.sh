@@ -75,6 +75,7 @@ linters=(clang-format)
 [ $long = no ] || linters+=(clang-tidy)
 bash experiments/packages.sh libcmocka-dev python3-numpy || exit 1
 bash experiments/packages.sh "${linters[@]}" 2>/dev/null # if not, lint says so
+bash experiments/packages.sh nodejs npm chromium 2>/dev/null # if not, the page has no charts, and its test is skipped
 [ $long = no ] || bash experiments/packages.sh slurm-wlm 2>/dev/null # if not, the test of Slurm says so and is skipped
 
 SECONDS=0

@@ -5,9 +5,9 @@
 #   bash tests/analysis/report_page.sh PROGRAM TEST_REPORT BUILD_FOLDER [SCREENSHOTS]
 #
 # Status 77, and why: node, npm, chromium or playwright-core is not there, or the program was built without charts.
+self=$(realpath "${BASH_SOURCE[0]}")
 . "$(dirname "${BASH_SOURCE[0]}")/../experiments/common.sh" "$@"
-scripts=$OLDPWD/$(dirname "${BASH_SOURCE[0]}")/report
-[ -d "$scripts" ] || scripts=$(dirname "${BASH_SOURCE[0]}")/report
+scripts=$(realpath "$(dirname "$self")")/report
 test_report=$2 build=$3 shots=${4:-}
 skip() {
   echo "skipped: $1"
@@ -38,7 +38,7 @@ name: ab
 platform: {file: edge-wifi-16.xml, workers: 8}
 data: {train: 400, test: 200}
 model: {name: mlp}
-train: {method: ab, rounds: 30, batch: 8, lr: 0.1, evaluate_every: 5}
+train: {method: ab, ab_sync: only-b, dense_ends: off, rounds: 30, batch: 8, lr: 0.1, evaluate_every: 5}
 time: {source: flops}
 YAML
 "$program" run seeds.yaml --db seeds.db >log 2>&1 || { tail -5 log; exit 1; }

@@ -14,6 +14,7 @@ const browser = await chromium.launch({
 async function open(name, look, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, offline: true, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(120000);
   const said = [];
   page.on("console", (message) => said.push(`console ${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => said.push(`error: ${error.message}`));
@@ -25,13 +26,8 @@ async function open(name, look, options = {}) {
   await context.close();
 }
 
-/** A canvas's pixels as one number, to see that they changed. */
-const pixels = (page, selector) => page.locator(selector).first().evaluate((canvas) => {
-  const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  let hash = 0;
-  for (let i = 0; i < bytes.length; i++) hash = (hash * 31 + bytes[i]) | 0;
-  return hash;
-});
+/** A canvas's picture as text, to see that it changed. */
+const pixels = (page, selector) => page.locator(selector).first().evaluate((canvas) => canvas.toDataURL());
 
 /** Lines, dots and bars that a chart draws, by the colours of the configurations. */
 const marks = (page, selector) => page.locator(selector).evaluate((plot) => {
