@@ -87,11 +87,21 @@ done:
   return status;
 }
 
+/* Beside trained runs those of timing alone have nothing to be compared by. */
+static void leave_timing_out(report *r)
+{
+  int32_t count = 0;
+  for (int32_t i = 0; i < r->runs.count; i++)
+    count += r->runs.list[i].timing_only;
+  if (count < r->runs.count) r->left_out = rh_run_list_drop_timing_only(&r->runs);
+}
+
 static rh_status read_all(report *r)
 {
   rh_status status;
   RH_TRY(choose_runs(r));
   RH_TRY(read_study(r));
+  leave_timing_out(r);
   rh_varied_find(&r->runs, &r->varied);
   for (int32_t i = 0; i < r->runs.count; i++) {
     r->done += strcmp(r->runs.list[i].status, "done") == 0;

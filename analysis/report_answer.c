@@ -315,6 +315,11 @@ static void write_caution(const report *r, rh_text *out)
     rh_text_append(out, " of %d %s not done, and counted nowhere in this answer. ", (int)r->runs.count,
                    r->runs.count - r->done == 1 ? "is" : "are");
   }
+  if (r->left_out) {
+    write_count(out, r->left_out, "run");
+    rh_text_append(out, " of timing alone %s not on this page; name such runs to see them. ",
+                   r->left_out == 1 ? "is" : "are");
+  }
   rh_text_append(out, "Seconds are simulated.</p>\n");
 }
 

@@ -16,6 +16,7 @@ typedef struct report {
   rh_comparison comparison; /* of the runs that are done; empty if none is */
   char *study, *question;   /* of the first run; owned */
   const char **limits;      /* [comparison.count] bottleneck of a configuration's first run in a word; owned */
+  int left_out;             /* runs of timing alone, where others were trained */
   int done, evaluated;      /* runs that are done; that have an accuracy */
 } report;
 

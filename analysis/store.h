@@ -111,6 +111,8 @@ typedef struct rh_run_list {
  * On failure the list is as before. */
 RH_CHECKED rh_status rh_store_list(rh_store *store, const char *study, const char *id, rh_run_list *list);
 void rh_run_list_clear(rh_run_list *list);
+/* Takes runs of timing alone out of the list; returns how many. */
+int32_t rh_run_list_drop_timing_only(rh_run_list *list);
 /* The id of the one run whose id starts with `prefix`. RH_EINVAL if there is none, or several (they are listed). */
 RH_CHECKED rh_status rh_store_find_run(rh_store *store, const char *prefix, char **id);
 

@@ -87,8 +87,9 @@ done:
 
 rh_status rh_store_put_profile(rh_store *store, const char *study, const char *hash, const char *profile_json)
 {
-  static const char sql[] = "SELECT value ->> '$.name', value -> '$.samples', value -> '$.median_s',"
-                            " value -> '$.low_s', value -> '$.high_s', value -> '$.fit' FROM json_each(?, '$.durations')";
+  static const char sql[] =
+      "SELECT value ->> '$.name', value -> '$.samples', value -> '$.median_s',"
+      " value -> '$.low_s', value -> '$.high_s', value -> '$.fit' FROM json_each(?, '$.durations')";
   rh_binder b = {0};
   rh_status status;
   RH_TRY(check_json(store, study, profile_json));

@@ -114,6 +114,19 @@ done:
   return status;
 }
 
+int32_t rh_run_list_drop_timing_only(rh_run_list *list)
+{
+  int32_t kept = 0;
+  for (int32_t i = 0; i < list->count; i++)
+    if (list->list[i].timing_only)
+      free_summary(&list->list[i]);
+    else
+      list->list[kept++] = list->list[i];
+  const int32_t dropped = list->count - kept;
+  list->count = kept;
+  return dropped;
+}
+
 void rh_run_list_clear(rh_run_list *list)
 {
   for (int32_t i = 0; i < list->count; i++)

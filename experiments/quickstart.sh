@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The first five minutes: installs packages, builds, runs experiments/quickstart.yaml, shows what came out.
 #
-#   bash experiments/quickstart.sh                leaves quickstart.db in the repository's root
+#   bash experiments/quickstart.sh                leaves quickstart.db and quickstart.html in the repository's root
 #
 # A second run builds what changed and runs only what is not in the database yet.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 program=build/release/experiments/rehearse
 database=quickstart.db
+page=quickstart.html
 
 # Runs a step silently; on failure quotes the command and the end of what it said.
 step() {
@@ -36,6 +37,7 @@ query() {
 }
 
 bash experiments/packages.sh || exit 1
+bash experiments/packages.sh nodejs npm 2>/dev/null # for the report's charts; without, the page says that they are missing
 step "configuring" cmake --preset release
 step "building" cmake --build --preset release --target rehearse
 echo
@@ -58,3 +60,7 @@ query "Which link carried most in each run, and how busy was it?" \
   "SELECT r.platform, r.method, r.compressor, l.link, printf('%.1f', max(l.bytes) / 1e6) AS MB,
   printf('%.1f', 100 * l.busy_s / r.simulated_s) AS busy_percent
 FROM traffic l JOIN runs r ON r.id = l.run_id WHERE r.study = 'quickstart' GROUP BY r.id ORDER BY r.platform, max(l.bytes) DESC"
+
+echo
+"$program" report --study quickstart --db "$database" -o "$page" >/dev/null || exit 1
+echo "The answer as a page, with curves, the network over time and how to repeat each run: $PWD/$page"
