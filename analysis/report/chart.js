@@ -31,7 +31,7 @@ function common() {
   return {
     animation: false, backgroundColor: "transparent",
     textStyle: { fontFamily: css("--sans"), fontSize: 12, color: css("--ink") },
-    grid: { left: 12, right: 16, top: 14, bottom: 34, containLabel: true },
+    grid: { left: 12, right: 26, top: 14, bottom: 34, containLabel: true },
   };
 }
 

@@ -105,7 +105,7 @@ function curveOption(setting, state) {
   }
   if (state.measure === "accuracy" && data.target !== null) series.push(targetLine(state));
   return {
-    xAxis: axis(advance.text, state.x, advance.format, state.x === "log" ? logRange(xs) : { min: 0, scale: false }),
+    xAxis: axis(advance.text, state.x, advance.format, state.x === "log" ? logRange(xs) : { min: 0, scale: false, splitNumber: 4 }),
     yAxis: axis("", state.y, measure.format, state.y === "log" ? logRange(ys) : state.measure === "accuracy" ? { max: 1 } : {}),
     tooltip: tooltip("axis", (params) => {
       const drawn = params.filter((p) => p.seriesType === "line" && p.value.length);

@@ -80,7 +80,7 @@ class GanttView {
     context.textAlign = "right";
     const every = Math.max(1, Math.ceil(15 / this.row));
     this.ranks.forEach((rank, i) => { if (i % every === 0) context.fillText(String(rank), this.left - 6, (i + 0.5) * this.row); });
-    const ticks = this.width > 700 ? 6 : 3;
+    const ticks = this.width > 700 ? 6 : 2;
     for (let k = 0; k <= ticks; k++) {
       const time = this.span[0] + ((this.span[1] - this.span[0]) * k) / ticks;
       context.textAlign = k === 0 ? "left" : k === ticks ? "right" : "center";

@@ -21,7 +21,7 @@ function secondsOption(list) {
     grid: { left: 12, right: 70, top: 6, bottom: 30, containLabel: true },
     xAxis: axis("", "value", percent, { min: 0, max: 1, scale: false }),
     yAxis: axis("", "category", (t) => t, {
-      data: list.map((c) => c.label), inverse: true, axisLabel: { color: css("--ink"), fontSize: 13, width: wide ? 220 : 120, overflow: "break" },
+      data: list.map((c) => c.label), inverse: true, axisLabel: { color: css("--ink"), fontSize: wide ? 13 : 12, lineHeight: 14, width: wide ? 220 : 116, overflow: "break" },
     }),
     tooltip: tooltip("item", (p) => [list[p.dataIndex].label, { colour: p.color, text: `${p.seriesName}: ${seconds(parts[p.dataIndex][p.seriesIndex])}, ${percent(p.value)}` }]),
     series: shares.map(([key, name], i) => ({

@@ -54,7 +54,7 @@ function timeOption(setting, range) {
     xAxis: wideAxis(timeName, range, seconds),
     yAxis: axis("", "category", (text) => text, {
       data: list.map((c) => (reachedText(c) ? `${c.label} – ${reachedText(c)}` : c.label)), inverse: true,
-      axisLabel: { color: css("--ink"), fontSize: 13, width: wide ? 220 : 120, overflow: "break" },
+      axisLabel: { color: css("--ink"), fontSize: wide ? 13 : 12, lineHeight: 14, width: wide ? 220 : 116, overflow: "break" },
       splitLine: { show: true, lineStyle: { color: css("--rule") } }, boundaryGap: true,
     }),
     tooltip: tooltip("item", (p) => [p.seriesName, `median ${seconds(secondsOf(shown[p.seriesIndex]))}`, ...timingOnly ? [] : [intervalText(shown[p.seriesIndex])]]),

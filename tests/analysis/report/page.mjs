@@ -40,7 +40,7 @@ await open("seeds", async (page) => {
   assert.equal(await page.locator("h1").textContent(), "Does it pay to send 8 bits, <b>here</b> & there?");
   assert.match(await page.locator(".answers").textContent(), /reached 30 %/);
   assert.match(await page.locator("#results table").textContent(), /6 of 6/);
-  for (const id of ["results", "target", "curves", "crossings", "seconds", "inside", "provenance"]) assert.equal(await page.locator(`#${id}`).count(), 1, `section ${id}`);
+  for (const id of ["results", "target", "curves", "crossings", "seconds", "inside", "consensus", "provenance"]) assert.equal(await page.locator(`#${id}`).count(), 1, `section ${id}`);
 
   // every chart has its marks: 4 configurations in each of 2 settings, lines and bands, intervals and dots
   for (const [plot, least] of [["#curves .plot >> nth=0", 8], ["#curves .plot >> nth=1", 8], ["#target .plot >> nth=0", 8], ["#target .plot >> nth=2", 4], ["#crossings .plot >> nth=0", 8]])
@@ -107,7 +107,6 @@ await open("seeds", async (page) => {
 await open("ab", async (page) => {
   assert.equal(await page.locator("#inside canvas.heat").count(), 3, "ranks of factors, too");
   assert.match(await page.locator("#inside").textContent(), /Rank of each layer over time/);
-  assert.match(await page.locator("#consensus").textContent(), /Consensus distance/);
 });
 
 await open("hostile", async (page) => {
