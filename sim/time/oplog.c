@@ -1,4 +1,4 @@
-#include "oplog.h"
+#include "oplog_private.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -6,56 +6,6 @@
 #include <string.h>
 
 #include "hash.h"
-
-/* Words of operations; a collective's tokens follow its own. */
-enum { WORD_COMPUTE, WORD_SEND, WORD_COLLECTIVE };
-enum { COMPUTE_WORDS = 5, SEND_WORDS = 7, COLLECTIVE_WORDS = 3 };
-/* A collective as it is kept: numbers, and blobs of what it points to (-1: NULL). */
-enum {
-  C_KIND,
-  C_SIZE,
-  C_BYTES,
-  C_ELEMENT,
-  C_SHARDS,
-  C_ZONES,
-  C_GROUP,
-  C_BYTES_OF,
-  C_GRAPH,
-  C_SIDES,
-  C_WORDS = C_SIDES + RH_TORUS_MAX
-};
-/* A graph: its workers, and blobs of its four arrays. */
-enum { G_WORKERS, G_OUT_OFFSET, G_OUT, G_IN_OFFSET, G_IN, G_WORDS };
-#define AT_ONCE INT64_MIN
-
-typedef struct blob {
-  uint64_t hash;
-  size_t bytes;
-  void *data;           /* owned; a zero byte follows it */
-  rh_neighbours *graph; /* that this blob describes, made when it is first asked for; owned */
-} blob;
-
-typedef struct round_entry {
-  int64_t operations, note; /* blobs; note -1: none */
-} round_entry;
-
-struct rh_oplog {
-  int64_t most_bytes, bytes;
-  bool full;
-  blob *blobs;
-  int64_t blob_count, blob_room;
-  int64_t *table; /* [table_size] blob + 1 by hash; a power of two */
-  int64_t table_size;
-  round_entry *rounds;
-  int64_t round_count, round_room;
-  /* of the round that is recorded */
-  bool open;
-  int64_t *words;
-  int64_t word_count, word_room;
-  rh_token *base; /* [2 workers] the last tokens before the round */
-  int32_t workers;
-  int64_t note;
-};
 
 /* --- blobs -------------------------------------------------------------------------------------------------------- */
 
@@ -152,8 +102,7 @@ static int64_t intern(rh_oplog *log, const void *data, size_t bytes)
   return log->blob_count - 1;
 }
 
-/* A blob of at least one and at most so many bytes; NULL if there is none of that number and size. */
-static const blob *blob_at(const rh_oplog *log, int64_t number, size_t least, size_t most)
+const blob *oplog_blob(const rh_oplog *log, int64_t number, size_t least, size_t most)
 {
   if (number < 0 || number >= log->blob_count) return NULL;
   const blob *b = &log->blobs[number];
@@ -167,7 +116,7 @@ int32_t rh_oplog_string(rh_oplog *log, const char *string)
 
 const char *rh_oplog_string_at(const rh_oplog *log, int32_t number)
 {
-  const blob *b = blob_at(log, number, 1, SIZE_MAX);
+  const blob *b = oplog_blob(log, number, 1, SIZE_MAX);
   return b && ((const char *)b->data)[b->bytes - 1] == '\0' ? b->data : NULL;
 }
 
@@ -289,191 +238,17 @@ void rh_oplog_end(rh_oplog *log, bool keep)
   log->bytes += (int64_t)sizeof *log->rounds;
 }
 
-/* --- replaying ---------------------------------------------------------------------------------------------------- */
-
-typedef struct reader {
-  const rh_oplog *log;
-  const rh_oplog_world *world;
-  rh_schedule *schedule;
-  int32_t workers;
-  const rh_token *base; /* [2 workers] */
-  rh_token *after;      /* [workers] scratch */
-  const int64_t *words;
-  int64_t count, at;
-} reader;
-
-static rh_status damaged(const char *what)
-{
-  return rh_error(RH_EFORMAT, "the log of the rounds is damaged: %s", what);
-}
-
-/* The token that a kept distance stands for: of an operation that was appended. */
-static bool absolute(const reader *r, int32_t rank, int64_t kept, rh_token *token)
-{
-  *token = RH_AT_ONCE;
-  if (kept == AT_ONCE) return true;
-  const int64_t lane = kept & 1, base = r->base[2 * rank + lane] >> 1, distance = (kept - lane) / 2;
-  const int64_t last = rh_schedule_last(r->schedule, rank, lane ? RH_LANE_COMMUNICATION : RH_LANE_COMPUTE) >> 1;
-  if (distance <= -base || distance > last - base) return false;
-  *token = (base + distance) << 1 | lane;
-  return true;
-}
-
-static bool is_rank(const reader *r, int64_t number)
-{
-  return number >= 0 && number < r->workers;
-}
-
-static rh_status replay_compute(reader *r, const int64_t *w)
-{
-  double seconds;
-  rh_token after;
-  memcpy(&seconds, &w[2], sizeof seconds);
-  const char *label = rh_oplog_string_at(r->log, (int32_t)w[3]);
-  if (!is_rank(r, w[1]) || !(seconds >= 0) || !isfinite(seconds) || !label || !absolute(r, (int32_t)w[1], w[4], &after))
-    return damaged("a step of no rank, or without a time");
-  rh_schedule_compute(r->schedule, (int32_t)w[1], seconds, label, after);
-  return RH_OK;
-}
-
-static rh_status replay_send(reader *r, const int64_t *w)
-{
-  rh_token from, to;
-  const char *label = rh_oplog_string_at(r->log, (int32_t)w[4]);
-  if (!is_rank(r, w[1]) || !is_rank(r, w[2]) || w[1] == w[2] || w[3] < 0 || !label ||
-      !absolute(r, (int32_t)w[1], w[5], &from) || !absolute(r, (int32_t)w[2], w[6], &to))
-    return damaged("a message between no ranks");
-  rh_schedule_send(r->schedule, (int32_t)w[1], (int32_t)w[2], w[3], label, from, to);
-  return RH_OK;
-}
-
-/* An array of `count` numbers below `end` in a blob; NULL if it is none. */
-static const int32_t *indices(const rh_oplog *log, int64_t number, size_t count, int32_t end)
-{
-  const blob *b = blob_at(log, number, count * sizeof(int32_t), count * sizeof(int32_t));
-  const int32_t *list = b ? b->data : NULL;
-  for (size_t i = 0; list && i < count; i++)
-    if (list[i] < 0 || list[i] >= end) return NULL;
-  return list;
-}
-
-static const int32_t *offsets(const rh_oplog *log, int64_t number, int32_t workers)
-{
-  const int32_t *list = indices(log, number, (size_t)workers + 1, INT32_MAX);
-  if (!list || list[0] != 0) return NULL;
-  for (int32_t i = 0; i < workers; i++)
-    if (list[i + 1] < list[i]) return NULL;
-  return list;
-}
-
-static const rh_neighbours *graph_at(const rh_oplog *log, int64_t number, int32_t workers)
-{
-  const blob *b = blob_at(log, number, G_WORDS * sizeof(int64_t), G_WORDS * sizeof(int64_t));
-  if (!b || b->graph) return b ? b->graph : NULL;
-  const int64_t *w = b->data;
-  if (w[G_WORKERS] != workers) return NULL;
-  rh_neighbours n = {.workers = workers,
-                     .out_offset = offsets(log, w[G_OUT_OFFSET], workers),
-                     .in_offset = offsets(log, w[G_IN_OFFSET], workers)};
-  if (!n.out_offset || !n.in_offset) return NULL;
-  n.out = indices(log, w[G_OUT], (size_t)n.out_offset[workers], workers);
-  n.in = indices(log, w[G_IN], (size_t)n.in_offset[workers], workers);
-  if (!n.out || !n.in) return NULL;
-  rh_neighbours *graph = malloc(sizeof *graph);
-  RH_ASSERT(graph && "memory is exhausted");
-  *graph = n;
-  log->blobs[number].graph = graph;
-  return graph;
-}
-
-static bool read_collective(const reader *r, int64_t number, rh_collective *c)
-{
-  const rh_oplog *log = r->log;
-  const blob *b = blob_at(log, number, C_WORDS * sizeof(int64_t), C_WORDS * sizeof(int64_t));
-  if (!b) return false;
-  const int64_t *w = b->data;
-  const char *name = rh_oplog_string_at(log, (int32_t)w[C_KIND]);
-  if (!name || w[C_SIZE] < 1 || w[C_SIZE] > r->workers || w[C_BYTES] < 0 || w[C_ELEMENT] < 1 || w[C_SHARDS] < 0 ||
-      w[C_SHARDS] > w[C_SIZE])
-    return false;
-  *c = (rh_collective){.kind = r->world->find(name),
-                       .size = (int32_t)w[C_SIZE],
-                       .bytes = w[C_BYTES],
-                       .element_bytes = w[C_ELEMENT],
-                       .shards = (int32_t)w[C_SHARDS],
-                       .zone_of = w[C_ZONES] ? r->world->zone_of : NULL};
-  const size_t size = (size_t)c->size;
-  if (w[C_GROUP] >= 0) c->group = indices(log, w[C_GROUP], size, r->workers);
-  if (w[C_GRAPH] >= 0) c->neighbours = graph_at(log, w[C_GRAPH], c->size);
-  const blob *bytes_of = blob_at(log, w[C_BYTES_OF], size * sizeof(int64_t), size * sizeof(int64_t));
-  if (bytes_of) c->bytes_of = bytes_of->data;
-  for (int k = 0; k < RH_TORUS_MAX; k++)
-    c->sides[k] = (int32_t)w[C_SIDES + k];
-  return c->kind && (w[C_GROUP] < 0 || c->group) && (w[C_GRAPH] < 0 || c->neighbours) &&
-         (w[C_BYTES_OF] < 0 || c->bytes_of);
-}
-
-static rh_status replay_collective(reader *r, const int64_t *w)
-{
-  rh_collective c;
-  const int64_t tokens = w[2];
-  if (!read_collective(r, w[1], &c) || (tokens != 0 && tokens != c.size) || tokens > r->count - r->at)
-    return damaged("a collective that cannot be");
-  for (int32_t p = 0; p < tokens; p++)
-    if (!absolute(r, rh_collective_rank(&c, p), r->words[r->at + p], &r->after[p]))
-      return damaged("a collective waits for what never was");
-  r->at += tokens;
-  rh_schedule_collective(r->schedule, &c, tokens ? r->after : NULL);
-  return RH_OK;
-}
-
-static rh_status replay_one(reader *r)
-{
-  static const int64_t length[] = {COMPUTE_WORDS, SEND_WORDS, COLLECTIVE_WORDS};
-  static rh_status (*const replay[])(reader *, const int64_t *) = {replay_compute, replay_send, replay_collective};
-  const int64_t *w = r->words + r->at;
-  if (w[0] < 0 || w[0] > WORD_COLLECTIVE || length[w[0]] > r->count - r->at)
-    return damaged("an operation of no known kind");
-  r->at += length[w[0]];
-  return replay[w[0]](r, w);
-}
-
-rh_status rh_oplog_replay(const rh_oplog *log, int64_t t, const rh_oplog_world *world, int32_t workers,
-                          rh_schedule *schedule)
-{
-  rh_status status = RH_OK;
-  RH_ASSERT(t >= 0 && t < log->round_count);
-  const blob *b = blob_at(log, log->rounds[t].operations, 0, SIZE_MAX);
-  rh_token *tokens = malloc(3 * (size_t)workers * sizeof *tokens);
-  RH_ASSERT(tokens && "memory is exhausted");
-  for (int32_t i = 0; i < workers; i++) {
-    tokens[2 * i] = rh_schedule_last(schedule, i, RH_LANE_COMPUTE);
-    tokens[2 * i + 1] = rh_schedule_last(schedule, i, RH_LANE_COMMUNICATION);
-  }
-  reader r = {.log = log,
-              .world = world,
-              .schedule = schedule,
-              .workers = workers,
-              .base = tokens,
-              .after = tokens + 2 * (size_t)workers};
-  if (!b || b->bytes % sizeof(int64_t)) {
-    status = damaged("a round without operations");
-  } else {
-    r.words = b->data;
-    r.count = (int64_t)(b->bytes / sizeof(int64_t));
-  }
-  while (status == RH_OK && r.at < r.count)
-    status = replay_one(&r);
-  free(tokens);
-  return status;
-}
-
 const void *rh_oplog_note_of(const rh_oplog *log, int64_t t, size_t *bytes)
 {
   RH_ASSERT(t >= 0 && t < log->round_count);
-  const blob *b = blob_at(log, log->rounds[t].note, 0, SIZE_MAX);
+  const blob *b = oplog_blob(log, log->rounds[t].note, 0, SIZE_MAX);
   *bytes = b ? b->bytes : 0;
   return b ? b->data : NULL;
+}
+
+rh_status oplog_damaged(const char *what)
+{
+  return rh_error(RH_EFORMAT, "the log of the rounds is damaged: %s", what);
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -505,11 +280,11 @@ static rh_status read_blobs(rh_oplog *log, int64_t count, const char **at, size_
   for (int64_t i = 0; i < count; i++) {
     uint64_t bytes;
     const void *length = take(at, left, sizeof bytes);
-    if (!length) return damaged("it ends too early");
+    if (!length) return oplog_damaged("it ends too early");
     memcpy(&bytes, length, sizeof bytes);
     const void *data = take(at, left, bytes);
-    if (!data) return damaged("it ends too early");
-    if (intern(log, data, (size_t)bytes) != i) return damaged("a part is there twice");
+    if (!data) return oplog_damaged("it ends too early");
+    if (intern(log, data, (size_t)bytes) != i) return oplog_damaged("a part is there twice");
   }
   return RH_OK;
 }
@@ -523,15 +298,16 @@ rh_status rh_oplog_read(const void *data, size_t bytes, int64_t most_bytes, rh_o
   int64_t counts[2];
   *out = NULL;
   const void *head = take(&at, &left, sizeof counts);
-  if (!head) return damaged("it ends too early");
+  if (!head) return oplog_damaged("it ends too early");
   memcpy(counts, head, sizeof counts);
   const uint64_t most_rounds = left / sizeof(round_entry);
-  if (counts[0] < 0 || counts[1] < 0 || (uint64_t)counts[1] > most_rounds) return damaged("it has too many rounds");
+  if (counts[0] < 0 || counts[1] < 0 || (uint64_t)counts[1] > most_rounds)
+    return oplog_damaged("it has too many rounds");
   RH_TRY(rh_oplog_new(most_bytes, &log));
   RH_TRY(read_blobs(log, counts[0], &at, &left));
   const void *rounds = take(&at, &left, (uint64_t)counts[1] * sizeof(round_entry));
   if (!rounds) {
-    status = damaged("it ends too early");
+    status = oplog_damaged("it ends too early");
     goto done;
   }
   log->rounds = malloc((size_t)counts[1] * sizeof *log->rounds + 1);
