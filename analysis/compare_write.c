@@ -111,7 +111,9 @@ static void write_differences(const rh_comparison *c, int first, int last, const
   const bool timed = is_timed(c);
   char margin[CELL];
   rh_grid grid = {0};
-  rh_text_append(out, "\n  against %s, paired by seed:\n", base->label);
+  rh_text_append(out, "\n  against ");
+  rh_text_append_visible(out, base->label);
+  rh_text_append(out, ", paired by seed:\n");
   rh_grid_add_column(&grid, "configuration", RH_GRID_LEFT | RH_GRID_SHRINK);
   add_title(&grid, "pairs");
   if (timed) {

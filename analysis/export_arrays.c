@@ -77,8 +77,9 @@ static rh_status add_column(arrays *a, const char *section, const column *column
     char descr[32], *equal = calloc((size_t)rows + 1, width);
     RH_ASSERT(equal != NULL);
     const char *text = rh_text_get(&column->data);
-    for (int64_t i = 0; i < rows; i++, text += strlen(text) + 1)
-      memcpy(equal + (size_t)i * width, text, strlen(text));
+    for (int64_t i = 0; i < rows; i++, text++)
+      for (char *to = equal + (size_t)i * width; *text != '\0';)
+        *to++ = *text++;
     snprintf(descr, sizeof descr, "|S%zu", width);
     status = add(a, rh_text_get(&name), descr, &rows, 1, equal, (size_t)rows * width);
     free(equal);

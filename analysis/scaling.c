@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grid.h"
 #include "store_private.h"
 #include "varied.h"
 
@@ -214,7 +215,10 @@ static rh_status nothing_to_say(const rh_scaling_def *def, const observations *f
 {
   rh_text keys = {0};
   for (int k = 0; k < varied->count; k++)
-    if (!is_free(def, varied->keys[k])) rh_text_append(&keys, "%s%s", keys.length ? ", " : "", varied->keys[k]);
+    if (!is_free(def, varied->keys[k])) {
+      rh_text_append(&keys, "%s", keys.length ? ", " : "");
+      rh_text_append_visible(&keys, varied->keys[k]);
+    }
   rh_status status;
   if (found->count < 2)
     status =

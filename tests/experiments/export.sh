@@ -149,12 +149,27 @@ else
   echo "no NumPy (python3-numpy): reading arrays with it is left out"
 fi
 
-# In the terminal names are text: no escape sequence, no line of their own
-for command in list "show $traced" compare; do
+# In the terminal names are text wherever they stand: no escape sequence, no line of their own, nothing that turns the
+# direction of writing
+cp r.db names.db
+sql names.db "PRAGMA foreign_keys = OFF;
+  CREATE TEMP TABLE bad AS SELECT char(27) || '[2J' || char(10) || '\"x' || char(39) || char(13) || '</script>' || char(155)
+    || char(8238) AS text;
+  UPDATE runs SET (platform, method, compressor, model, dataset, graph, command, reason, versions, kernel, simulated_in_full)
+    = (SELECT text, text || 'm', text, text, text, text, text, text, text, text, text FROM bad),
+    configuration = configuration || 'x.y=' || replace((SELECT text FROM bad), char(10), ' ') || rowid || char(10);
+  UPDATE studies SET question = (SELECT text FROM bad);
+  UPDATE links SET link = (SELECT text FROM bad) || link, from_where = 'rank ' || (SELECT text FROM bad);
+  UPDATE link_bins SET link = (SELECT text FROM bad) || link;
+  UPDATE collectives SET kind = (SELECT text FROM bad);"
+for command in list "show $traced" compare scaling; do
   read -ra words <<<"$command"
-  "$program" "${words[@]}" --db r.db >shown.txt 2>&1
-  check "$command: status" [ $? -eq 0 ]
+  "$program" "${words[@]}" --db names.db >shown.txt 2>&1
+  status=$?
+  [ "$command" = scaling ] && status=$((status - 2)) # all runs have the same workers; the message names keys
+  check "$command: status" [ $status -eq 0 ]
   check "$command: no control characters" [ -z "$(tr -d '\n' <shown.txt | tr -cd '\000-\037\177')" ]
+  check "$command: no others" [ -z "$(grep -e $'\xc2\x9b' -e $'\xe2\x80\xae' shown.txt)" ]
 done
 "$program" list --db r.db >shown.txt
 check "list: a line for each run" [ "$(grep -c ' done ' shown.txt)" -eq 4 ]

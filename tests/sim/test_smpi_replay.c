@@ -53,12 +53,12 @@ static const char *write_platform(const char *topology)
 /* Rank i on host i, or scattered: on host i(i+1)/2 mod 64, a permutation of 64 that lets routes share links. */
 static const char *write_hosts(int32_t N, bool scattered)
 {
-  char text[1024] = "", line[16];
-  for (int i = 0; i < N; i++) {
-    snprintf(line, sizeof line, "n%d\n", scattered ? i * (i + 1) / 2 % 64 : i);
-    strcat(text, line);
-  }
-  return write_file(text);
+  rh_text text = {0};
+  for (int i = 0; i < N; i++)
+    rh_text_append(&text, "n%d\n", scattered ? i * (i + 1) / 2 % 64 : i);
+  const char *path = write_file(rh_text_get(&text));
+  rh_text_clear(&text);
+  return path;
 }
 
 /* --- SMPI --------------------------------------------------------------------------------------------------------- */
@@ -159,7 +159,7 @@ static double replay_seconds(const trial *t, bool own)
   while (fgets(line, sizeof line, output) != NULL)
     snprintf(last, sizeof last, "%s", line);
   const int status = pclose(output);
-  double seconds, again;
+  double seconds = NAN, again;
   if (status != 0 || sscanf(last, "%lf Simulation time %lf", &seconds, &again) != 2)
     fail_msg("wait status %d of: %s\n%s", status, command, last);
   return seconds;
@@ -243,7 +243,7 @@ static void eager_senders_wait_here_alone(void **state)
 {
   (void)state;
   need_smpi();
-  const double steps = 2 * 63, chunk_s = 4 * KIB / 64 / 12.5e9;
+  const double steps = 2 * 63, chunk_s = 4.0 * KIB / 64 / 12.5e9;
   trial t = {.kind = &kinds[0], .place = 0, .N = 64, .bytes = 4 * KIB, .eager = true};
   compare(&t); /* on equal routes they are the same */
   t.place = 1;
