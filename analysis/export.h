@@ -19,7 +19,7 @@ typedef enum rh_export_rows { RH_EXPORT_CSV, RH_EXPORT_JSONL } rh_export_rows;
 
 /* Any table or view of the schema, ordered by its first columns: those rows that belong to the runs, or to their studies.
  * CSV (RFC 4180): a first line of names, texts with a comma, a quote, a line's end or no letter in quotes, NULL as
- * nothing. JSON lines: an object a row.
+ * nothing, a BLOB as hexadecimal digits. JSON lines: an object a row.
  *
  * visible     CSV for a terminal: control characters in texts are written as \n, \x1b
  * returns     RH_EINVAL for a table that is not there, with the nearest name; RH_EIO
@@ -37,12 +37,11 @@ RH_CHECKED rh_status rh_export_table(rh_store *store, const char *table, const r
 RH_CHECKED rh_status rh_export_trace(rh_store *store, const rh_export_runs *runs, FILE *out, rh_text *notes);
 
 /* NumPy's .npz: an uncompressed zip of one .npy for each column of rounds, evaluations, ranks, links and collectives,
- * named "rounds.finish_s", and for matrices (class_counts, link_bytes, factor_ranks, message_bytes) with the names of
+ * named "rounds.finish_s", and for matrices (class_counts, link_bytes, factor_ranks, pair_bytes) with the names of
  * their rows and columns. Of several runs "ID/" precedes each name.
  *
- * notes       appended: a line for each matrix that is left out since it would be too large
  * returns     RH_EUNSUPPORTED beyond 4 GiB, which this form of zip cannot tell
  */
-RH_CHECKED rh_status rh_export_arrays(rh_store *store, const rh_export_runs *runs, FILE *out, rh_text *notes);
+RH_CHECKED rh_status rh_export_arrays(rh_store *store, const rh_export_runs *runs, FILE *out);
 
 #endif

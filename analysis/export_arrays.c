@@ -11,13 +11,11 @@
 #define ORDER ">"
 #endif
 
-/* Largest matrix of message bytes: 2048 ranks to 2048, 32 MiB. */
-enum { MATRIX_RANKS_MAX = 2048, COLUMNS_MAX = 16 };
+enum { COLUMNS_MAX = 16 };
 
 typedef struct arrays {
   rh_npz *npz;
-  rh_text *notes; /* borrowed */
-  bool many;      /* runs: an id precedes each name */
+  bool many; /* runs: an id precedes each name */
   const char *run;
 } arrays;
 
@@ -202,7 +200,11 @@ static rh_status write_run(void *context, rh_store *store, const char *id)
   static const char factors[] =
       "SELECT dense_rank() OVER (ORDER BY round) - 1, dense_rank() OVER (ORDER BY weight) - 1,"
       " rank FROM factor_ranks WHERE run_id = ?";
-  static const char messages[] = "SELECT peer, rank, bytes FROM events WHERE run_id = ? AND peer IS NOT NULL";
+  static const char pairs[] =
+      "SELECT from_rank / block, to_rank / block, bytes FROM pairs WHERE run_id = ?"
+      " UNION ALL SELECT (SELECT max(rank) FROM ranks WHERE run_id = ?1) / block,"
+      " (SELECT max(rank) FROM ranks WHERE run_id = ?1) / block, 0 FROM pairs WHERE run_id = ?1";
+  static const char block[] = "SELECT block FROM pairs WHERE run_id = ? LIMIT 1";
   static const char width[] = "SELECT bin_s FROM runs WHERE id = ? AND bin_s IS NOT NULL";
   arrays *a = context;
   int64_t workers = 0;
@@ -215,18 +217,15 @@ static rh_status write_run(void *context, rh_store *store, const char *id)
   RH_TRY(add_matrix(a, store, "link_bytes", bins, 0, 0));
   RH_TRY(add_columns(a, store, "link_bytes", width, false));
   RH_TRY(add_matrix(a, store, "factor_ranks", factors, 0, 0));
-  if (workers <= MATRIX_RANKS_MAX)
-    RH_TRY(add_matrix(a, store, "message_bytes", messages, workers, workers));
-  else
-    rh_text_append(a->notes, "%s: message_bytes is left out: %lld x %lld ranks are too many for a matrix\n", id,
-                   (long long)workers, (long long)workers);
+  RH_TRY(add_matrix(a, store, "pair_bytes", pairs, 0, 0));
+  RH_TRY(add_columns(a, store, "pair_bytes", block, false));
 done:
   return status;
 }
 
-rh_status rh_export_arrays(rh_store *store, const rh_export_runs *runs, FILE *out, rh_text *notes)
+rh_status rh_export_arrays(rh_store *store, const rh_export_runs *runs, FILE *out)
 {
-  arrays a = {.npz = rh_npz_new(out), .notes = notes, .many = runs->count != 1};
+  arrays a = {.npz = rh_npz_new(out), .many = runs->count != 1};
   rh_status status;
   RH_TRY(rh_export_each(store, runs, write_run, &a));
   status = rh_npz_finish(a.npz);

@@ -128,6 +128,9 @@ static void append_csv_row(sqlite3_stmt *row, bool visible, rh_text *out)
       break;
     case SQLITE_NULL:
       break;
+    case SQLITE_BLOB:
+      rh_store_append_hex(row, c, out);
+      break;
     default:
       rh_text_append_csv(out, (const char *)sqlite3_column_text(row, c), visible);
     }

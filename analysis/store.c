@@ -247,6 +247,15 @@ char *rh_column_text(sqlite3_stmt *statement, int column)
   return rh_text_duplicate(text ? (const char *)text : "");
 }
 
+void rh_store_append_hex(sqlite3_stmt *row, int column, rh_text *out)
+{
+  const unsigned char *bytes = sqlite3_column_blob(row, column);
+  rh_text_append(out, "\"");
+  for (int i = 0; i < sqlite3_column_bytes(row, column); i++)
+    rh_text_append(out, "%02X", bytes[i]);
+  rh_text_append(out, "\"");
+}
+
 void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out)
 {
   rh_text_append(out, "{");
@@ -259,6 +268,8 @@ void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out)
       rh_text_append(out, "%lld", (long long)sqlite3_column_int64(row, c));
     else if (type == SQLITE_FLOAT)
       rh_text_append_json_number(out, sqlite3_column_double(row, c));
+    else if (type == SQLITE_BLOB)
+      rh_store_append_hex(row, c, out);
     else
       rh_text_append_json(out, (const char *)sqlite3_column_text(row, c)); /* NULL: null */
   }

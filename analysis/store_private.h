@@ -75,6 +75,8 @@ void rh_bind_blob(rh_binder *binder, const void *data, int32_t bytes); /* bytes 
 double rh_column_real(sqlite3_stmt *statement, int column); /* NULL: NaN */
 char *rh_column_text(sqlite3_stmt *statement, int column);  /* owned by the caller; NULL: "" */
 
+/* A BLOB as two digits a byte, in quotes. */
+void rh_store_append_hex(sqlite3_stmt *row, int column, rh_text *out);
 void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present row as an object, names from columns */
 /* Rows of the run in this store (store_run.c). Starts one: a transaction if none is open, the statement, its first
  * parameter, which is the run's id. Ends it, and commits from time to time. */

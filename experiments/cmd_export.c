@@ -55,7 +55,7 @@ static rh_status write_export(const arguments *a, rh_store *store, const rh_expo
                               rh_text *notes)
 {
   if (a->format == CHROME_TRACE) return rh_export_trace(store, runs, out, notes);
-  if (a->format == NPZ) return rh_export_arrays(store, runs, out, notes);
+  if (a->format == NPZ) return rh_export_arrays(store, runs, out);
   return rh_export_table(store, a->table ? a->table : "rounds", runs,
                          a->format == CSV ? RH_EXPORT_CSV : RH_EXPORT_JSONL, isatty(fileno(out)) == 1, out);
 }

@@ -1,6 +1,5 @@
--- Who sends how much to whom? Of the rounds that run.trace recorded.
-SELECT run_id, peer AS sender, rank AS receiver, count(*) AS messages, sum(bytes) AS bytes,
-  avg(finish_s - start_s) AS mean_s
-FROM events
-WHERE lane = 'communication'
-GROUP BY run_id, peer, rank ORDER BY run_id, bytes DESC, sender, receiver;
+-- Who sends how much to whom? Beyond 256 ranks a row stands for `block` neighbours on either side.
+SELECT run_id, from_rank, to_rank, block, bytes / 1e6 AS MB,
+  1.0 * bytes / sum(bytes) OVER (PARTITION BY run_id) AS share
+FROM pairs
+ORDER BY run_id, bytes DESC, from_rank, to_rank;

@@ -24,7 +24,7 @@ static const struct {
     {"over-seeds", "edge-vs-hpc|ring|2|allreduce|none|1|0.875|0.875|0.875|1|1"},
     {"stragglers", "1|0|n0|0.5|0.375|1.33333"},
     {"where-time-goes", "1|0.375|0.1875|0.0625|0.4375"},
-    {"who-sends-to-whom", "1|0|1|1|500|0.25"},
+    {"who-sends-to-whom", "1|0|1|1|0.00125|1"},
 };
 enum { QUERIES = sizeof queries / sizeof queries[0] };
 
