@@ -8,6 +8,7 @@
 #include "collectives.h"
 #include "in_process.h"
 #include "method_ab.h"
+#include "test_backend.h"
 
 enum { N = 8, G = 2, BATCH = 4, SAMPLES = 64, SIDE = 3, INPUTS = SIDE * SIDE, HIDDEN = 4, CLASSES = 3, ROUNDS = 17 };
 enum { P = HIDDEN * INPUTS + HIDDEN + CLASSES * HIDDEN + CLASSES };
@@ -76,7 +77,7 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
   }
   f->bucket = (rh_bucket){.layout = {f->model.segment_count, f->lengths, f->rows, P}};
   const rh_compressor *none = rh_compressor_find("none");
-  rh_replicas_def def = {.backend = rh_backend_find("ref"),
+  rh_replicas_def def = {.backend = test_backend(),
                          .model = &f->model,
                          .dataset = &f->dataset,
                          .partition = &f->partition,

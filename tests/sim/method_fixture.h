@@ -11,6 +11,7 @@
 #include "aggregate.h"
 #include "collectives.h"
 #include "in_process.h"
+#include "test_backend.h"
 #include "world.h"
 
 enum { N = 8, SAMPLES = 160, SIDE = 6, CLASSES = 3, BATCH = 5 };
@@ -179,7 +180,7 @@ static inline void fixture_init(fixture *f, const choice *c)
   rh_partition_def iid = {.kind = RH_PARTITION_IID};
   RH_ASSERT(rh_partition_new(&iid, &f->dataset, N, 1, &f->partition) == RH_OK);
   f->method = rh_method_find(c->method);
-  rh_replicas_def def = {.backend = rh_backend_find("ref"),
+  rh_replicas_def def = {.backend = test_backend(),
                          .model = &f->model,
                          .dataset = &f->dataset,
                          .partition = &f->partition,

@@ -121,7 +121,7 @@ static void follow(const setting *s)
   rh_workspace *ws;
   begin(s, &f, l);
   RH_ASSERT(rh_batches_init(&f.dataset, &f.partition, 1, &batches) == RH_OK);
-  RH_ASSERT(rh_workspace_new(&f.model, rh_backend_find("ref"), BATCH, 1, &ws) == RH_OK);
+  RH_ASSERT(rh_workspace_new(&f.model, test_backend(), BATCH, 1, &ws) == RH_OK);
   bool fell = false, did_clip = s->clipped_from == ROUNDS;
   for (int64_t t = 0; t < ROUNDS; t++) {
     const double rate = literal_change(s, l, t);

@@ -6,7 +6,7 @@
 
 #include "tensors.h"
 
-static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
 enum { SHAPES = 25 };
 
 static void compare_dense(const rh_backend *b, const rh_dense *d, int64_t count, bool with_input)

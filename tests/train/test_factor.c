@@ -7,7 +7,7 @@
 
 #include "factor.h"
 
-static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
 
 enum { MARGIN = 3 }; /* values before and after the weight in a row, NaN: nothing but the weight is touched */
 

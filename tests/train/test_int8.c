@@ -8,7 +8,7 @@
 
 #include "int8.h"
 
-static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
 
 static rh_workspace *new_workspace(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile)
 {

@@ -7,7 +7,7 @@
 #include "model.h"
 #include "tensors.h"
 
-static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
 static const rh_norm_kind kinds[] = {RH_NORM_GROUP, RH_NORM_EVO_S0, RH_NORM_RANGE_EVO};
 enum { SHAPES = 25, MOST = 64 };
 

@@ -7,7 +7,7 @@
 #include "rate.h"
 #include "tensors.h"
 
-static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
 enum { SHAPES = 25 };
 
 /* x 1, u 2, g 3, momentum .5, decay 4, lr .25: g + decay x = 7, u = .5 2 + 7 = 8; x = 1 - .25 (7 + .5 8) = -1.75 */

@@ -4,7 +4,7 @@
 #include "naive_double.h"
 #include "tensors.h"
 
-static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
+static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
 
 /* Logits ln 2 and 0: softmax 2/3 and 1/3. Smoothing .5 of label 0: targets .75 and .25; loss ln 3 - .75 ln 2. */
 static void smoothing_by_hand(void **state)
