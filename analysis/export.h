@@ -32,7 +32,8 @@ RH_CHECKED rh_status rh_export_table(rh_store *store, const char *table, const r
  * arrow for each message. Times in microseconds, rounded to nanoseconds, as Perfetto has them; slices of a track never
  * overlap: what does is put on a further track.
  *
- * notes       appended: a line for each run of which no steps and messages are stored, and what records them
+ * notes       appended: a line for each run of which no steps and messages are stored, and what records them, or of which
+ *             there were too many
  */
 RH_CHECKED rh_status rh_export_trace(rh_store *store, const rh_export_runs *runs, FILE *out, rh_text *notes);
 

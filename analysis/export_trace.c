@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "export_private.h"
+#include "grid.h"
 
 typedef enum side { SIDE_COMPUTE, SIDE_SEND, SIDE_RECEIVE, SIDE_COUNT } side;
 
@@ -224,6 +225,25 @@ done:
   return status;
 }
 
+/* What the run warned of its events: that there were too many. */
+static rh_status note_warnings(trace *t, rh_store *store)
+{
+  static const char sql[] = "SELECT warning FROM warnings WHERE run_id = ? AND instr(warning, 'run.trace') > 0";
+  rh_binder b = {0};
+  rh_status status;
+  RH_TRY(rh_store_prepare(store, sql, &b.statement));
+  rh_bind_text(&b, t->run);
+  for (bool row = true;;) {
+    RH_TRY(rh_store_next(store, b.statement, &row));
+    if (!row) break;
+    rh_text_append(t->notes, "%s: ", t->run);
+    rh_text_append_visible(t->notes, (const char *)sqlite3_column_text(b.statement, 0));
+    rh_text_append(t->notes, "\n");
+  }
+done:
+  return status;
+}
+
 /* --- of the run as a whole ------------------------------------------------------------------------------------------ */
 
 /* Rounds follow each other: each begins when the one before is done. */
@@ -362,6 +382,7 @@ static rh_status write_run(void *context, rh_store *store, const char *id)
   RH_TRY(write_collectives(t, store));
   RH_TRY(write_loads(t, store));
   RH_TRY(write_events(t, store));
+  RH_TRY(note_warnings(t, store));
 done:
   for (int32_t i = 0; t->of != NULL && i < SIDE_COUNT * t->rank_count; i++)
     free(t->of[i].list);

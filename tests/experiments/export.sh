@@ -104,6 +104,11 @@ of_trace "links" "SELECT count(DISTINCT name) = (SELECT count(DISTINCT link) FRO
 check "trace: what is missing, and how to record it" grep -q -- '--set run.trace=1..3 records those of rounds 1 to 3' trace.err
 check "trace: says so within" [ -n "$(sql :memory: "SELECT readfile('untraced.json') ->> '\$.otherData.missing'")" ]
 
+sql r.db "INSERT INTO warnings VALUES ('$traced', 100, 'only the first 2 of run.trace' || char(27))"
+"$program" export "$traced" --db r.db -f chrome-trace 2>&1 >/dev/null | cat -v >trace.err
+check "trace: what was cut" grep -qF "$traced: only the first 2 of run.trace\\x1b" trace.err
+sql r.db "DELETE FROM warnings WHERE sequence = 100"
+
 # Arrays: equal to the rows
 "$program" export "$traced" --db r.db -f npz -o one.npz
 check "npz: status" [ $? -eq 0 ]
