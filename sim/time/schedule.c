@@ -21,7 +21,7 @@ enum { FEEDER_STACK_KIB = 16384 }; /* it runs training code */
  * heap are some percent faster. */
 enum { MANY_RANKS = 2048 };
 enum { STACK_MAP_BYTES = 32 << 10 };   /* below a lane's stack of 64 KiB */
-enum { MALLOC_MAP_BYTES = 128 << 10 }; /* glibc's default */
+enum { MALLOC_MAP_BYTES = 128 << 10 }; /* glibc's default, also of what the heap grows by beyond a request */
 
 double schedule_floor_s(const rh_schedule *schedule)
 {
@@ -264,6 +264,7 @@ static void start_actors(rh_schedule *schedule)
 {
   const bool many = schedule->workers >= MANY_RANKS;
   if (many) mallopt(M_MMAP_THRESHOLD, STACK_MAP_BYTES);
+  if (many) mallopt(M_TOP_PAD, 0); /* else a third of the stacks fits into what the heap has grown by, and is cleared */
   start_feeder(schedule);
   for (int32_t i = 0; i < 2 * schedule->workers; i++) {
     lane *lane = &schedule->lanes[i];
@@ -271,6 +272,7 @@ static void start_actors(rh_schedule *schedule)
                               host_of(schedule, lane->rank), lane, lane_main);
   }
   if (many) mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
+  if (many) mallopt(M_TOP_PAD, MALLOC_MAP_BYTES);
 }
 
 static bool all_over(const rh_schedule *schedule)
