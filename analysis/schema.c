@@ -79,6 +79,7 @@ const char rh_schema_sql[] =
     "  rounds_done INTEGER,\n"
     "  simulated_s REAL,\n"
     "  wall_s REAL,\n"
+    "  store_s REAL, -- spent on the run's rows and their commits; of wall_s, but for the last commit\n"
     "  peak_memory_bytes INTEGER,\n"
     "  parameters_hash TEXT, -- of all parameters and momenta at the end\n"
     "  bin_s REAL, -- width of the bins in link_bins\n"

@@ -19,6 +19,8 @@ struct rh_store {
   bool writable; /* false: opened for reading */
   int64_t collectives, events, warnings;
   double committed_s; /* clock at the last commit */
+  double row_s;       /* clock when the row at work was begun */
+  double spent_s;     /* on rows of the run and their commits */
   int statement_count;
   struct {
     const char *sql; /* a constant; its address is the key */

@@ -148,6 +148,7 @@ rh_status rh_store_begin_run(rh_store *store, const rh_run_header *header)
   free(store->run_id);
   store->run_id = rh_text_duplicate(header->id);
   store->collectives = store->events = store->warnings = 0;
+  store->spent_s = 0;
 done:
   if (status != RH_OK) rh_store_rollback(store);
   return status;
@@ -156,9 +157,18 @@ done:
 rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder)
 {
   RH_ASSERT(store->run_id);
+  store->row_s = rh_store_clock();
   rh_status status = rh_store_begin(store);
   if (status == RH_OK) status = rh_store_prepare(store, sql, &binder->statement);
   if (status == RH_OK) rh_bind_text(binder, store->run_id);
+  return status;
+}
+
+static rh_status commit(rh_store *store)
+{
+  const double start_s = rh_store_clock();
+  const rh_status status = rh_store_commit(store);
+  store->spent_s += rh_store_clock() - start_s;
   return status;
 }
 
@@ -166,12 +176,13 @@ static rh_status flush(void *context)
 {
   rh_store *store = context;
   if (rh_store_clock() - store->committed_s < commit_every_s) return RH_OK;
-  return rh_store_commit(store);
+  return commit(store);
 }
 
 rh_status rh_store_end_row(rh_store *store, const rh_binder *binder)
 {
   rh_status status = finish(store, binder);
+  store->spent_s += rh_store_clock() - store->row_s;
   return status == RH_OK ? flush(store) : status;
 }
 
@@ -390,10 +401,11 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
   static const char sql[] = "UPDATE runs SET status = ?2, reason = ?3, end_utc = ?4, rounds_done = ?5,"
                             " simulated_s = ?6, wall_s = ?7, peak_memory_bytes = ?8, parameters_hash = ?9,"
                             " bin_s = ?10, simulated_messages = ?11, skipped_messages = ?12, skipped_rounds = ?13,"
-                            " skipped_s = ?14, simulated_in_full = ?15 "
+                            " skipped_s = ?14, simulated_in_full = ?15, store_s = ?16 "
                             "WHERE id = ?1";
   rh_binder b = {0};
   rh_status status;
+  RH_TRY(commit(store)); /* of all rows but this one, so that its time is known */
   RH_TRY(rh_store_begin_row(store, sql, &b));
   rh_bind_text(&b, end->status);
   rh_bind_text(&b, end->reason);
@@ -411,6 +423,7 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
   rh_bind_integer(&b, end->skipped_rounds);
   rh_bind_real(&b, end->skipped_s);
   rh_bind_text(&b, end->simulated_in_full ? end->simulated_in_full : "");
+  rh_bind_real(&b, store->spent_s);
   RH_TRY(finish(store, &b));
   status = rh_store_commit(store);
 done:
