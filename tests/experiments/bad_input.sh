@@ -148,6 +148,24 @@ platform 1GBps "$route" | sed 's/<prop /<prop id="tracing" value="yes"\/>&/' >tr
 refuse no_trace_written "two hosts|fewer than the 3 workers" \
   run good.yaml --set platform.file=tracing.xml --set platform.workers=3
 
+# Networks that cannot be: collectives that the workers do not allow, gossip of nobody, generators asked for the impossible
+refuse shards_beyond_ranks '3 shards on 2 workers; each shard is on a worker of its own' run good.yaml \
+  --set network.collective=server --set network.shards=3
+refuse torus_too_large 'a torus of 3x2 has more than 2 ranks' run good.yaml --set network.collective=torus --set network.torus=3x2
+refuse torus_too_small 'a torus of 1x1 has 1 rank' run good.yaml --set network.collective=torus --set network.torus=1x1
+refuse torus_of_words "network\.torus: '?two'?" run good.yaml --set network.collective=torus --set network.torus=two
+refuse gossip_of_one 'gossip needs at least 2 workers, not 1' run good.yaml --set train.method=dpsgd --set platform.workers=1
+refuse prime_graph '13 workers make a torus of 1 x 13, which is a ring' run good.yaml --set train.method=dpsgd \
+  --set graph.name=torus --set platform.workers=13 --set platform.file=ideal.xml
+refuse switches_without_ports 'oversubscription=1000: from 1 to 32' platform -g fat-tree oversubscription=1000 -o new.xml
+refuse hosts_of_no_tree 'hosts=101' platform -g fat-tree hosts=101 -o new.xml
+refuse prime_boards 'no w x h with both at least 3' platform -g boards shape=torus boards=13 -o new.xml
+refuse no_planes 'planes=0: from 2 to 32' platform -g leo planes=0 -o new.xml
+refuse no_such_kind "no kind of platform 'thorus'.*(did you mean|there are)" platform -g thorus -o new.xml
+# ... and what is trivially right: one worker has nobody to send to
+"$program" run good.yaml --db alone.db --set platform.workers=1 >alone.out.err 2>&1 || say "one worker: $(tail -1 alone.out.err)"
+[ "$(sqlite3 alone.db 'SELECT sum(messages) || " " || sum(wire_bytes) FROM rounds')" = "0 0" ] || say "one worker sends something"
+
 # Data: 4 images of 2x2 with labels 0, 1, 2, 3; a truncated file and one with a label out of range
 bytes() { printf "$(printf '\\x%s' "$@")"; }
 images=(00 00 08 03 00 00 00 04 00 00 00 02 00 00 00 02 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10)

@@ -38,6 +38,9 @@ same "gathered quantised messages" --set compress.name=qsgd --set train.gather=s
 same "step-ahead" --set compress.name=ef-sign --set compress.error_feedback=step-ahead --set compress.average_every=2
 same "topk with plain indices" --set compress.name=topk --set compress.index=u16
 same "dpsgd in 8 bits" --set train.method=dpsgd --set compress.name=int8
+for name in fp16 bf16 int sign cosine randomk; do
+  same "$name" --set compress.name=$name
+done
 for method in choco deepsqueeze dcd qg-dsgdm sgp; do
   same "$method" --set train.method=$method --set compress.name=terngrad --set train.gossip_rounds=1
 done
