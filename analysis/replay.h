@@ -18,6 +18,11 @@ typedef struct rh_stored_run {
 RH_CHECKED rh_status rh_store_stored_run(rh_store *store, const char *prefix, rh_stored_run *run);
 void rh_stored_run_clear(rh_stored_run *run);
 
+/* When a run's round ended, and the bytes of all ranks until then. *round 0: the last one, which it becomes. RH_EINVAL if
+ * the run has no such round. */
+RH_CHECKED rh_status rh_store_round_end(rh_store *store, const char *id, int64_t *round, double *finish_s,
+                                        int64_t *wire_bytes);
+
 /* What kind of fact a column holds. */
 typedef enum rh_fact { RH_FACT_TIME, RH_FACT_LENGTH, RH_FACT_VALUE } rh_fact;
 

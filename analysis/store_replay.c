@@ -47,6 +47,28 @@ void rh_stored_run_clear(rh_stored_run *run)
   *run = (rh_stored_run){0};
 }
 
+rh_status rh_store_round_end(rh_store *store, const char *id, int64_t *round, double *finish_s, int64_t *wire_bytes)
+{
+  static const char sql[] = "SELECT max(round), max(finish_s), sum(wire_bytes) FROM rounds WHERE run_id = ?1"
+                            " AND (?2 = 0 OR round <= ?2)";
+  rh_binder b = {0};
+  bool row = false;
+  rh_status status;
+  RH_TRY(rh_store_prepare(store, sql, &b.statement));
+  rh_bind_text(&b, id);
+  rh_bind_integer(&b, *round);
+  RH_TRY(rh_store_next(store, b.statement, &row));
+  const int64_t last = row ? sqlite3_column_int64(b.statement, 0) : 0;
+  *finish_s = sqlite3_column_double(b.statement, 1);
+  *wire_bytes = sqlite3_column_int64(b.statement, 2);
+  sqlite3_reset(b.statement);
+  if (last == 0 || (*round > 0 && last != *round))
+    status = rh_error(RH_EINVAL, "%s: run %s has no round %lld", store->path, id, (long long)*round);
+  *round = last;
+done:
+  return status;
+}
+
 const char *rh_fact_name(rh_fact fact)
 {
   return fact == RH_FACT_TIME ? "time" : fact == RH_FACT_LENGTH ? "length of messages" : "value";

@@ -101,18 +101,7 @@ static char *path_in(const session *s, const char *name)
  * written but rows. */
 static void read_settings(const char *lines, const char *source, const char *profile, rh_settings *settings)
 {
-  for (const char *line = lines; *line;) {
-    const size_t length = strcspn(line, "\n"), key = strcspn(line, "=");
-    rh_text name = {0}, value = {0};
-    if (key < length) {
-      rh_text_append_bytes(&name, line, key);
-      rh_text_append_bytes(&value, line + key + 1, length - key - 1);
-      rh_settings_set(settings, name.data, rh_text_get(&value), "stored configuration", "");
-    }
-    rh_text_clear(&name);
-    rh_text_clear(&value);
-    line += length + (line[length] == '\n');
-  }
+  rh_task_read_lines(lines, "stored configuration", settings);
   if (strcmp(source, "profile") == 0 && profile) rh_settings_set(settings, "time.profile", profile, "replay", "");
   rh_settings_set(settings, "run.save", "", "replay", "");
 }
@@ -145,19 +134,6 @@ done:
   return status;
 }
 
-/* What the names of the run's device begin with: entries of hosts' own devices are "DEVICE: NAME". */
-static void set_backend(rh_profile *profile)
-{
-  for (int32_t i = 0; i < profile->count && !profile->backend; i++) {
-    const char *name = profile->list[i].name, *colon = strstr(name, ": ");
-    const size_t length = strcspn(name, "/");
-    rh_text backend = {0};
-    if (colon && (size_t)(colon - name) < length) continue;
-    rh_text_append_bytes(&backend, name, length);
-    profile->backend = backend.data; /* the buffer changes hands */
-  }
-}
-
 /* A temporary folder, and in it the stored durations. */
 static rh_status write_profile(session *s)
 {
@@ -175,7 +151,7 @@ static rh_status write_profile(session *s)
   if (!s->stored.profile[0]) return RH_OK;
   s->profile = path_in(s, "profile.json");
   RH_TRY(rh_profile_read(s->stored.profile, s->arguments->db, &profile));
-  set_backend(&profile);
+  rh_profile_set_backend(&profile);
   status = rh_profile_write_file(&profile, s->profile);
 done:
   rh_profile_clear(&profile);

@@ -12,10 +12,11 @@
 #include "commands.h"
 #include "plan_folder.h"
 #include "profile_file.h"
+#include "repeat_timing.h"
 #include "run_execute.h"
 #include "run_merge.h"
 
-enum { SETS_MAX = 256, JOBS_MAX = 1024, KEY_FAIL_FAST = 0x200, KEY_INIT, KEY_SAVE, KEY_CHECKPOINT };
+enum { SETS_MAX = 256, JOBS_MAX = 1024, KEY_FAIL_FAST = 0x200, KEY_INIT, KEY_SAVE, KEY_CHECKPOINT, KEY_REPEAT_TIMING };
 
 typedef struct arguments {
   const char *study, *db;
@@ -25,6 +26,7 @@ typedef struct arguments {
   int jobs;
   int64_t index; /* of a planned study; -1: not given */
   double checkpoint_s;
+  int repeat_timing; /* times; 0: not at all */
   bool dry_run, force, resume, fail_fast, yes, json;
 } arguments;
 
@@ -35,6 +37,15 @@ static int parse_jobs(const char *text, struct argp_state *state)
   if (end == text || *end || jobs < 1 || jobs > JOBS_MAX)
     argp_error(state, "--jobs: '%s' is no whole number from 1 to %d", text, JOBS_MAX);
   return (int)jobs;
+}
+
+static int parse_repeat(const char *text, struct argp_state *state)
+{
+  char *end;
+  long draws = strtol(text, &end, 10);
+  if (end == text || *end || draws < 2 || draws > RH_REPEAT_MAX)
+    argp_error(state, "--repeat-timing: '%s' is no whole number from 2 to %d", text, RH_REPEAT_MAX);
+  return (int)draws;
 }
 
 static int64_t parse_index(const char *text, const char *what, struct argp_state *state)
@@ -118,6 +129,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case KEY_CHECKPOINT:
     a->checkpoint_s = parse_checkpoint(arg, state);
     break;
+  case KEY_REPEAT_TIMING:
+    a->repeat_timing = parse_repeat(arg, state);
+    break;
   case 'r':
     a->resume = true;
     break;
@@ -156,6 +170,10 @@ static const struct argp_option options[] = {
     {"index", 'i', "I", 0, "of a folder made by `rehearse plan`: the task to run (default: SLURM_ARRAY_TASK_ID)", 0},
     {"dry-run", 'n', 0, 0, "check everything and list the runs; create nothing", 0},
     {"force", 'f', 0, 0, "repeat runs that are done", 0},
+    {"repeat-timing", KEY_REPEAT_TIMING, "K", 0,
+     "simulate each run K times more with durations drawn anew (time.jitter), and tell the interval of the time to "
+     "accuracy",
+     0},
     {"resume", 'r', 0, 0, "runs that were stopped go on from their checkpoints", 0},
     {"checkpoint", KEY_CHECKPOINT, "every=TIME", 0,
      "write a checkpoint of every run so often (every=60s), beside the one that an interrupt leaves", 0},
@@ -358,21 +376,23 @@ static rh_status list_results(session *s, rh_run_list *results)
 }
 
 /* The closing table of the study's runs. */
-static rh_status print_results(session *s)
+static rh_status print_results(session *s, const rh_text *timings)
 {
   rh_status status = RH_OK;
   rh_run_list list = {0};
   rh_text out = {0};
   RH_TRY(list_results(s, &list));
   if (s->arguments->json) {
+    if (s->arguments->repeat_timing) rh_text_append(&out, "{\"runs\": ");
     rh_list_write_json(&list, &out);
+    if (s->arguments->repeat_timing) rh_text_append(&out, ", \"timings\": %s}\n", rh_text_get(timings));
   } else {
     rh_table_write(&list, &out);
     rh_table_write_unchanged(&list, &out);
     RH_TRY(rh_table_write_bottlenecks(s->store, &list, &out));
     RH_TRY(rh_table_write_steady(s->store, &list, &out));
     RH_TRY(rh_table_write_devices(s->store, &list, &out));
-    rh_text_append(&out, "\ndatabase: %s\n", s->db);
+    rh_text_append(&out, "%s\ndatabase: %s\n", rh_text_get(timings), s->db);
   }
   fputs(rh_text_get(&out), stdout);
 done:
@@ -384,11 +404,13 @@ done:
 static rh_status run(session *s)
 {
   rh_status status = RH_OK, results;
+  rh_text timings = {0};
   const bool task = rh_folder_is(s->arguments->study);
   if (task)
     RH_TRY(make_task_plan(s, s->arguments->index));
   else
     RH_TRY(make_plan(s));
+  if (s->arguments->repeat_timing) RH_TRY(rh_repeat_timing_check(&s->plan));
   RH_TRY(open_store(s));
   if (s->arguments->dry_run) return dry_run(s);
   s->execution = (rh_execution){.plan = &s->plan,
@@ -404,9 +426,14 @@ static rh_status run(session *s)
   RH_TRY(rh_execution_measure(&s->execution));
   status = rh_execution_run(&s->execution);
   if (status != RH_OK && status != RH_EINTERRUPTED) goto done;
-  results = print_results(s);
+  if (status == RH_OK && s->arguments->repeat_timing)
+    status = rh_repeat_timing(&s->execution, s->arguments->repeat_timing, s->arguments->json, &timings);
+  if (status != RH_OK && status != RH_EINTERRUPTED) goto done;
+  if (s->arguments->json && timings.length == 0) rh_text_append(&timings, "[]");
+  results = print_results(s, &timings);
   if (status == RH_OK) status = results;
 done:
+  rh_text_clear(&timings);
   return status;
 }
 

@@ -204,6 +204,18 @@ rh_status rh_profile_read_file(const char *path, rh_profile *profile)
   return status;
 }
 
+void rh_profile_set_backend(rh_profile *profile)
+{
+  for (int32_t i = 0; i < profile->count && !profile->backend; i++) {
+    const char *name = profile->list[i].name, *colon = strstr(name, ": ");
+    const size_t length = strcspn(name, "/");
+    rh_text backend = {0};
+    if (colon && (size_t)(colon - name) < length) continue;
+    rh_text_append_bytes(&backend, name, length);
+    profile->backend = backend.data; /* the buffer changes hands */
+  }
+}
+
 void rh_profile_add_command(rh_profile *profile, const char *command)
 {
   const size_t length = strlen(command);

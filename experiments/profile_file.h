@@ -24,6 +24,9 @@ RH_CHECKED rh_status rh_profile_read(const char *text, const char *where, rh_pro
 RH_CHECKED rh_status rh_profile_read_file(const char *path, rh_profile *profile);
 RH_CHECKED rh_status rh_profile_write_file(const rh_profile *profile, const char *path);
 
+/* Sets the backend of a profile that does not say it: what its entries begin with, but for those of hosts' devices. */
+void rh_profile_set_backend(rh_profile *profile);
+
 /* Adds a line to what took the profile, unless it is there. */
 void rh_profile_add_command(rh_profile *profile, const char *command);
 

@@ -106,6 +106,22 @@ static rh_status parse_line(const char *path, int number, char *line, header *h,
   return RH_OK;
 }
 
+void rh_task_read_lines(const char *lines, const char *where, rh_settings *settings)
+{
+  for (const char *line = lines; *line;) {
+    const size_t length = strcspn(line, "\n"), key = strcspn(line, "=");
+    rh_text name = {0}, value = {0};
+    if (key < length) {
+      rh_text_append_bytes(&name, line, key);
+      rh_text_append_bytes(&value, line + key + 1, length - key - 1);
+      rh_settings_set(settings, name.data, rh_text_get(&value), where, "");
+    }
+    rh_text_clear(&name);
+    rh_text_clear(&value);
+    line += length + (line[length] == '\n');
+  }
+}
+
 rh_status rh_task_read(const char *path, rh_task *task)
 {
   rh_status status = RH_OK;

@@ -31,6 +31,8 @@ RH_CHECKED rh_status rh_task_write(const rh_run *run, const char *store, const c
                                    const char *path);
 /* Adds to a written file where checkpoints go, how often one is written, and whether the run goes on from the last one. */
 RH_CHECKED rh_status rh_task_add_checkpoint(const char *path, const char *base, double every_s, bool resume);
+/* A configuration's "section.key=value" lines as settings; `where` stands for their place in messages. */
+void rh_task_read_lines(const char *lines, const char *where, rh_settings *settings);
 RH_CHECKED rh_status rh_task_read(const char *path, rh_task *task);
 void rh_task_clear(rh_task *task);
 
