@@ -71,11 +71,13 @@ rh_status rh_slurm_script(const char *folder, const char *study, const rh_plan *
                  plan->count, (long long)n.threads, ceil(n.memory_bytes / 1048576), minutes);
   rh_text_append(script,
                  "#SBATCH --requeue\n#SBATCH --open-mode=append\n#SBATCH --output=\"%s/logs/%%a.log\"\n"
-                 "# told a minute before the time is over, and before a preemption: the run keeps its rows\n"
+                 "# told a minute before the time is over, and before a preemption: the run leaves a checkpoint\n"
                  "#SBATCH --signal=B:TERM@60\n",
                  folder);
   /* files that the study names may be relative to where it was planned */
-  rh_text_append(script, "cd '%s' && exec '%s' run '%s' --index \"$SLURM_ARRAY_TASK_ID\"\n", here, self, folder);
+  rh_text_append(script,
+                 "cd '%s' && exec '%s' run '%s' --index \"$SLURM_ARRAY_TASK_ID\" --resume --checkpoint every=300s\n",
+                 here, self, folder);
 done:
   free(self);
   return status;
