@@ -21,8 +21,8 @@ rh_status rh_table_write_steady(rh_store *store, const rh_run_list *runs, rh_tex
   }
   if (status == RH_OK && skipped > 0)
     rh_text_append(out,
-                   "\nnetwork: of %lld messages %lld were simulated, the others skipped in steady states, with the same"
-                   " times and bytes (network.steady)\n",
+                   "\nnetwork: of %lld messages %lld were simulated, the others calculated or skipped in steady states,"
+                   " with the same times and bytes (network.steady)\n",
                    (long long)(simulated + skipped), (long long)simulated);
   return status;
 }

@@ -467,7 +467,7 @@ static rh_status record_end(execution *e, rh_status outcome)
   }
   const rh_steady_total steady = rh_schedule_steady(e->world.schedule);
   rh_text in_full = {0};
-  if (steady.collectives_full > 0) rh_schedule_steady_reasons(e->world.schedule, &in_full);
+  rh_schedule_steady_reasons(e->world.schedule, &in_full);
   rh_run_end end = {.status = outcome == RH_OK             ? "done"
                               : outcome == RH_EINTERRUPTED ? "interrupted"
                                                            : "failed",

@@ -14,6 +14,8 @@ static void tell_lane(rh_schedule *schedule, const lane *lane, rh_text *text)
     rh_text_append(text, "was lost with its host");
   } else if (lane->wait == WAIT_TOKEN) {
     rh_text_append(text, "waits for its own %s lane", lane->kind == RH_LANE_COMPUTE ? "communication" : "compute");
+  } else if (lane->wait == WAIT_OTHERS) {
+    rh_text_append(text, "waits for the other ranks");
   } else {
     const int32_t peer = lane->wait_peer;
     rh_text_append(text, "waits for rank %d (%s) to %s", (int)peer, rh_platform_host(platform, peer),

@@ -140,7 +140,7 @@ static void tell_event(rh_schedule *schedule, const rh_event *event)
 }
 
 /* Keeps the routes that no other one is both slower and farther than. */
-static void note_route(use *use, const rh_route *route)
+void use_note_route(use *use, const rh_route *route)
 {
   const slow_route new = {.latency_s = route->latency_s, .bandwidth_Bps = route->bandwidth_Bps};
   int32_t kept = 0;
@@ -180,12 +180,13 @@ static void book_transfer(lane *lane, const operation *operation, const channel 
   schedule->messages++;
   schedule->traffic.counting = rounds_counting(schedule, operation->round);
   rounds_note(lane, operation->round, start_s, finish_s);
+  if (operation->kind != OPERATION_COLLECTIVE || !operation->use->lone.owned) rounds_share(schedule, operation->round);
   rh_traffic_transfer(&schedule->traffic, lane->rank, to->peer, to->route, bytes, start_s, finish_s);
   slot_add(schedule, slot_of(schedule, operation->round), lane->rank, to->peer, 1, bytes);
   if (operation->kind == OPERATION_COLLECTIVE) {
     operation->use->messages++;
     operation->use->wire_bytes += bytes;
-    note_route(operation->use, to->route);
+    use_note_route(operation->use, to->route);
   }
   if (schedule->def.event != NULL)
     tell_event(schedule, &(rh_event){.rank = to->peer,
@@ -287,8 +288,9 @@ static bool do_collective(lane *lane, const operation *operation)
   const rh_collective *c = &use->collective;
   const int64_t steps = c->size > 1 ? c->kind->steps(c) : 0;
   use->start_s = schedule_now_s(lane->schedule); /* the last one to enter is the one that stays */
+  int64_t done = 0;                              /* steps; others are skipped, maybe while this one is in a step */
+  if (!lone_enter(lane, operation, &done)) return false;
   steady_enter(lane->schedule, use);
-  int64_t done = 0; /* steps; others are skipped, maybe while this one is in a step */
   while (done + use->skipped < steps) {
     if (schedule_stopped(lane->schedule)) return false;
     rh_step step = {0};

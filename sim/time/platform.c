@@ -213,6 +213,7 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   start_engine(model);
   RH_TRY(load_file(platform));
   RH_TRY(read_model(platform, def->workers > 0));
+  platform_read_rates(platform);
   platform->precision_s = rh_shim_setting_number(rh_shim_precision_key());
   RH_TRY(collect_hosts(platform));
   collect_links(platform);

@@ -95,6 +95,11 @@ typedef struct rh_route {
  * pairs that the probe has seen. RH_EINVAL for an empty route between different hosts. */
 RH_CHECKED rh_status rh_platform_route(rh_platform *platform, int32_t from, int32_t to, const rh_route **route);
 
+/* How long a transfer takes that shares no link with another one: until its first byte flows, and from then on. False
+ * where this is not known: the SMPI model, cross traffic, Wi-Fi, a link that stands in the route twice. */
+bool rh_platform_lone_seconds(const rh_platform *platform, const rh_route *route, int64_t bytes, double *latency_s,
+                              double *flow_s);
+
 /* Everything `rehearse platform` says of a loaded platform, as text or JSON: file, model and who set it, hosts, speeds,
  * zones, links, and the routes between ranks (all pairs up to 64 ranks, else a sample), with the pairs that have none;
  * diameter, bisection bandwidth (by formula, else an upper bound) and a ring all-reduce in closed form.

@@ -39,10 +39,17 @@ struct rh_platform {
 
   route_entry *routes; /* open addressing; route NULL: free */
   size_t route_count, route_size;
+
+  /* of a transfer that is alone */
+  bool lone_known; /* do the next three say how long it takes? */
+  double latency_factor, bandwidth_factor, window_bytes;
 };
 
 /* Fills platform->ranks and workers from the host file, the deployment or the natural order (platform_ranks.c). */
 RH_CHECKED rh_status platform_choose_ranks(rh_platform *platform, const rh_platform_def *def);
+
+/* Reads how long a transfer takes that is alone (platform_route.c). */
+void platform_read_rates(rh_platform *platform);
 
 /* Numbers the zones of the ranks (platform_ranks.c). */
 void platform_number_zones(rh_platform *platform);

@@ -87,3 +87,33 @@ rh_status rh_platform_route(rh_platform *platform, int32_t from, int32_t to, con
   *route = entry->route;
   return RH_OK;
 }
+
+/* The SMPI model's factors depend on the length; cross traffic loads the way back, which others use. */
+void platform_read_rates(rh_platform *platform)
+{
+  const bool plain = strcmp(platform->model, "CM02") == 0 || strcmp(platform->model, "LV08") == 0;
+  platform->lone_known = plain && !rh_platform_cross_traffic(platform);
+  if (!platform->lone_known) return;
+  platform->latency_factor = rh_shim_setting_number("network/latency-factor");
+  platform->bandwidth_factor = rh_shim_setting_number("network/bandwidth-factor");
+  platform->window_bytes = rh_shim_setting_number("network/TCP-gamma");
+}
+
+/* SimGrid's CM02 and LV08: the latency passes, then bytes flow at the least of the links' rates and of the TCP window's,
+ * one window per two latencies. The factor of the bandwidth is on both, that of the latency not on the window's. */
+bool rh_platform_lone_seconds(const rh_platform *platform, const rh_route *route, int64_t bytes, double *latency_s,
+                              double *flow_s)
+{
+  if (!platform->lone_known) return false;
+  for (int32_t i = 0; i < route->link_count; i++) {
+    if (platform->links[route->links[i]].wifi) return false;
+    for (int32_t j = 0; j < i; j++)
+      if (route->links[i] == route->links[j]) return false;
+  }
+  double rate_Bps = route->bandwidth_Bps;
+  if (platform->window_bytes > 0 && route->latency_s > 0)
+    rate_Bps = fmin(rate_Bps, platform->window_bytes / (2 * route->latency_s));
+  *latency_s = platform->latency_factor * route->latency_s;
+  *flow_s = (double)bytes / (platform->bandwidth_factor * rate_Bps);
+  return true;
+}

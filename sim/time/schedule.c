@@ -103,6 +103,7 @@ void schedule_free_use(rh_schedule *schedule, use *use)
   else
     schedule->newest = use->older;
   if (use->older != NULL) use->older->newer = use->newer;
+  lone_clear(&use->lone);
   free(use->bytes_of);
   free(use->plan);
   free(use);

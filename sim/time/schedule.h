@@ -132,7 +132,7 @@ RH_CHECKED rh_status rh_schedule_run(rh_schedule *schedule);
 
 /* What was simulated, and what was skipped in steady states. */
 typedef struct rh_steady_total {
-  int64_t simulated_messages, skipped_messages;
+  int64_t simulated_messages, skipped_messages; /* skipped: calculated ones, too (lone.h) */
   double skipped_s;
   int64_t collectives_skipped; /* in part */
   int64_t collectives_full;
@@ -143,7 +143,8 @@ typedef struct rh_steady_total {
 rh_steady_total rh_schedule_steady(const rh_schedule *schedule);
 /* Were there more events than event_max? */
 bool rh_schedule_events_cut(const rh_schedule *schedule);
-/* Appends, in words, why collectives were simulated in full: "37 collectives did not settle"; nothing if none was. */
+/* Appends, in words, why collectives were simulated in full, and why no round was skipped: "37 collectives did not
+ * settle, no round: their operations differ"; nothing if there is nothing to say. */
 void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out);
 double rh_schedule_elapsed_s(const rh_schedule *schedule);
 rh_rank_time rh_schedule_rank_time(const rh_schedule *schedule, int32_t rank);

@@ -8,6 +8,7 @@
 #include <simgrid/mailbox.h>
 #include <simgrid/semaphore.h>
 
+#include "lone.h"
 #include "schedule.h"
 #include "steady.h"
 #include "steady_rounds.h"
@@ -38,6 +39,7 @@ typedef struct use {
   int64_t skipped;       /* steps, of every rank */
   bool alone, alike;     /* it was watched for a steady state; in like steps */
   bool traced;           /* or not, since events were asked for */
+  lone lone;
   double start_s, finish_s;
   int64_t messages, wire_bytes;
   slow_route slowest[SLOWEST_MAX];
@@ -73,7 +75,14 @@ typedef struct channels {
   int32_t count, size;
 } channels;
 
-typedef enum wait_kind { WAIT_NOTHING, WAIT_WORK, WAIT_TOKEN, WAIT_SEND, WAIT_RECEIVE } wait_kind;
+typedef enum wait_kind {
+  WAIT_NOTHING,
+  WAIT_WORK,
+  WAIT_TOKEN,
+  WAIT_SEND,
+  WAIT_RECEIVE,
+  WAIT_OTHERS /* to enter a collective that is calculated */
+} wait_kind;
 
 typedef struct lane {
   rh_schedule *schedule;
@@ -108,6 +117,14 @@ typedef struct round_slot {
   int32_t *pending; /* [workers] operations; owned */
 } round_slot;
 
+/* What collectives with the same peers were found to be (lone.h). */
+enum { LONE_CACHE = 16 };
+typedef struct lone_cache {
+  bool known;
+  uint64_t who;
+  lone_verdict verdict;
+} lone_cache;
+
 struct rh_schedule {
   rh_schedule_def def;
   int32_t workers;
@@ -118,6 +135,7 @@ struct rh_schedule {
   double skipped_s; /* what SimGrid's clock is behind simulated time */
   steady steady;
   rounds rounds;
+  lone_cache judged[LONE_CACHE];
   int64_t skipped_rounds; /* the rounds here count from 0 without them */
   int64_t messages;       /* simulated, not skipped */
   rh_traffic traffic;
@@ -196,6 +214,10 @@ void schedule_fail(rh_schedule *schedule, rh_status status);
 bool schedule_stopped(rh_schedule *schedule);
 /* Counts messages and bytes in a round. */
 void slot_add(const rh_schedule *schedule, round_slot *slot, int32_t from, int32_t to, int64_t messages, int64_t bytes);
+/* Keeps a route that a collective used, for its closed form. */
+void use_note_route(use *use, const rh_route *route);
+/* Hash over who sends to whom in a collective, whatever the bytes (steady_rounds.c). */
+uint64_t collective_hash_who(const rh_collective *c);
 /* The route to a rank to which `from` has sent. */
 const rh_route *lane_route(rh_schedule *schedule, int32_t from, int32_t to);
 /* No transfer told later begins before this (SimGrid's time). */

@@ -75,7 +75,8 @@ void steady_end(rh_schedule *schedule)
 static bool is_watchable(const use *use)
 {
   const rh_collective *c = &use->collective;
-  return c->kind->same_until != NULL && c->size > 1 && c->kind->steps(c) >= STRETCH_LEAST;
+  return use->lone.stage != LONE_KNOWN && c->kind->same_until != NULL && c->size > 1 &&
+         c->kind->steps(c) >= STRETCH_LEAST;
 }
 
 void steady_enter(rh_schedule *schedule, use *use)
@@ -91,7 +92,7 @@ void steady_enter(rh_schedule *schedule, use *use)
 /* Why a collective that is done was not skipped. */
 static steady_reason reason_of(const use *use)
 {
-  if (use->skipped > 0) return STEADY_SKIPPED;
+  if (use->skipped > 0 || use->lone.stage == LONE_KNOWN) return STEADY_SKIPPED;
   if (use->traced) return STEADY_TRACED;
   if (!is_watchable(use) || (use->alone && !use->alike)) return STEADY_UNLIKE;
   return use->alone ? STEADY_UNSETTLED : STEADY_BESIDE;
@@ -255,7 +256,7 @@ rh_steady_total rh_schedule_steady(const rh_schedule *schedule)
   const steady *w = &schedule->steady;
   rh_steady_total total = {.simulated_messages = schedule->messages,
                            .skipped_messages = w->skipped_messages,
-                           .skipped_s = schedule->skipped_s,
+                           .skipped_s = schedule->skipped_s + w->calculated_s,
                            .rounds_skipped = schedule->rounds.skipped_rounds,
                            .collectives_skipped = w->collectives[STEADY_SKIPPED]};
   for (int reason = STEADY_SKIPPED + 1; reason < STEADY_REASONS; reason++)
@@ -286,4 +287,6 @@ void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out)
     rh_text_append(out, "%s%lld collectives %s", comma, (long long)w->collectives[reason], words[reason]);
     comma = ", ";
   }
+  const char *of_rounds = rounds_reason(schedule);
+  if (of_rounds != NULL) rh_text_append(out, "%sno round: %s", comma, of_rounds);
 }

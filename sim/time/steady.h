@@ -96,6 +96,7 @@ typedef struct steady {
   rh_traffic_mark mark;
   /* what it came to */
   int64_t skipped_messages, collectives[STEADY_REASONS];
+  double calculated_s; /* of collectives, from their last rank's entering to its leaving (lone.h) */
 } steady;
 
 void steady_clear(steady *steady);

@@ -52,19 +52,19 @@ static void forget(const rh_schedule *schedule, round_log *log, int64_t round)
 {
   log->round = round;
   log->hash = 0;
+  log->shares = false;
   log->finish_s = 0;
   for (int32_t i = 0; log->lanes != NULL && i < 2 * schedule->workers; i++)
     log->lanes[i].count = 0;
 }
 
-static uint64_t hash_collective(const rh_collective *c, uint64_t hash)
+uint64_t collective_hash_who(const rh_collective *c)
 {
-  const int64_t numbers[] = {(int64_t)(intptr_t)c->kind, c->size, c->bytes, c->element_bytes, c->shards};
+  const int64_t numbers[] = {(int64_t)(intptr_t)c->kind, c->size, c->shards};
   const size_t size = (size_t)c->size;
-  hash = rh_hash_bytes(numbers, sizeof numbers, hash);
+  uint64_t hash = rh_hash_bytes(numbers, sizeof numbers, 0);
   hash = rh_hash_bytes(c->sides, sizeof c->sides, hash);
   if (c->group != NULL) hash = rh_hash_bytes(c->group, size * sizeof *c->group, hash);
-  if (c->bytes_of != NULL) hash = rh_hash_bytes(c->bytes_of, size * sizeof *c->bytes_of, hash);
   if (c->neighbours == NULL) return hash;
   const rh_neighbours *graph = c->neighbours;
   const size_t workers = (size_t)graph->workers;
@@ -72,6 +72,14 @@ static uint64_t hash_collective(const rh_collective *c, uint64_t hash)
   hash = rh_hash_bytes(graph->in_offset, (workers + 1) * sizeof *graph->in_offset, hash);
   hash = rh_hash_bytes(graph->out, (size_t)graph->out_offset[workers] * sizeof *graph->out, hash);
   return rh_hash_bytes(graph->in, (size_t)graph->in_offset[workers] * sizeof *graph->in, hash);
+}
+
+static uint64_t hash_collective(const rh_collective *c, uint64_t hash)
+{
+  const int64_t numbers[] = {c->bytes, c->element_bytes, (int64_t)collective_hash_who(c)};
+  hash = rh_hash_bytes(numbers, sizeof numbers, hash);
+  if (c->bytes_of == NULL) return hash;
+  return rh_hash_bytes(c->bytes_of, (size_t)c->size * sizeof *c->bytes_of, hash);
 }
 
 /* Tokens count from the lane's end: the same in every round that is alike. Zones of two-level kinds are the
@@ -116,6 +124,7 @@ void rounds_note(lane *lane, int64_t round, double start_s, double finish_s)
   if (r->periods == 0) return;
   if (r->bytes > RECORDS_BYTES) {
     r->stage = ROUNDS_LOOK;
+    r->given_up = true;
     free_logs(schedule);
     return;
   }
@@ -127,6 +136,12 @@ void rounds_note(lane *lane, int64_t round, double start_s, double finish_s)
   lane_log *mine = &log->lanes[2 * lane->rank + (lane->kind == RH_LANE_COMMUNICATION)];
   if (mine->count == mine->size) grow(r, mine);
   mine->list[mine->count++] = (round_record){.start_s = start_s, .finish_s = finish_s};
+}
+
+void rounds_share(rh_schedule *schedule, int64_t round)
+{
+  rounds *r = &schedule->rounds;
+  if (r->periods > 0) rounds_log(r, round)->shares = true;
 }
 
 bool rounds_counting(const rh_schedule *schedule, int64_t round)
@@ -236,16 +251,17 @@ static double floor_s(const rh_schedule *schedule)
   return floor_s + schedule->skipped_s;
 }
 
-/* The shortest period that is proven; 0: none. */
+/* The shortest period that is proven, if few rounds are enough; 0: none. */
 static int32_t find_period(const rh_schedule *schedule, int64_t round, double *from_s, double *span_s)
 {
   const rounds *r = &schedule->rounds;
   for (int32_t p = 1; p <= r->periods; p++)
-    if (round - r->since[p - 1] >= 0 && rounds_proven(schedule, round, p, from_s, span_s)) return p;
+    if (round - r->since[p - 1] >= 0 && rounds_proven(schedule, round, p, ROUNDS_MATCHES, from_s, span_s)) return p;
   return 0;
 }
 
-/* First a period is proven, then its busy seconds are measured, then its bytes are known. */
+/* First a period is seen, then its busy seconds are measured, then its bytes are known, and then, maybe later, enough
+ * rounds match. */
 void rounds_delivered(rh_schedule *schedule, int64_t round, double finish_s)
 {
   rounds *r = &schedule->rounds;
@@ -332,7 +348,7 @@ rh_status rounds_skip(rh_schedule *schedule)
   if (r->periods == 0 || r->stage != ROUNDS_MEASURED || schedule->delivered < r->count_from + p) return RH_OK;
   if (schedule_traces(schedule)) return RH_OK;
   const int64_t before = told_before(r, p);
-  if (before < 0 || !rounds_proven(schedule, schedule->delivered - 1, p, &from_s, &span_s)) return RH_OK;
+  if (before < 0 || !rounds_proven(schedule, schedule->delivered - 1, p, 0, &from_s, &span_s)) return RH_OK;
   RH_ASSERT(r->again_rounds == 0 && r->again_collectives == 0);
   int64_t at = before + 1, rounds_told = 0, periods = 0;
   rh_status status = RH_OK;
@@ -358,4 +374,15 @@ rh_status rounds_skip(rh_schedule *schedule)
   }
   r->stage = ROUNDS_LOOK;
   return status;
+}
+
+const char *rounds_reason(const rh_schedule *schedule)
+{
+  const rounds *r = &schedule->rounds;
+  if (r->skipped_rounds > 0 || schedule->delivered < 2) return NULL;
+  if (r->given_up) return "their transfers are too many to be noted";
+  if (r->periods == 0) return "they have too many ranks to be noted";
+  if (schedule->delivered <= 2 * ROUNDS_MATCHES) return "they are too few";
+  if (r->alike == 0) return "their operations differ";
+  return r->repeated == 0 ? "their times did not repeat" : "their times repeated too late";
 }

@@ -30,6 +30,9 @@
 
 #include "steady.h"
 
+/* Rounds that must have matched: one is enough for the proof, a second keeps a chance agreement out. */
+enum { ROUNDS_MATCHES = 2 };
+
 typedef struct round_record {
   double start_s, finish_s;
 } round_record;
@@ -43,6 +46,7 @@ typedef struct lane_log {
 typedef struct round_log {
   int64_t round;   /* whose log this is; -1: nobody's */
   uint64_t hash;   /* of its operations */
+  bool shares;     /* transfers that may have shared links with others */
   double finish_s; /* by then this round and all before it had finished */
   lane_log *lanes; /* [2 ranks]; owned; NULL until something is noted */
 } round_log;
@@ -81,6 +85,9 @@ typedef struct rounds {
   int64_t told_count, told_size;
   int64_t again_rounds, again_collectives; /* were told already: so many are kept back */
   int64_t skipped_rounds;                  /* told without being simulated */
+  /* for the reason why none was: rounds that had operations as one of the sixteen before, and times as well */
+  int64_t alike, repeated;
+  bool given_up; /* too many transfers to be noted */
 } rounds;
 
 struct lane;
@@ -96,14 +103,20 @@ void rounds_note(struct lane *lane, int64_t round, double start_s, double finish
 bool rounds_counting(const rh_schedule *schedule, int64_t round);
 /* Tells the caller, unless it was told before, and remembers. Rounds are counted with the skipped ones. */
 rh_status rounds_tell(rh_schedule *schedule, const told *told);
+/* A transfer of this round may share links with others. */
+void rounds_share(rh_schedule *schedule, int64_t round);
 /* A round is done, and was told. */
 void rounds_delivered(rh_schedule *schedule, int64_t round, double finish_s);
+/* Why no round was skipped, in words; NULL: one was, or there was one only. */
+const char *rounds_reason(const rh_schedule *schedule);
 /* Skips what can be skipped, once the last round that is done proves it. Only between delivering and producing. */
 rh_status rounds_skip(rh_schedule *schedule);
 
 /* steady_rounds_proof.c: round `round`, which is done, against those before; and whether period p is proven then. */
 void rounds_compare(rh_schedule *schedule, int64_t round);
-bool rounds_proven(const rh_schedule *schedule, int64_t round, int32_t p, double *from_s, double *span_s);
+/* So many rounds must match; 0: as many as it takes. */
+bool rounds_proven(const rh_schedule *schedule, int64_t round, int32_t p, int64_t matches, double *from_s,
+                   double *span_s);
 double steady_tolerance_s(double span_s, double clock_s); /* steady_proof.c */
 
 static inline round_log *rounds_log(const rounds *r, int64_t round)

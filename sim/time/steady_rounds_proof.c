@@ -3,10 +3,9 @@
 
 #include "schedule_private.h"
 
-/* Rounds that must have matched: one is enough for the proof, a second keeps a chance agreement out. Where messages
- * travel they may share links and make roundings grow (steady.h); in an all-to-all on an oversubscribed fat-tree that
- * was slow enough to agree for several rounds. */
-enum { MATCHES = 2, MATCHES_SHARING = 12 };
+/* Rounds that must have matched where messages may share links and make roundings grow (steady.h); in an all-to-all on
+ * an oversubscribed fat-tree that was slow enough to agree for several rounds. */
+enum { MATCHES_SHARING = 12 };
 
 static int32_t lanes_of(const rh_schedule *schedule)
 {
@@ -52,19 +51,27 @@ static bool equal_rounds(const rh_schedule *schedule, const round_log *now, cons
 void rounds_compare(rh_schedule *schedule, int64_t round)
 {
   rounds *r = &schedule->rounds;
+  bool alike = false, repeated = false;
   bool found = false; /* once a period has held for long its multiples are of no use, and cost time */
   for (int32_t p = 1; p <= r->periods; p++) {
     int64_t *since = &r->since[p - 1];
     const round_log *now = rounds_log(r, round), *before = round >= p ? rounds_log(r, round - p) : NULL;
     double span_s;
-    if (found || before == NULL || !is_known(r, round - p) || !equal_rounds(schedule, now, before, &span_s)) {
+    const bool known = !found && before != NULL && is_known(r, round - p);
+    alike = alike || (known && now->hash == before->hash);
+    if (!known || !equal_rounds(schedule, now, before, &span_s)) {
       *since = round + 1;
-    } else if (*since == round || fabs(span_s - r->span_s[p - 1]) > steady_tolerance_s(span_s, now->finish_s)) {
+      continue;
+    }
+    repeated = true;
+    if (*since == round || fabs(span_s - r->span_s[p - 1]) > steady_tolerance_s(span_s, now->finish_s)) {
       *since = round;
       r->span_s[p - 1] = span_s;
     }
     found = found || *since < round - STEADY_PERIODS;
   }
+  r->alike += alike;
+  r->repeated += repeated;
 }
 
 /* Are the operations of the rounds under way those of p rounds before? */
@@ -120,21 +127,23 @@ static double mean_span_s(const rh_schedule *schedule, int64_t round, int64_t be
   return sum_s / (double)count;
 }
 
-static int64_t matches_needed(const rh_schedule *schedule, int64_t round)
+static int64_t matches_needed(const rounds *r, int64_t round, int32_t p)
 {
-  for (int32_t i = 0; i < schedule->workers; i++)
-    if (lane_of_log(&schedule->rounds, round, 2 * i + 1)->count > 0) return MATCHES_SHARING;
-  return MATCHES;
+  for (int64_t t = round; t > round - p; t--)
+    if (rounds_log(r, t)->shares) return MATCHES_SHARING;
+  return ROUNDS_MATCHES;
 }
 
-bool rounds_proven(const rh_schedule *schedule, int64_t round, int32_t p, double *from_s, double *span_s)
+bool rounds_proven(const rh_schedule *schedule, int64_t round, int32_t p, int64_t matches, double *from_s,
+                   double *span_s)
 {
   const rounds *r = &schedule->rounds;
   int64_t begin = r->since[p - 1];
-  if (round - begin + 1 < matches_needed(schedule, round) || !goes_on(schedule, round, p)) return false;
+  if (matches == 0) matches = matches_needed(r, round, p);
+  if (round - begin + 1 < matches || !goes_on(schedule, round, p)) return false;
   while (!is_known(r, begin - p) || begin < round - r->periods)
     begin++;
-  if (begin > round - MATCHES + 1) return false;
+  if (begin > round - ROUNDS_MATCHES + 1) return false;
   const double about_s = r->span_s[p - 1];
   *from_s = rounds_log(r, begin)->finish_s;
   /* rounds before `begin` had finished by A, and those p earlier by A - T */

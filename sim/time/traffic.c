@@ -109,6 +109,29 @@ void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, doubl
   traffic->told++;
 }
 
+void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times,
+                     double lone_s)
+{
+  for (int32_t i = 0; i < route->link_count; i++) {
+    rh_traffic_link *link = &traffic->links[route->links[i]];
+    link->bytes += times * bytes;
+    link->busy.folded_s += (double)times * lone_s;
+    note_ends(traffic, &link->ends, from, to);
+  }
+  traffic->ranks[from].sent_bytes += times * bytes;
+  traffic->ranks[from].sent_messages += times;
+  traffic->ranks[to].received_bytes += times * bytes;
+  count(traffic, from, to, route, bytes, times);
+}
+
+void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, double shift_s)
+{
+  rh_busy *known = &traffic->ranks[rank].communication;
+  known->folded_s += busy->folded_s;
+  for (int32_t i = 0; i < busy->count; i++)
+    rh_busy_add(known, busy->list[i].start_s + shift_s, busy->list[i].finish_s + shift_s);
+}
+
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s)
 {
   const rh_traffic_rank *r = &traffic->ranks[rank];

@@ -59,6 +59,13 @@ void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks);
 void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
                          double start_s, double finish_s);
 void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s);
+/* `times` transfers of lone_s seconds each, of which no two overlap with each other nor with any other on a link: all of
+ * them but their bins and the ranks' seconds. */
+void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times,
+                     double lone_s);
+/* Communication of a rank that overlaps with nothing else it does, but for the list of `busy`, which begins shift_s
+ * earlier than its times here. */
+void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, double shift_s);
 /* Bytes over a route between two times, evenly, in the bins alone. */
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);

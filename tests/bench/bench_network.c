@@ -3,6 +3,7 @@
  *
  *     bench_network [HOSTS [MESSAGES]]      hosts of platforms/ideal.xml, least number of messages per run
  *     bench_network --steady PLATFORM KIND HOSTS BYTES ROUNDS      one run with skipping and, up to 1024 hosts, one without
+ *     bench_network --targets               what is asked of large networks, with the targets beside the figures
  *
  * Each run is a process of its own, since SimGrid's engine is global; bare and scheduled runs alternate, so that a load
  * on the machine hits both; the best of three counts.
@@ -120,6 +121,28 @@ static void run_schedule(work *work, rh_platform *platform)
 /* --- runs ----------------------------------------------------------------------------------------------------------
  */
 
+/* Neighbours on a torus of rows x columns, as square as N allows; a prime N makes it a ring. */
+static rh_neighbours new_torus_graph(int32_t N)
+{
+  int32_t rows = 1;
+  for (int32_t i = 2; i * i <= N; i++)
+    if (N % i == 0) rows = i;
+  const int32_t columns = N / rows, degree = rows > 1 ? 4 : 2;
+  int32_t *offset = malloc(((size_t)N + 1) * sizeof *offset), *list = malloc(4 * (size_t)N * sizeof *list);
+  for (int32_t p = 0; p <= N; p++)
+    offset[p] = degree * p;
+  for (int32_t p = 0; p < N; p++) {
+    const int32_t row = p / columns * columns, column = p % columns;
+    int32_t *mine = list + degree * p;
+    *mine++ = row + (column + columns - 1) % columns;
+    *mine++ = row + (column + 1) % columns;
+    if (degree == 2) continue;
+    *mine++ = (p + N - columns) % N;
+    *mine++ = (p + columns) % N;
+  }
+  return (rh_neighbours){.workers = N, .out_offset = offset, .out = list, .in_offset = offset, .in = list};
+}
+
 /* Both neighbours of a ring. */
 static rh_neighbours new_ring_graph(int32_t N)
 {
@@ -164,16 +187,15 @@ enum { FULL_MOST = 1024 }; /* hosts up to which the full run is awaited */
 static int steady_child(char **argv, bool steady)
 {
   const int32_t N = atoi(argv[2]);
-  const rh_neighbours graph = new_ring_graph(N);
+  const bool torus = strcmp(argv[1], "exchange-torus") == 0, ring = strcmp(argv[1], "exchange-ring") == 0;
+  const rh_neighbours graph = torus ? new_torus_graph(N) : new_ring_graph(N);
+  const char *kind = torus || ring ? "neighbour-exchange" : argv[1];
   work w = {.rounds = atoll(argv[4])};
-  w.collective = (rh_collective){.kind = rh_collective_find(argv[1]),
-                                 .size = N,
-                                 .bytes = atoll(argv[3]),
-                                 .element_bytes = 4,
-                                 .neighbours = &graph};
+  w.collective = (rh_collective){
+      .kind = rh_collective_find(kind), .size = N, .bytes = atoll(argv[3]), .element_bytes = 4, .neighbours = &graph};
   const double start_s = now_s();
   rh_platform *platform;
-  check(rh_platform_load(&(rh_platform_def){.file = argv[0], .workers = N}, &platform));
+  check(rh_platform_load(&(rh_platform_def){.file = argv[0], .hostfile = argv[5], .workers = N}, &platform));
   const rh_schedule_def def = {.platform = platform, .lead = 2, .steady = steady, .context = &w, .produce = produce};
   check(rh_schedule_new(&def, &w.schedule));
   check(rh_schedule_run(w.schedule));
@@ -191,11 +213,12 @@ typedef struct steady_run {
   long long simulated, skipped;
 } steady_run;
 
-static steady_run run_steady_child(char *self, const char *how, char **argv)
+/* argv: platform, kind, hosts, bytes, rounds, host file or "". */
+static steady_run run_steady_child(const char *self, const char *how, char *const *argv)
 {
   char command[4096];
-  snprintf(command, sizeof command, "'%s' --child-steady %s '%s' '%s' '%s' '%s' '%s'", self, how, argv[0], argv[1],
-           argv[2], argv[3], argv[4]);
+  snprintf(command, sizeof command, "'%s' --child-steady %s '%s' '%s' '%s' '%s' '%s' '%s'", self, how, argv[0], argv[1],
+           argv[2], argv[3], argv[4], argv[5]);
   FILE *output = popen(command, "r");
   steady_run r;
   if (output == NULL ||
@@ -206,19 +229,123 @@ static steady_run run_steady_child(char *self, const char *how, char **argv)
   return r;
 }
 
-static int compare_steady(char *self, char **argv)
+static double load_average(void)
 {
-  double load = 0;
+  double load;
+  return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
+static steady_run tell_steady(const char *self, char *const *argv)
+{
   const steady_run on = run_steady_child(self, "on", argv);
-  if (getloadavg(&load, 1) != 1) load = -1;
-  printf("%s, %s hosts, %s bytes, %s rounds: %.9g s simulated in %.2f s and %ld MiB, %lld of %lld messages one by one; "
-         "load %.2f\n",
-         argv[1], argv[2], argv[3], argv[4], on.simulated_s, on.wall_s, on.memory_MiB, on.simulated,
-         on.simulated + on.skipped, load);
-  if (atoi(argv[2]) > FULL_MOST) return 0;
+  const char *name = strrchr(argv[0], '/');
+  printf(
+      "%s, %s, %s hosts%s, %s bytes, %s rounds: %.9g s simulated in %.2f s and %ld MiB, %lld of %lld messages one by "
+      "one; load %.2f\n",
+      argv[1], name != NULL ? name + 1 : argv[0], argv[2], *argv[5] ? " in another order" : "", argv[3], argv[4],
+      on.simulated_s, on.wall_s, on.memory_MiB, on.simulated, on.simulated + on.skipped, load_average());
+  fflush(stdout);
+  return on;
+}
+
+static void tell_full(const char *self, char *const *argv, const steady_run *on)
+{
   const steady_run off = run_steady_child(self, "off", argv);
   printf("  in full: %.2f s, %.1f times as long; simulated seconds differ by %.1e of them\n", off.wall_s,
-         off.wall_s / on.wall_s, (on.simulated_s - off.simulated_s) / off.simulated_s);
+         off.wall_s / on->wall_s, (on->simulated_s - off.simulated_s) / off.simulated_s);
+  fflush(stdout);
+}
+
+static int compare_steady(const char *self, char *const *argv)
+{
+  const steady_run on = tell_steady(self, argv);
+  if (atoi(argv[2]) <= FULL_MOST) tell_full(self, argv, &on);
+  return 0;
+}
+
+/* --- targets -------------------------------------------------------------------------------------------------------
+ */
+
+/* A flat network of any size. */
+static char *flat_platform(int hosts)
+{
+  static char path[] = "/tmp/bench-flat-XXXXXX";
+  const int fd = mkstemp(path);
+  FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+  if (file == NULL) exit(1);
+  fprintf(file,
+          "<?xml version='1.0'?>\n<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
+          "<platform version=\"4.1\"><config><prop id=\"network/model\" value=\"CM02\"/>"
+          "<prop id=\"network/TCP-gamma\" value=\"-1\"/><prop id=\"network/crosstraffic\" value=\"0\"/></config>"
+          "<cluster id=\"flat\" prefix=\"n\" suffix=\"\" radical=\"0-%d\" speed=\"1Tf\" bw=\"12.5GBps\" lat=\"1us\""
+          " sharing_policy=\"SPLITDUPLEX\"/></platform>\n",
+          hosts - 1);
+  fclose(file);
+  return path;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names in the order of their letters: neighbours in the ring are far apart. */
+static char *bad_order(int hosts, const char *prefix)
+{
+  static char path[] = "/tmp/bench-order-XXXXXX";
+  const int fd = mkstemp(path);
+  FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+  if (file == NULL) exit(1);
+  char **names = malloc((size_t)hosts * sizeof *names);
+  for (int i = 0; i < hosts; i++) {
+    names[i] = malloc(32);
+    snprintf(names[i], 32, "%s%d", prefix, i);
+  }
+  qsort(names, (size_t)hosts, sizeof *names, compare_text);
+  for (int i = 0; i < hosts; i++) {
+    fprintf(file, "%s\n", names[i]);
+    free(names[i]);
+  }
+  free(names);
+  fclose(file);
+  return path;
+}
+
+#define CATALOGUE RH_SOURCE_DIR "/platforms/"
+
+static int tell_targets(const char *self)
+{
+  char *flat = flat_platform(4096), *order = bad_order(512, "node-"), *none = "";
+  const struct target {
+    const char *asked;
+    char *argv[6];
+    bool full;
+  } targets[] = {
+      {"(a) under 1 s", {flat, "allreduce-ring", "4096", "100000000", "1", none}, false},
+      {"(a) under 1 s", {flat, "allreduce-ring", "4096", "82088", "1", none}, false},
+      {"(a) under 4 s, 400 MiB",
+       {CATALOGUE "fat-tree-4096.xml", "allreduce-ring", "4096", "100000000", "1", none},
+       false},
+      {"(a) under 4 s, 400 MiB", {CATALOGUE "fat-tree-4096.xml", "allreduce-ring", "4096", "82088", "1", none}, false},
+      {"(a) under 400 MiB", {CATALOGUE "torus-4096.xml", "allreduce-ring", "4096", "100000000", "1", none}, false},
+      {"(a) 10 times, 1e-9", {flat, "allreduce-ring", "512", "100000000", "1", none}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", none}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE "torus-4096.xml", "allreduce-ring", "512", "100000000", "1", none}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", order}, true},
+      {"(b) under 2 s", {flat, "allreduce-halving-doubling", "4096", "100000000", "1", none}, false},
+      {"(b) under 2 s",
+       {CATALOGUE "fat-tree-4096.xml", "allreduce-halving-doubling", "4096", "100000000", "1", none},
+       false},
+      {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-ring", "4096", "82088", "1000", none}, false},
+      {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-torus", "4096", "82088", "1000", none}, false},
+  };
+  for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+    printf("%s: ", targets[i].asked);
+    const steady_run on = tell_steady(self, targets[i].argv);
+    if (targets[i].full) tell_full(self, targets[i].argv, &on);
+  }
+  remove(flat);
+  remove(order);
   return 0;
 }
 
@@ -240,8 +367,12 @@ int main(int argc, char **argv)
 {
   if (argc == 6 && strcmp(argv[1], "--child") == 0)
     return child(argv[2], strcmp(argv[3], "bare") == 0, atoi(argv[4]), atoll(argv[5]));
-  if (argc == 8 && strcmp(argv[1], "--child-steady") == 0) return steady_child(argv + 3, strcmp(argv[2], "on") == 0);
-  if (argc == 7 && strcmp(argv[1], "--steady") == 0) return compare_steady(argv[0], argv + 2);
+  if (argc == 9 && strcmp(argv[1], "--child-steady") == 0) return steady_child(argv + 3, strcmp(argv[2], "on") == 0);
+  if (argc == 2 && strcmp(argv[1], "--targets") == 0) return tell_targets(argv[0]);
+  if (argc == 7 && strcmp(argv[1], "--steady") == 0) {
+    char *const all[] = {argv[2], argv[3], argv[4], argv[5], argv[6], ""};
+    return compare_steady(argv[0], all);
+  }
   const char *N = argc > 1 ? argv[1] : "256", *least = argc > 2 ? argv[2] : "200000";
   static const char *const kinds[] = {"neighbour-exchange", "allreduce-ring"};
   double load = 0;

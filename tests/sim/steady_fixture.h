@@ -28,8 +28,15 @@ typedef struct scenario {
   int32_t cycle;    /* of rounds: every cycle-th one has 8 KiB more; 0: all are alike */
   bool changing;    /* each round has other bytes than those before */
   int32_t sides[3]; /* of a torus collective */
+  int32_t shards;   /* of a parameter server */
+  bool exchange;    /* a neighbour exchange on the ring follows each collective */
+  double jitter_s;  /* more computing, up to that, other in each round */
   bool traced;      /* events are asked for, of rounds as in rh_schedule_def */
   int64_t event_first, event_end, event_max;
+  /* in place of the rounds above: appends to ((simulation *)context)->schedule */
+  rh_status (*produce)(void *context, int64_t round, bool *more);
+  const void *program; /* of produce */
+  double delay_s;      /* by which it begins everything later */
 } scenario;
 
 /* What it came to. Lives in memory that parent and child share. */
@@ -55,6 +62,7 @@ typedef struct simulation {
   rh_schedule *schedule;
   rh_collective collective;
   int64_t bytes_of[RANKS_MAX];
+  double speeds[RANKS_MAX]; /* over that of the fastest host */
   rh_neighbours neighbours;
   int32_t offset[RANKS_MAX + 1], list[2 * RANKS_MAX];
 } simulation;
@@ -80,7 +88,9 @@ static inline rh_status simulation_produce(void *context, int64_t round, bool *m
   rh_token *after = calloc((size_t)sc->workers, sizeof *after);
   RH_ASSERT(after != NULL);
   for (int32_t i = 0; i < sc->workers; i++) {
-    const double seconds = sc->compute_s + sc->spread_s * i / sc->workers;
+    const uint64_t mixed = ((uint64_t)round * 4096 + (uint64_t)i + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    const double seconds =
+        sc->compute_s + sc->spread_s * i / sc->workers + sc->jitter_s * 0x1p-64 * (double)(mixed ^ mixed >> 29);
     const rh_token last = rh_schedule_last(s->schedule, i, RH_LANE_COMMUNICATION);
     if (sc->beside_s > 0) rh_schedule_compute(s->schedule, i, sc->beside_s, "beside", RH_AT_ONCE);
     if (seconds > 0) after[i] = rh_schedule_compute(s->schedule, i, seconds, "gradient", last);
@@ -89,6 +99,10 @@ static inline rh_status simulation_produce(void *context, int64_t round, bool *m
   if (sc->cycle > 0 && round % sc->cycle == 0) c.bytes += 8192;
   if (sc->changing) c.bytes += 4 * (round * round % 97);
   rh_schedule_collective(s->schedule, &c, after);
+  if (sc->exchange) {
+    c.kind = rh_collective_find("neighbour-exchange");
+    rh_schedule_collective(s->schedule, &c, NULL);
+  }
   free(after);
   *more = round + 1 < sc->rounds;
   return RH_OK;
@@ -124,11 +138,12 @@ static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *
   static simulation s; /* of a process of its own */
   s = (simulation){.scenario = sc,
                    .outcome = o,
-                   .collective = {.kind = rh_collective_find(sc->kind),
+                   .collective = {.kind = sc->kind != NULL ? rh_collective_find(sc->kind) : NULL,
                                   .size = sc->workers,
                                   .bytes = sc->bytes,
                                   .element_bytes = 4,
                                   .bytes_of = sc->unequal ? s.bytes_of : NULL,
+                                  .shards = sc->shards,
                                   .sides = {sc->sides[0], sc->sides[1], sc->sides[2]}}};
   simulation_neighbours(&s, sc->workers);
   for (int32_t i = 0; i < sc->workers; i++)
@@ -137,12 +152,15 @@ static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *
   RH_TRY(rh_platform_load(
       &(rh_platform_def){.file = sc->platform, .model = sc->model, .hostfile = sc->hostfile, .workers = sc->workers},
       &platform));
+  for (int32_t i = 0; i < sc->workers; i++)
+    s.speeds[i] = rh_platform_speed(platform, i) / rh_platform_fastest(platform);
+  s.collective.zone_of = rh_platform_zones(platform);
   const rh_schedule_def def = {.platform = platform,
                                .protocol = sc->protocol,
                                .lead = sc->lead,
                                .steady = steady,
                                .context = &s,
-                               .produce = simulation_produce,
+                               .produce = sc->produce != NULL ? sc->produce : simulation_produce,
                                .round_done = simulation_round,
                                .collective_done = simulation_collective,
                                .event = sc->traced ? simulation_event : NULL,
