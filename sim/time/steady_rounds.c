@@ -11,6 +11,10 @@
 #define ROUNDS_BYTES  (INT64_C(64) << 20)
 #define RECORDS_BYTES (INT64_C(256) << 20)
 
+/* Of the time between two marks: what busy seconds may be off by, thousandfold less than what a skipped run may. Marks
+ * that are no period apart differ by the length of a transfer. */
+#define MEASURED_WITHIN 1e-12
+
 void rounds_init(rh_schedule *schedule)
 {
   rounds *r = &schedule->rounds;
@@ -44,6 +48,8 @@ void rounds_clear(rh_schedule *schedule)
   free_logs(schedule);
   free(schedule->rounds.told);
   rh_traffic_mark_clear(&schedule->rounds.mark);
+  for (int i = 0; i < ROUNDS_MARKS; i++)
+    rh_traffic_mark_clear(&schedule->rounds.marks[i].mark);
 }
 
 /* --- notes -------------------------------------------------------------------------------------------------------- */
@@ -260,6 +266,35 @@ static int32_t find_period(const rh_schedule *schedule, int64_t round, double *f
   return 0;
 }
 
+static void mark_now(rh_schedule *schedule, int64_t round, double cut_s)
+{
+  rounds *r = &schedule->rounds;
+  round_mark *into = &r->marks[r->mark_count++ % ROUNDS_MARKS];
+  into->round = round;
+  rh_traffic_mark_at(&schedule->traffic, cut_s, &into->mark);
+}
+
+/* Does a mark lie whole periods before cut_s, for all ranks? Then r->mark is what one of them adds. */
+static bool measure(rh_schedule *schedule, int64_t round, double span_s, double cut_s)
+{
+  rounds *r = &schedule->rounds;
+  for (int64_t i = 0; i < ROUNDS_MARKS && i < r->mark_count; i++) {
+    round_mark *from = &r->marks[i];
+    const int64_t periods = (round - from->round) / r->period;
+    if (from->round < 0 || from->round + periods * r->period != round) continue;
+    const double all_s = (double)periods * span_s, equal_s = MEASURED_WITHIN * all_s + steady_tolerance_s(all_s, cut_s);
+    if (fabs(cut_s - from->mark.at_s - all_s) > equal_s) continue;
+    from->round = -1;
+    if (rh_traffic_mark_since(&schedule->traffic, cut_s, &from->mark) > 2 * equal_s) continue;
+    rh_traffic_mark_divide(&schedule->traffic, &from->mark, periods);
+    const rh_traffic_mark storage = r->mark;
+    r->mark = from->mark;
+    from->mark = storage;
+    return true;
+  }
+  return false;
+}
+
 /* First a period is seen, then its busy seconds are measured, then its bytes are known, and then, maybe later, enough
  * rounds match. */
 void rounds_delivered(rh_schedule *schedule, int64_t round, double finish_s)
@@ -275,19 +310,20 @@ void rounds_delivered(rh_schedule *schedule, int64_t round, double finish_s)
   const int32_t p = find_period(schedule, round, &from_s, &span_s);
   const double cut_s = transfers_floor_s(schedule);
   if (p == 0 || (r->stage != ROUNDS_LOOK && p != r->period)) r->stage = ROUNDS_LOOK;
-  if (p == 0) return;
-  if (r->stage == ROUNDS_MARKED && round == r->marked + p) {
-    const double equal_s = steady_tolerance_s(span_s, cut_s), differ_s = fabs(cut_s - r->mark.at_s - span_s);
-    const double uneven_s = rh_traffic_mark_since(&schedule->traffic, cut_s, &r->mark);
-    r->stage = differ_s <= equal_s && uneven_s <= 2 * equal_s ? ROUNDS_MEASURED : ROUNDS_LOOK;
+  if (p == 0 || r->stage == ROUNDS_MEASURED) return;
+  if (r->stage == ROUNDS_MARKED && measure(schedule, round, span_s, cut_s)) {
+    r->stage = ROUNDS_MEASURED;
+    return;
   }
-  if (r->stage != ROUNDS_LOOK || floor_s(schedule) < from_s) return;
-  r->stage = ROUNDS_MARKED;
-  r->period = p;
-  r->marked = round;
-  r->count_from = schedule->produced;
-  rh_traffic_mark_at(&schedule->traffic, cut_s, &r->mark);
-  rh_traffic_count_begin(&schedule->traffic);
+  if (floor_s(schedule) < from_s) return;
+  if (r->stage == ROUNDS_LOOK) {
+    r->stage = ROUNDS_MARKED;
+    r->period = p;
+    r->mark_count = 0;
+    r->count_from = schedule->produced;
+    rh_traffic_count_begin(&schedule->traffic);
+  }
+  mark_now(schedule, round, cut_s);
 }
 
 /* Takes the operations of the last p rounds back from the queues' ends. */

@@ -65,6 +65,14 @@ typedef struct told {
 
 typedef enum rounds_stage { ROUNDS_LOOK, ROUNDS_MARKED, ROUNDS_MEASURED } rounds_stage;
 
+/* The last marks that were made: of two events at the same instant either may be told first, and what has begun by then
+ * differs, so not every two marks lie a period apart. */
+enum { ROUNDS_MARKS = 4 };
+typedef struct round_mark {
+  int64_t round; /* after which it was made; -1: none */
+  rh_traffic_mark mark;
+} round_mark;
+
 typedef struct rounds {
   int32_t periods; /* longest period that is looked for; 0: off */
   round_log *logs; /* [log_count], of round t at t % log_count; owned */
@@ -77,9 +85,10 @@ typedef struct rounds {
 
   rounds_stage stage;
   int32_t period;
-  int64_t marked; /* round */
-  rh_traffic_mark mark;
-  int64_t count_from; /* rounds count_from .. + period - 1 are counted */
+  round_mark marks[ROUNDS_MARKS];
+  int64_t mark_count;   /* made in this period's time, the last ROUNDS_MARKS are kept */
+  rh_traffic_mark mark; /* what a period adds to busy seconds, once it is measured */
+  int64_t count_from;   /* rounds count_from .. + period - 1 are counted */
 
   told *told; /* the last rounds' [told_count]; owned */
   int64_t told_count, told_size;

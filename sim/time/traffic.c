@@ -218,6 +218,13 @@ double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_
   return uneven_s;
 }
 
+void rh_traffic_mark_divide(const rh_traffic *traffic, rh_traffic_mark *mark, int64_t parts)
+{
+  const size_t values = (size_t)traffic->link_count + 3 * (size_t)traffic->rank_count;
+  for (size_t i = 0; i < values; i++)
+    mark->links[i] /= (double)parts;
+}
+
 void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *busy, double at_s, double span_s, int64_t times)
 {
   const double all_s = (double)times * span_s, n = (double)times;

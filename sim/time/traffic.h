@@ -77,6 +77,8 @@ void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark 
 /* What was marked becomes what lies between then and at_s. Returns by how much a rank's time has moved otherwise than
  * that of the transfers, at most. */
 double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark);
+/* What lies between, divided by `parts` of equal length. */
+void rh_traffic_mark_divide(const rh_traffic *traffic, rh_traffic_mark *mark, int64_t parts);
 void rh_traffic_mark_clear(rh_traffic_mark *mark);
 /* A transfer told `times` times that took place in the span which rh_traffic_skip put in last: in the bins its bytes
  * are spread evenly over it. */
