@@ -121,6 +121,7 @@ void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_rou
   traffic->ranks[from].sent_bytes += times * bytes;
   traffic->ranks[from].sent_messages += times;
   traffic->ranks[to].received_bytes += times * bytes;
+  rh_pairs_add(&traffic->pairs, from, to, times * bytes, traffic->counting);
   count(traffic, from, to, route, bytes, times);
 }
 

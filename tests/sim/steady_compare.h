@@ -53,6 +53,12 @@ static inline void expect_equal_ranks(const scenario *sc, const outcome *a, cons
   }
 }
 
+static inline void expect_equal_pairs(const outcome *a, const outcome *b)
+{
+  for (int32_t i = 0; i < RH_PAIRS_SIDE * RH_PAIRS_SIDE; i++)
+    expect_count("bytes of pair", i, a->pairs[i], b->pairs[i]);
+}
+
 static inline void expect_equal_rows(const outcome *a, const outcome *b)
 {
   expect_count("rounds", 0, a->rounds, b->rounds);
@@ -85,6 +91,7 @@ static inline bool is_equal(const scenario *sc, const outcome *a, const outcome 
   expect_equal_links(a, b);
   expect_equal_ranks(sc, a, b);
   expect_equal_rows(a, b);
+  expect_equal_pairs(a, b);
   expect_count("messages, simulated and skipped", 0, a->steady.simulated_messages + a->steady.skipped_messages,
                b->steady.simulated_messages);
   assert_int_equal(b->steady.skipped_messages, 0);

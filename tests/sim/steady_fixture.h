@@ -46,6 +46,7 @@ typedef struct outcome {
   int32_t link_count;
   rh_link_time links[LINKS_MAX];
   rh_rank_time ranks[RANKS_MAX];
+  int64_t pairs[RH_PAIRS_SIDE * RH_PAIRS_SIDE];
   int64_t rounds, collectives;
   rh_round_time round[ROUNDS_MAX];
   rh_collective_time collective[COLLECTIVES_MAX];
@@ -176,6 +177,8 @@ static inline rh_status simulate_here(const scenario *sc, bool steady, outcome *
     o->links[i] = rh_schedule_link_time(s.schedule, i);
   for (int32_t i = 0; i < sc->workers; i++)
     o->ranks[i] = rh_schedule_rank_time(s.schedule, i);
+  const rh_pairs *pairs = rh_schedule_pairs(s.schedule);
+  memcpy(o->pairs, pairs->bytes, (size_t)pairs->side * (size_t)pairs->side * sizeof *pairs->bytes);
   o->steady = rh_schedule_steady(s.schedule);
   o->events_cut = rh_schedule_events_cut(s.schedule);
   rh_text reasons = {0};
