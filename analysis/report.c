@@ -87,6 +87,14 @@ done:
   return status;
 }
 
+/* Runs end in an order that says nothing; "workers 4" stands before "workers 16". */
+static int by_name(const void *a, const void *b)
+{
+  const rh_compared *x = a, *y = b;
+  const int order = rh_text_compare_natural(x->setting, y->setting);
+  return order ? order : rh_text_compare_natural(x->label, y->label);
+}
+
 /* Beside trained runs those of timing alone have nothing to be compared by. */
 static void leave_timing_out(report *r)
 {
@@ -109,6 +117,8 @@ static rh_status read_all(report *r)
   }
   const rh_compare_def def = {.target_accuracy = r->def->target_accuracy, .margin = 0.01, .level = 0.95};
   if (r->done > 0) RH_TRY(rh_compare_runs(r->store, &r->runs, &def, &r->comparison));
+  if (r->comparison.count > 1)
+    qsort(r->comparison.list, (size_t)r->comparison.count, sizeof *r->comparison.list, by_name);
   r->limits = calloc((size_t)r->comparison.count + 1, sizeof *r->limits);
   RH_ASSERT(r->limits && "memory is exhausted");
   for (int i = 0; i < r->comparison.count; i++)

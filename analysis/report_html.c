@@ -35,10 +35,14 @@ void report_number(rh_text *out, double value, int digits)
 void report_quantity(rh_text *out, double value, rh_unit unit)
 {
   char buffer[64];
-  rh_text_append(out, "%s",
-                 isnan(value)   ? "\xe2\x80\x93"
-                 : isinf(value) ? "not reached"
-                                : rh_unit_format(value, unit, buffer, sizeof buffer));
+  if (!isfinite(value)) {
+    rh_text_append(out, isnan(value) ? "\xe2\x80\x93" : "not reached");
+    return;
+  }
+  rh_unit_format(value, unit, buffer, sizeof buffer);
+  char *micro = unit == RH_UNIT_SECOND ? strstr(buffer, " us") : NULL; /* as it is written on paper */
+  if (micro) *micro = '\0';
+  rh_text_append(out, "%s%s", buffer, micro ? " \xc2\xb5s" : "");
 }
 
 void report_make_safe(rh_text *out, size_t start)

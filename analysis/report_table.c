@@ -1,6 +1,7 @@
 /* The results: as a table that needs no script, and as data for the page's pictures. See report_private.h. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "report_private.h"
@@ -39,6 +40,28 @@ static void write_accuracy(const rh_interval *x, rh_text *out)
     rh_text_append(out, "<td>%.1f %%</td>", 100 * x->estimate);
 }
 
+static double rounds_of(const rh_run_summary *run)
+{
+  return (double)run->rounds;
+}
+
+static double seconds_of(const rh_run_summary *run)
+{
+  return run->simulated_s;
+}
+
+/* Median of a field over the runs of a configuration. */
+static double median_of(const report *r, const rh_compared *e, double (*field)(const rh_run_summary *run))
+{
+  double *x = malloc((size_t)e->runs * sizeof *x);
+  RH_ASSERT(x && "memory is exhausted");
+  for (int i = 0; i < e->runs; i++)
+    x[i] = field(&r->runs.list[e->run[i]]);
+  const double median = rh_median(x, e->runs);
+  free(x);
+  return median;
+}
+
 /* Least time to the target of a setting; INFINITY: nobody reached it. */
 static double best_time(const rh_comparison *c, const char *setting)
 {
@@ -69,8 +92,8 @@ static void write_row(const report *r, int i, bool settings, rh_text *out)
     write_cell(out, &e->time_s, RH_UNIT_SECOND, 1);
     write_cell(out, &e->wire_bytes, RH_UNIT_BYTE, 1);
   }
-  rh_text_append(out, "<td>%" PRId64 "</td><td>", run->rounds);
-  report_quantity(out, run->simulated_s, RH_UNIT_SECOND);
+  rh_text_append(out, "<td>%.4g</td><td>", median_of(r, e, rounds_of));
+  report_quantity(out, median_of(r, e, seconds_of), RH_UNIT_SECOND);
   rh_text_append(out, "</td>");
   if (r->evaluated > 0) write_accuracy(&e->final_accuracy, out);
   rh_text_append(out, "<td>%s</td></tr>\n", r->limits[i] ? r->limits[i] : "\xe2\x80\x93");

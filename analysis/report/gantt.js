@@ -57,7 +57,7 @@ class GanttView {
     this.width = this.plot.clientWidth;
     this.row = Math.min(18, Math.max(3, 420 / this.ranks.length));
     const height = Math.ceil(this.row * this.ranks.length + 30), context = prepareCanvas(this.canvas, this.width, height);
-    const colours = this.kinds.map((_, i) => css(`--c${i % 8}`));
+    const colours = new Map(this.kinds.map((kind, i) => [kind, css(`--c${i % 8}`)]));
     context.save();
     context.beginPath();
     context.rect(this.left, 0, this.width - this.left - 6, height);
@@ -66,7 +66,7 @@ class GanttView {
       const row = this.rowOf.get(e.rank);
       if (row === undefined || e.finish_s < this.span[0] || e.start_s > this.span[1]) continue;
       const x = this.xAt(e.start_s), computing = e.lane === "compute";
-      context.fillStyle = colours[this.kinds.indexOf(e.kind)];
+      context.fillStyle = colours.get(e.kind);
       context.fillRect(x, row * this.row + (computing ? 0 : this.row * 0.5), Math.max(0.7, this.xAt(e.finish_s) - x - 0.3), this.row * (computing ? 0.5 : 0.38));
     }
     context.restore();

@@ -133,25 +133,37 @@ class NetworkView {
     this.colours = buckets.map((bucket) => bucket.length);
   }
 
+  /** Each kind as one path: thousands of small ones would take longer than all lines. */
   drawNodes(context) {
-    const { nodes } = this.network, room = this.nodeRoom(), ink = css("--ink"), paper = css("--paper");
-    context.font = `${Math.min(11, room * 0.5)}px ${css("--sans")}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    nodes.forEach((node, i) => {
-      const [x, y] = this.at[i], size = Math.max(1.4, Math.min(9, room * 0.3));
-      context.fillStyle = node.kind === "host" ? css("--accent") : paper;
-      context.strokeStyle = node.kind === "host" ? paper : ink;
-      context.lineWidth = 1;
+    const room = this.nodeRoom(), size = Math.max(1.2, Math.min(9, room * 0.3)), paper = css("--paper");
+    const styles = { host: [css("--accent"), paper], switch: [paper, css("--ink")], air: [paper, css("--ink")] };
+    for (const kind of ["switch", "air", "host"]) {
       context.beginPath();
-      if (node.kind === "switch") context.rect(x - size * 0.8, y - size * 0.8, size * 1.6, size * 1.6);
-      else context.arc(x, y, node.kind === "air" ? size * 1.7 : size, 0, 7);
+      this.network.nodes.forEach((node, i) => {
+        const [x, y] = this.at[i];
+        if (node.kind !== kind) return;
+        if (kind === "switch" || size < 2.5) context.rect(x - size * 0.8, y - size * 0.8, size * 1.6, size * 1.6);
+        else {
+          const radius = kind === "air" ? size * 1.7 : size;
+          context.moveTo(x + radius, y);
+          context.arc(x, y, radius, 0, 7);
+        }
+      });
+      [context.fillStyle, context.strokeStyle] = styles[kind];
+      context.lineWidth = 1;
       context.fill();
       if (size > 2) context.stroke();
-      if (node.kind === "host" && size > 6.5) {
-        context.fillStyle = paper;
-        context.fillText(String(node.rank), x, y + 0.5);
-      }
+    }
+    if (size > 6.5) this.drawRanks(context, Math.min(11, room * 0.5), paper);
+  }
+
+  drawRanks(context, height, colour) {
+    context.font = `${height}px ${css("--sans")}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillStyle = colour;
+    this.network.nodes.forEach((node, i) => {
+      if (node.kind === "host") context.fillText(String(node.rank), this.at[i][0], this.at[i][1] + 0.5);
     });
   }
 

@@ -37,10 +37,10 @@ function intervalItem(c, row) {
       const [a, y] = at(x);
       children.push({ type: "line", shape: { x1: a, x2: a, y1: y - 7, y2: y + 7 }, style: { stroke: colour, lineWidth: 1, opacity: 0.6 } });
     }
-    const [x, y] = at(secondsOf(c));
+    const [x, y] = at(secondsOf(c)), [end] = at(Math.max(secondsOf(c), c.time[2] || 0, ...(timingOnly ? [] : c.times)));
     children.push({ type: "circle", shape: { cx: x, cy: y, r: 5.5 }, style: { fill: colour, stroke: css("--paper"), lineWidth: 1.5 } });
     children.push({
-      type: "text", style: { text: seconds(secondsOf(c)), x: x + 9, y: y - 6, fill: css("--soft"), font: `12px ${css("--sans")}` },
+      type: "text", style: { text: seconds(secondsOf(c)), x: end + 9, y: y - 6, fill: css("--soft"), font: `12px ${css("--sans")}` },
     });
     return { type: "group", children };
   };
@@ -97,9 +97,10 @@ function frontOf(list) {
 
 function paretoOption(setting) {
   const good = within(setting).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null), front = frontOf(good);
+  const middle = Math.sqrt(Math.min(...good.map(bytesOf)) * Math.max(...good.map(bytesOf)));
   const point = (c) => ({
     name: c.label, value: [bytesOf(c), secondsOf(c)],
-    label: { position: front.includes(c) ? "bottom" : "top" },
+    label: { position: bytesOf(c) > middle ? "left" : "right" },
     itemStyle: { color: front.includes(c) ? colourOf(c.label) : css("--paper"), borderColor: colourOf(c.label), borderWidth: 2 },
   });
   return {
@@ -110,7 +111,7 @@ function paretoOption(setting) {
     series: [
       { type: "line", step: "end", silent: true, symbol: "none", data: front.map((c) => [bytesOf(c), secondsOf(c)]).reverse(), lineStyle: { color: css("--line"), width: 1.5 }, z: 1 },
       { type: "scatter", symbolSize: 13, data: good.map(point), z: 2,
-        label: { show: true, formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 6 }, labelLayout: { moveOverlap: "shiftY" } },
+        label: { show: true, formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 8 }, labelLayout: { moveOverlap: "shiftY" } },
     ],
   };
 }
