@@ -61,6 +61,9 @@ function dashOf(label) {
   return [[], [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(labels.indexOf(label) / 8) % 4];
 }
 
+/** Without an evaluation a configuration is judged by the seconds of a round. */
+const timingOnly = data.runs.length > 0 && data.runs.every((run) => run.about.accuracy === null);
+
 function within(setting) {
   return configurations.filter((c) => c.setting === setting);
 }

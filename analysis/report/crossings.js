@@ -68,8 +68,9 @@ function crossingsOf(list, quantity) {
 
 function crossingOption(list, quantity) {
   const lines = labels.map((label) => [label, lineOf(label, list, quantity)]).filter(([, line]) => line.length);
+  const xs = [...new Set(list.map((s) => quantity.values.get(s)))];
   return {
-    xAxis: axis(quantity.name, "log", quantity.format, logRange(lines.flatMap(([, line]) => line.map((p) => p[0])))),
+    xAxis: axis(quantity.name, "log", quantity.format, { ...logRange(xs), axisTick: { show: false, customValues: xs }, axisLabel: { customValues: xs } }),
     yAxis: wideAxis("", lines.flatMap(([, line]) => line.map((p) => p[1])), seconds),
     tooltip: tooltip("axis", (params) => [{ text: `${quantity.name}: ${quantity.format(params[0].value[0])}` },
       ...params.map((p) => ({ colour: p.color, text: `${p.seriesName}: ${seconds(p.value[1])}` }))]),
@@ -84,6 +85,7 @@ function showCrossings() {
   const quantity = variedQuantity();
   if (!quantity || labels.length < 2) return;
   section("crossings", "Where it turns", `${timeName} by ${quantity.name}. Between two settings the lines are a guess, straight in logarithms.`, (host) => {
+    host.append(keyOfLabels());
     facets(host, familiesOf(quantity), (grid, [rest, list]) => {
       const crossings = crossingsOf(list, quantity);
       const fig = figure(rest || timeName, "");
@@ -94,7 +96,7 @@ function showCrossings() {
         return [label, ...list.map((s) => (line.has(quantity.values.get(s)) ? seconds(line.get(quantity.values.get(s))) : "not reached"))];
       }));
       fig.whole.append(el("ul", { class: "plain" }, ...crossings.slice(0, 12).map((c) =>
-        el("li", {}, el("b", {}, c.below), ` is faster than ${c.above} below about ${quantity.format(c.x)}, and slower above.`))));
+        el("li", {}, el("b", {}, c.below), ` is faster than ${c.above} below about ${quantity.format === count ? trim3(c.x) : quantity.format(c.x)}, and slower above.`))));
       if (!crossings.length) fig.whole.append(el("p", { class: "note" }, "No two lines cross: what is faster is so everywhere."));
     });
   });

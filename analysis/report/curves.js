@@ -144,6 +144,14 @@ function legend(state, changed) {
   }));
 }
 
+/** The same without buttons: which colour is what. */
+function keyOfLabels() {
+  const key = el("div", { class: "legend" }, ...labels.map((label) => el("span", {}, el("span", { class: "swatch", "data-label": label }), label)));
+  paintSwatches(key);
+  onRedraw(() => paintSwatches(key));
+  return key;
+}
+
 function paintSwatches(host) {
   for (const swatch of host.querySelectorAll(".swatch")) {
     const { label } = swatch.dataset, dash = dashOf(label).length;
@@ -181,7 +189,7 @@ function drawCurves(host, kinds, id) {
     onRedraw(() => paintSwatches(keys));
   }
   facets(host, settings, (grid, setting) => {
-    const fig = figure(settings.length > 1 ? setting : kinds.map((k) => measures[k].text).join(", "), "");
+    const fig = figure(setting, "");
     grid.append(fig.whole);
     panels.push({ fig, setting, view: drawChart(fig, settings.length > 1 ? 300 : 380, () => curveOption(setting, state)) });
   });
@@ -191,6 +199,7 @@ function drawCurves(host, kinds, id) {
 
 function showCurves() {
   const kinds = ["accuracy", "test", "train"].filter(hasValues);
+  if (timingOnly && !kinds.length) return; // said at the top
   const seeds = Math.max(...configurations.map((c) => c.runs.length));
   const intro = seeds > 1 ? "Lines are medians over the seeds, shades reach from the least to the most; they end when half of the runs have ended." : "";
   section("curves", "How they learned", intro, (host) => {

@@ -1,8 +1,6 @@
 // Time to the target with its intervals, and time against bytes with the front that nothing else beats in both.
 
 /** The seconds that a configuration is judged by: to the target, or of a round where nothing was evaluated. */
-const timingOnly = data.runs.length > 0 && data.runs.every((run) => run.about.accuracy === null);
-
 function secondsOf(c) {
   if (!timingOnly) return c.time[0];
   const each = c.runs.map((i) => data.runs[i].about).filter((a) => a.rounds > 0 && a.simulated_s !== null).map((a) => a.simulated_s / a.rounds);
@@ -132,6 +130,7 @@ function drawPareto(host) {
 }
 
 function showTarget() {
+  if (configurations.length < 2 && configurations.every((c) => c.runs.length < 2)) return; // one number, and the answer has said it
   if (!configurations.some((c) => secondsOf(c) !== null) || configurations.every((c) => c.unfinished)) return;
   const intervals = configurations.some((c) => c.time[1] !== null);
   section("target", timingOnly ? "How long a round takes" : "When they got there",

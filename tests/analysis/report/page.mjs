@@ -121,7 +121,10 @@ await open("open-killed", async (page) => {
   assert.ok(await page.locator("#curves .plot svg path").count() > 0, "what was recorded is drawn");
 });
 await open("one", async (page) => assert.ok(await page.locator("canvas.network").count() === 1));
-await open("timing", async (page) => assert.match(await page.locator("#target h2").textContent(), /How long a round takes/));
+await open("timing", async (page) => {
+  assert.match(await page.locator(".answer").textContent(), /a round takes 500 ms/);
+  assert.equal(await page.locator("#curves").count(), 0);
+});
 
 // nothing is wider than a phone, light or dark; screenshots for who wants to look
 for (const width of [1400, 400])
