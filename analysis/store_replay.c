@@ -143,20 +143,9 @@ static void table_clear(table *t)
 
 static rh_status read_columns(rh_store *store, table *t)
 {
-  static const char *const left_out[] = {"start_utc",
-                                         "end_utc",
-                                         "wall_s",
-                                         "peak_memory_bytes",
-                                         "threads",
-                                         "versions",
-                                         "command",
-                                         "configuration",
-                                         "status",
-                                         "kernel",
-                                         "platform_file",
-                                         "study",
-                                         "time_source",
-                                         "profile_hash",
+  static const char *const left_out[] = {"start_utc", "end_utc",       "wall_s",  "store_s",       "peak_memory_bytes",
+                                         "threads",   "versions",      "command", "configuration", "status",
+                                         "kernel",    "platform_file", "study",   "time_source",   "profile_hash",
                                          NULL};
   sqlite3_stmt *statement;
   rh_status status = prepare(store, "SELECT name, pk FROM pragma_table_info(?)", t->name, &statement);

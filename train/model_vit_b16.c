@@ -45,7 +45,7 @@ static rh_status build(const void *options, rh_shape input, int64_t classes, rh_
   rh_table_add_lookup(model, "position", x, x.height, WIDTH, x);
   for (int block = 1; block <= BLOCKS; block++)
     x = add_block(model, block, x);
-  x = rh_table_add_norm(model, "norm", x, true);
+  rh_table_add_norm(model, "norm", x, true);
   rh_table_add_dense(model, "dense", (rh_shape){WIDTH, 1, 1}, o->classes, true);
   rh_table_end(model);
   return RH_OK;
