@@ -143,6 +143,7 @@ static bool is_header(const reader *r)
 
 static rh_status begin_table(reader *r, bool *header)
 {
+  RH_ASSERT(r->fields && r->count > 0); /* a line has a field, if an empty one */
   r->columns = r->count;
   if (r->columns < 2)
     return rh_error(RH_EFORMAT,

@@ -120,8 +120,10 @@ static rh_status load(const void *options, const char *directory, rh_dataset *da
   rh_text paths = {0};
   *dataset = (rh_dataset){.name = "cifar10", .shape = {CHANNELS, SIDE, SIDE}, .classes = CLASSES};
   RH_TRY(files(options, directory, &paths));
+  RH_ASSERT(paths.length > 0);
   for (char *path = paths.data, *next; *path; path = next) {
     next = strchr(path, '\n');
+    RH_ASSERT(next); /* each line has its end */
     *next++ = '\0';
     RH_TRY(append_file(path, *next ? &dataset->train : &dataset->test));
   }
