@@ -102,6 +102,7 @@ rh_status rh_store_open(const char *path, rh_store_mode mode, rh_store **store)
   *store = NULL;
   rh_status status;
   rh_store *opened = NULL;
+  RH_TRY(rh_store_vfs_register());
   RH_TRY(prepare_file(path, mode));
   opened = calloc(1, sizeof *opened);
   if (!opened) return rh_error(RH_ENOMEM, "%s: out of memory", path);

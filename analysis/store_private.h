@@ -40,6 +40,9 @@ RH_CHECKED rh_status rh_store_file_create(const char *path, bool replace, bool *
 /* The file: URI of a path that is to be read; says "immutable" where SQLite could not make its shared memory. */
 void rh_store_file_uri(const char *path, bool read_only, rh_text *uri);
 
+/* Makes SQLite use files that pause on a full disk (store_vfs.c); once per process. */
+RH_CHECKED rh_status rh_store_vfs_register(void);
+
 /* Errors and statements (store.c) */
 
 /* The last error of `db` in plain words with the file's name: RH_EIO, RH_EFORMAT, RH_ENOMEM or RH_EINVAL. */

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "execute.h"
+#include "store.h"
 
 static volatile sig_atomic_t stop;
 
@@ -11,6 +12,17 @@ static void raise_stop(int signal)
 {
   (void)signal;
   stop = 1;
+}
+
+/* A full disk: the parent is told once, and says it. */
+static bool wait_for_space(const char *path, double waited_s)
+{
+  if (stop) return false;
+  if (waited_s == 0) {
+    printf("full %s\n", path);
+    fflush(stdout);
+  }
+  return true;
 }
 
 static void catch_signals(void)
@@ -27,6 +39,7 @@ int rh_cmd_execute(int argc, char **argv)
   rh_task task = {0};
   rh_status status;
   catch_signals();
+  rh_store_on_full_disk(wait_for_space);
   if (argc != 2)
     status = rh_error(RH_EINVAL, "usage: rehearse _execute TASK");
   else

@@ -444,6 +444,10 @@ int rh_cmd_run(int argc, char **argv)
   rh_children_catch_signals();
   session s = {.arguments = &a, .db = a.db ? a.db : "rehearse.db"};
   rh_status status = run(&s);
+  if (status != RH_OK && status != RH_EINTERRUPTED && rh_children_interrupted()) {
+    fprintf(stderr, "rehearse: %s\n", rh_error_message()); /* of what the signal cut short */
+    status = RH_EINTERRUPTED;
+  }
   if (status == RH_EINTERRUPTED)
     fprintf(stderr, "rehearse: interrupted; the same command goes on with the runs that are not done, and with "
                     "--resume from where they stopped\n");

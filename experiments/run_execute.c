@@ -312,8 +312,12 @@ done:
 
 static void take_progress(void *context, size_t task, const char *line)
 {
+  static const char full[] = "full ";
   session *s = context;
   rh_progress_state state;
+  if (strncmp(line, full, sizeof full - 1) == 0)
+    rh_progress_say(&s->progress, "%s: no space is left on its disk; waiting until there is some",
+                    line + sizeof full - 1);
   if (sscanf(line, "progress %" SCNd64 " %" SCNd64 " %lf %lf", &state.round, &state.rounds, &state.accuracy,
              &state.simulated_s) != 4)
     return;
@@ -498,6 +502,14 @@ static rh_status look_after_others(session *s)
   return status;
 }
 
+/* The same for what this process writes. */
+static bool wait_for_space(const char *path, double waited_s)
+{
+  if (rh_children_interrupted()) return false;
+  if (waited_s == 0) fprintf(stderr, "%s: no space is left on its disk; waiting until there is some\n", path);
+  return true;
+}
+
 rh_status rh_execution_run(rh_execution *e)
 {
   rh_status status = RH_OK;
@@ -519,7 +531,9 @@ rh_status rh_execution_run(rh_execution *e)
     if ((size_t)def.jobs > s.count) def.jobs = (int)s.count;
     rh_plan_share_cores(e->plan, def.jobs);
     s.progress = rh_progress_begin(s.count, work_of(&s));
+    rh_store_on_full_disk(wait_for_space);
     status = rh_children_run(&def, s.count);
+    rh_store_on_full_disk(NULL);
     if (s.stopped && !rh_children_interrupted()) status = RH_OK;
     if (status == RH_OK) say_total(&s);
     rh_progress_end(&s.progress);

@@ -8,13 +8,6 @@
 
 #include "hash.h"
 
-static void remove_files(const rh_scratch *scratch, const char *name)
-{
-  static const char *const suffixes[] = {"db", "db-wal", "db-shm", "task", "json"};
-  for (size_t i = 0; i < RH_COUNT(suffixes); i++)
-    rh_scratch_remove(scratch, name, suffixes[i]);
-}
-
 rh_status rh_merge_leftover(rh_store *store, const rh_scratch *scratch, const char *name)
 {
   rh_status status = RH_OK;
@@ -24,7 +17,7 @@ rh_status rh_merge_leftover(rh_store *store, const rh_scratch *scratch, const ch
     fprintf(stderr, "rehearse: left by a process that was killed, and removed: %s\n", rh_error_message());
     status = RH_OK;
   }
-  if (status == RH_OK) remove_files(scratch, name);
+  if (status == RH_OK) rh_scratch_remove_all(scratch, name);
   free(path);
   return status;
 }

@@ -56,13 +56,51 @@ bool rh_scratch_alone(rh_scratch *scratch)
   return lock_fd(scratch->fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+/* Removes the files of a folder that begin with `prefix` but do not end in `kept`. */
+static void remove_files(const char *folder, const char *prefix, const char *kept)
+{
+  DIR *directory = opendir(folder);
+  if (!directory) return; /* then there is nothing to remove */
+  for (const struct dirent *entry; (entry = readdir(directory));) {
+    const size_t length = strlen(entry->d_name), end = strlen(kept);
+    if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
+    if (length >= end && strcmp(entry->d_name + length - end, kept) == 0) continue;
+    unlinkat(dirfd(directory), entry->d_name, 0);
+  }
+  closedir(directory);
+}
+
+/* What a process that was killed while it made DB left of it. */
+static void remove_unfinished(const char *runs)
+{
+  rh_text prefix = {0};
+  char *folder = rh_text_directory(runs);
+  const size_t length = strlen(runs) - strlen(folder) - strlen(".runs");
+  rh_text_append(&prefix, "%.*s.new-", (int)length, runs + strlen(folder));
+  remove_files(*folder ? folder : ".", prefix.data, "/"); /* nothing ends so: all go */
+  rh_text_clear(&prefix);
+  free(folder);
+}
+
 void rh_scratch_close(rh_scratch *scratch)
 {
   if (!scratch->path) return;
-  if (rh_scratch_alone(scratch)) rmdir(scratch->path); /* fails, as it should, while something is in it */
+  if (rh_scratch_alone(scratch)) {
+    rmdir(scratch->path); /* fails, as it should, while something is in it */
+    scratch->path[strlen(scratch->path) - 1] = '\0';
+    remove_unfinished(scratch->path);
+  }
   close(scratch->fd);
   free(scratch->path);
   *scratch = (rh_scratch){.fd = -1};
+}
+
+void rh_scratch_remove_all(const rh_scratch *scratch, const char *name)
+{
+  rh_text prefix = {0};
+  rh_text_append(&prefix, "%s.", name);
+  remove_files(scratch->path, prefix.data, ".lock");
+  rh_text_clear(&prefix);
 }
 
 char *rh_scratch_path(const rh_scratch *scratch, const char *name, const char *suffix)

@@ -22,13 +22,17 @@ typedef struct rh_scratch {
 RH_CHECKED rh_status rh_scratch_open(const char *db, rh_scratch *scratch);
 /* Whether nobody else has it open. Asked at the end of use: the folder may lose its lock. */
 bool rh_scratch_alone(rh_scratch *scratch);
-/* Removes the folder if it is empty and nobody else has it open. A closed one is fine. */
+/* Removes the folder if it is empty and nobody else has it open, and what a killed process left of making DB. A closed
+ * one is fine. */
 void rh_scratch_close(rh_scratch *scratch);
 
 /* "DB.runs/NAME.SUFFIX"; owned by the caller. */
 char *rh_scratch_path(const rh_scratch *scratch, const char *name, const char *suffix);
 /* Removes a file of that name, if there is one. */
 void rh_scratch_remove(const rh_scratch *scratch, const char *name, const char *suffix);
+
+/* Removes all files of a name but its lock, those included that its process was killed over while it made them. */
+void rh_scratch_remove_all(const rh_scratch *scratch, const char *name);
 
 /* Takes the lock of a name. *fd is -1 if somebody else holds it: then *holder is the process, or 0 if it is not known.
  * RH_EIO if the lock's file cannot be made. */

@@ -11,7 +11,7 @@
  *     ...
  *
  * The child's stdout carries progress, one line each: "progress <round> <rounds> <accuracy> <simulated_s>" (accuracy
- * "nan" before the first evaluation). Its stderr carries at most one message. Exit status: 0, 1, 2 or 3.
+ * "nan" before the first evaluation), and "full <path>" where it waits for space on a disk. Its stderr carries at most one message. Exit status: 0, 1, 2 or 3.
  */
 #ifndef RH_TASK_H
 #define RH_TASK_H
