@@ -17,7 +17,11 @@ rh_status rh_merge_leftover(rh_store *store, const rh_scratch *scratch, const ch
     fprintf(stderr, "rehearse: left by a process that was killed, and removed: %s\n", rh_error_message());
     status = RH_OK;
   }
-  if (status == RH_OK) rh_scratch_remove_all(scratch, name);
+  if (status == RH_OK) { /* checkpoints stay */
+    rh_scratch_remove_database(scratch, name);
+    rh_scratch_remove(scratch, name, "task");
+    rh_scratch_remove(scratch, name, "json");
+  }
   free(path);
   return status;
 }

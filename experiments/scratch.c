@@ -56,17 +56,12 @@ bool rh_scratch_alone(rh_scratch *scratch)
   return lock_fd(scratch->fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-/* Removes the files of a folder that begin with `prefix` but do not end in `kept`. */
-static void remove_files(const char *folder, const char *prefix, const char *kept)
+static void remove_files(const char *folder, const char *prefix)
 {
   DIR *directory = opendir(folder);
   if (!directory) return; /* then there is nothing to remove */
-  for (const struct dirent *entry; (entry = readdir(directory));) {
-    const size_t length = strlen(entry->d_name), end = strlen(kept);
-    if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
-    if (length >= end && strcmp(entry->d_name + length - end, kept) == 0) continue;
-    unlinkat(dirfd(directory), entry->d_name, 0);
-  }
+  for (const struct dirent *entry; (entry = readdir(directory));)
+    if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0) unlinkat(dirfd(directory), entry->d_name, 0);
   closedir(directory);
 }
 
@@ -77,7 +72,7 @@ static void remove_unfinished(const char *runs)
   char *folder = rh_text_directory(runs);
   const size_t length = strlen(runs) - strlen(folder) - strlen(".runs");
   rh_text_append(&prefix, "%.*s.new-", (int)length, runs + strlen(folder));
-  remove_files(*folder ? folder : ".", prefix.data, "/"); /* nothing ends so: all go */
+  remove_files(*folder ? folder : ".", prefix.data);
   rh_text_clear(&prefix);
   free(folder);
 }
@@ -95,11 +90,11 @@ void rh_scratch_close(rh_scratch *scratch)
   *scratch = (rh_scratch){.fd = -1};
 }
 
-void rh_scratch_remove_all(const rh_scratch *scratch, const char *name)
+void rh_scratch_remove_database(const rh_scratch *scratch, const char *name)
 {
   rh_text prefix = {0};
-  rh_text_append(&prefix, "%s.", name);
-  remove_files(scratch->path, prefix.data, ".lock");
+  rh_text_append(&prefix, "%s.db", name);
+  remove_files(scratch->path, prefix.data);
   rh_text_clear(&prefix);
 }
 
