@@ -157,6 +157,8 @@ static struct fy_diag *quiet_diagnostics(void)
 rh_status rh_profile_read(const char *text, const char *where, rh_profile *profile)
 {
   rh_status status = RH_OK;
+  if (rh_text_valid_utf8(text, strlen(text)) < strlen(text))
+    return rh_error(RH_EFORMAT, "%s: no JSON: holds bytes that are no UTF-8 text", where);
   struct fy_diag *diag = quiet_diagnostics();
   struct fy_parse_cfg quiet = {.flags = FYPCF_QUIET, .diag = diag};
   struct fy_document *document = fy_document_build_from_string(&quiet, text, strlen(text));

@@ -45,10 +45,34 @@ static rh_status parse(rh_yaml *yaml)
   return RH_OK;
 }
 
+/* Whether a byte begins a UTF-8 character. */
+static bool is_first_byte(char c)
+{
+  return ((unsigned char)c & 0xC0) != 0x80;
+}
+
+/* libfyaml reads bytes that are no UTF-8 wherever they stand, and within a directive for ever. */
+static rh_status check_characters(const rh_yaml *yaml)
+{
+  const char *text = rh_text_get(&yaml->text);
+  const size_t valid = rh_text_valid_utf8(text, yaml->text.length);
+  rh_place place = {0, 0};
+  if (valid == yaml->text.length) return RH_OK;
+  for (size_t i = 0; i < valid; i++) {
+    if (text[i] == '\n')
+      place = (rh_place){place.line + 1, 0};
+    else
+      place.column += is_first_byte(text[i]);
+  }
+  return rh_yaml_error(yaml, RH_EFORMAT, place, "malformed YAML: a byte that is no UTF-8 text (0x%02X)",
+                       (unsigned char)text[valid]);
+}
+
 rh_status rh_yaml_read(const char *path, rh_yaml *yaml)
 {
   *yaml = (rh_yaml){.file = rh_text_duplicate(path)};
   rh_status status = rh_text_read_file(&yaml->text, path);
+  if (status == RH_OK) status = check_characters(yaml);
   if (status == RH_OK) status = parse(yaml);
   if (status != RH_OK) rh_yaml_clear(yaml);
   return status;
@@ -86,12 +110,6 @@ rh_place rh_yaml_place(struct fy_node *node, rh_place otherwise)
 void rh_yaml_append_where(const rh_yaml *yaml, rh_place place, rh_text *out)
 {
   rh_text_append(out, "%s:%d:%d", yaml->file, place.line + 1, place.column + 1);
-}
-
-/* Whether a byte begins a UTF-8 character. */
-static bool is_first_byte(char c)
-{
-  return ((unsigned char)c & 0xC0) != 0x80;
 }
 
 /* A terminal would obey control characters. */

@@ -8,9 +8,9 @@
 # count DB STATUS: how many runs of the database have it
 count() { "$program" list --db "$1" --json | grep -o "\"status\": \"$2\"" | wc -l; }
 
-# await COMMAND...: until it succeeds, at most 30 s
+# await COMMAND...: until it succeeds, at most 5 minutes: a machine may have much else to do
 await() {
-  for _ in $(seq 300); do
+  for _ in $(seq 3000); do
     "$@" && return
     sleep 0.1
   done

@@ -323,7 +323,10 @@ static void malformed_yaml_is_refused_with_its_place(void **state)
       ":2:4: malformed YAML: missing comma in flow mapping\n    run: {seed: 2}\n       ^");
   bad("train: {lr: 1}\n---\nrun: {seed: 2}\n", RH_EFORMAT, ": holds more than one YAML document");
   bad("", RH_EFORMAT, ": is empty or no YAML text");
-  bad("\xff\xfe\n", RH_EFORMAT, ": is empty or no YAML text");
+  bad("a: é\nb: \xff\xfe\n", RH_EFORMAT,
+      ":2:4: malformed YAML: a byte that is no UTF-8 text (0xFF)\n    b: \xff\xfe\n       ^");
+  bad("%s \x9b\n", RH_EFORMAT, /* at which libfyaml stays for ever */
+      ":1:4: malformed YAML: a byte that is no UTF-8 text (0x9B)\n    %s \x9b\n       ^");
 }
 
 static void missing_files_and_directories_are_named(void **state)

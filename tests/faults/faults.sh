@@ -28,7 +28,7 @@ rows() {
 study() {
   local who=$1 kind=$2 at=$3
   shift 3
-  FAULT_WHO=$who FAULT_KIND=$kind FAULT_AT=$at LD_PRELOAD=$preload timeout -s TERM -k 20 "${patience:-60}" \
+  FAULT_WHO=$who FAULT_KIND=$kind FAULT_AT=$at LD_PRELOAD=$preload timeout -s TERM -k 200 "${patience:-60}" \
     "$program" run study.yaml --jobs 1 "$@" >fault.out 2>fault.err
 }
 

@@ -71,6 +71,18 @@ static size_t utf8_length(const unsigned char *s)
   return n;
 }
 
+size_t rh_text_valid_utf8(const char *bytes, size_t length)
+{
+  size_t at = 0;
+  while (at < length) {
+    /* the text ends in a NUL, so that a sequence that is cut off is not read past it */
+    const size_t n = bytes[at] ? utf8_length((const unsigned char *)bytes + at) : 0;
+    if (n == 0 || at + n > length) break;
+    at += n;
+  }
+  return at;
+}
+
 void rh_text_append_json(rh_text *text, const char *value)
 {
   if (!value) {

@@ -20,6 +20,9 @@ void rh_text_append_bytes(rh_text *text, const char *bytes, size_t length);
 const char *rh_text_get(const rh_text *text); /* never NULL */
 void rh_text_clear(rh_text *text);
 
+/* How many of the first bytes are UTF-8 characters other than NUL. Behind the last byte there is a NUL. */
+size_t rh_text_valid_utf8(const char *bytes, size_t length);
+
 /* Appends a JSON string with its quotes; control characters, quotes and invalid UTF-8 are escaped. NULL gives null. */
 void rh_text_append_json(rh_text *text, const char *value);
 
