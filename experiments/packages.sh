@@ -14,7 +14,7 @@ packages=(
   libgsl-dev                     # statistics
   libsqlite3-dev sqlite3         # results
   libfyaml-dev                   # studies
-  librandom123-dev libxxhash-dev zlib1g-dev
+  libxxhash-dev zlib1g-dev
   "$@"
 )
 

@@ -18,6 +18,10 @@
 
 #include "status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A tensor of R replicas: replica r's values start at data + r * stride. Borrowed. stride 0: all share the values. */
 typedef struct rh_tensor {
   float *data;
@@ -87,6 +91,16 @@ typedef struct rh_backend {
   void *(*alloc)(size_t bytes);
   void (*release)(void *memory);
 
+  /* Devices with memory of their own. All NULL: `alloc` gives the program's memory, which anybody may touch. Else
+   * operations alone touch it, in the order in which they are called, and may return before they are done; all tensors,
+   * labels and results of a call lie in it. rh_backend_upload and its neighbours below serve both kinds. */
+  void (*upload)(void *to, const void *from, size_t bytes);   /* `from` may be changed at once */
+  void (*download)(void *to, const void *from, size_t bytes); /* waits for what was called before */
+  void (*copy)(void *to, const void *from, size_t bytes);     /* within the device; the two do not overlap */
+  void (*wait)(void);                                         /* until all that was called is done */
+  const char *(*failure)(void); /* the device's first failure, after which calls do nothing; NULL: none */
+  int64_t (*free_bytes)(void);  /* that alloc can still give */
+
   /* Runs body(context, item, thread) for item in [0, items), each item on one thread of `threads`, any order.
    * body returns false to ask for an early end (an interrupt). Nested use is a contract violation. */
   void (*parallel)(int64_t items, int threads, bool (*body)(void *context, int64_t item, int thread), void *context);
@@ -145,8 +159,26 @@ typedef struct rh_backend {
   /* c = op(a) op(b), overwritten; c is neither a nor b. */
   void (*product)(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c);
 
-  /* One row of a mixing: y[n] = sum_k weights[k] * rows[k][n], k ascending, terms > 0; y is none of the rows. */
+  /* One row of a mixing: y[n] = sum_k weights[k] * rows[k][n], k ascending, terms > 0; y is none of the rows. The two
+   * arrays are the program's. */
   void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
+
+  /* The rest is optional: of devices whose memory the program cannot touch. */
+
+  /* x [n][size] = (pixels[indices[i]] / 255 - mean) / deviation, picked[i] = labels[indices[i]] */
+  void (*gather)(int64_t n, int64_t size, const uint8_t *pixels, const int32_t *labels, const int32_t *indices,
+                 float mean, float deviation, float *x, int32_t *picked);
+  /* Adds `count` rows of n values, `stride` apart, to a fold (fold.h) that holds `before` rows; levels [32][n]. The
+   * same bits as one row after the other. */
+  void (*fold_rows)(int64_t n, int64_t count, rh_tensor x, uint64_t before, float *levels);
+  /* out[r] f64 = sum over n of (x_r - y)^2, or of x_r^2 where y is NULL, in 16 interleaved partial sums. */
+  void (*squared_distances)(int64_t n, int64_t count, rh_tensor x, const float *y, double *out);
+  /* x_r = factor x_r where factor = most / |x_r|, if |x_r|^2 = squares[r] is longer than most */
+  void (*clip)(int64_t n, int64_t count, double most, const double *squares, rh_tensor x);
+  /* y_i = sum over k in [offset[i], offset[i+1]) of weights[k] x_(column[k]), k ascending; offset [count + 1], column and
+   * weights are the program's; x and y do not overlap; no row of the matrix is empty. */
+  void (*mix)(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
+              rh_tensor x, rh_tensor y);
 } rh_backend;
 
 extern const rh_backend rh_backend_ref; /* naive loops: the oracle */
@@ -156,4 +188,17 @@ extern const rh_backend rh_backend_cpu; /* OpenBLAS with one thread a replica, O
 /* The backend of that name, or NULL. */
 const rh_backend *rh_backend_find(const char *name);
 
+/* Whether the program may touch what the backend allocates. */
+bool rh_backend_on_host(const rh_backend *backend);
+/* As the operations of these names; where the memory is the program's, copies. */
+void rh_backend_upload(const rh_backend *backend, void *to, const void *from, size_t bytes);
+void rh_backend_download(const rh_backend *backend, void *to, const void *from, size_t bytes);
+void rh_backend_copy(const rh_backend *backend, void *to, const void *from, size_t bytes);
+void rh_backend_wait(const rh_backend *backend);
+/* RH_EDEVICE with the device's own words if it failed. */
+RH_CHECKED rh_status rh_backend_check(const rh_backend *backend);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -150,8 +150,10 @@ RH_CHECKED rh_status rh_workspace_new(const rh_model *model, const rh_backend *b
                                       rh_workspace **workspace);
 void rh_workspace_free(rh_workspace *workspace);
 int64_t rh_workspace_bytes(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile);
-float *rh_workspace_input(rh_workspace *workspace);    /* [tile][B][input], to be filled by the caller */
-int32_t *rh_workspace_labels(rh_workspace *workspace); /* [tile][B] */
+float *rh_workspace_input(rh_workspace *workspace); /* [tile][B][input], to be filled by the caller; backend memory */
+int32_t *rh_workspace_labels(rh_workspace *workspace); /* [tile][B]; likewise */
+/* Fills both for `count` <= tile replicas from the program's memory. */
+void rh_workspace_fill(rh_workspace *workspace, int64_t count, const float *x, const int32_t *labels);
 
 /* What passes in int8 need beside parameters. At first seed, rank and step are 0, and no ranges are kept. */
 typedef struct rh_rounding {

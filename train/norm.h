@@ -18,7 +18,7 @@ enum { RH_NORM_CHUNKS = 16 }; /* at most */
 /* Chunks of a group of n >= 2 values. */
 static inline int64_t rh_norm_chunks(int64_t n)
 {
-  return n < 2 * RH_NORM_CHUNKS ? n / 2 : RH_NORM_CHUNKS;
+  return n < 2 * RH_NORM_CHUNKS ? n / 2 : (int64_t)RH_NORM_CHUNKS;
 }
 
 /* First value of chunk k; that of chunk `chunks` is n. */

@@ -128,6 +128,14 @@ int32_t *rh_workspace_labels(rh_workspace *workspace)
   return workspace->labels;
 }
 
+void rh_workspace_fill(rh_workspace *workspace, int64_t count, const float *x, const int32_t *labels)
+{
+  const int64_t inputs = workspace->activation[0].stride;
+  RH_ASSERT(count > 0 && count <= workspace->tile);
+  rh_backend_upload(workspace->backend, workspace->activation[0].data, x, (size_t)(count * inputs) * sizeof *x);
+  rh_backend_upload(workspace->backend, workspace->labels, labels, (size_t)(count * workspace->batch) * sizeof *labels);
+}
+
 void rh_workspace_smooth_labels(rh_workspace *workspace, double share)
 {
   RH_ASSERT(share >= 0 && share <= 1);
@@ -165,6 +173,14 @@ static void forward_with_loss(const rh_model *model, rh_workspace *ws, int64_t c
                                      ws->batch, ws->label_smoothing, ws->gradient[model->layer_count], loss, correct);
 }
 
+/* Brings the results of a pass home, where they were left in the workspace. */
+static void take_results(const rh_workspace *ws, int64_t count, double *loss, int64_t *correct)
+{
+  if (rh_backend_on_host(ws->backend)) return;
+  rh_backend_download(ws->backend, loss, ws->loss, (size_t)count * sizeof *loss);
+  rh_backend_download(ws->backend, correct, ws->correct, (size_t)count * sizeof *correct);
+}
+
 void rh_model_forward(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params)
 {
   forward_with_loss(model, workspace, count, params, workspace->loss, workspace->correct);
@@ -196,16 +212,22 @@ void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int
 void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
                        double *loss, int64_t *correct)
 {
-  forward_with_loss(model, workspace, count, params, loss, correct);
+  const bool on_host = rh_backend_on_host(workspace->backend);
+  forward_with_loss(model, workspace, count, params, on_host ? loss : workspace->loss,
+                    on_host ? correct : workspace->correct);
   for (int l = model->layer_count - 1; l >= 0; l--)
     rh_model_backward_layer(model, workspace, l, count, params, grads);
+  take_results(workspace, count, loss, correct);
 }
 
 void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor params, int64_t samples, double *loss,
                        int64_t *correct)
 {
+  const bool on_host = rh_backend_on_host(workspace->backend);
   RH_ASSERT(samples > 0 && samples <= workspace->batch);
   forward_layers(model, workspace, 1, samples, params); /* the whole batch: products of one shape give the same bits */
   workspace->backend->softmax_cross_entropy(samples, model->classes, 1, workspace->activation[model->layer_count],
-                                            workspace->labels, workspace->batch, 0, (rh_tensor){0}, loss, correct);
+                                            workspace->labels, workspace->batch, 0, (rh_tensor){0},
+                                            on_host ? loss : workspace->loss, on_host ? correct : workspace->correct);
+  take_results(workspace, 1, loss, correct);
 }

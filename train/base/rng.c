@@ -1,19 +1,18 @@
 #include "rng.h"
 
 #include <math.h>
+#include <string.h>
 #if defined(__x86_64__) && !defined(RH_SANITIZED)
 #include <immintrin.h>
 #endif
 
-/* Random123's own code is outside our warning flags. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#include <Random123/philox.h>
-#pragma GCC diagnostic pop
-
 #include "clones.h"
 #include "status.h"
+
+/* Multipliers, and what the keys grow by from round to round: the constants of Salmon et al., section 3.3. */
+static const uint64_t multiplier[2] = {0xD2511F53, 0xCD9E8D57};
+static const uint32_t growth[2] = {0x9E3779B9, 0xBB67AE85};
+enum { ROUNDS = 10 };
 
 rh_rng rh_rng_stream(uint64_t seed, rh_purpose purpose, uint32_t rank, uint64_t step)
 {
@@ -24,23 +23,27 @@ rh_rng rh_rng_stream(uint64_t seed, rh_purpose purpose, uint32_t rank, uint64_t 
   return rng;
 }
 
-/* The four numbers of the stream's next block. */
-static void next_block(rh_rng *rng, uint32_t out[4])
+/* One block, for callers that take number by number. */
+static void next_block(rh_rng *rng)
 {
-  philox4x32_ctr_t counter = {{rng->counter[0], rng->counter[1], rng->counter[2], rng->counter[3]}};
-  philox4x32_key_t key = {{rng->key[0], rng->key[1]}};
-  philox4x32_ctr_t block = philox4x32(counter, key);
-  for (int i = 0; i < 4; i++)
-    out[i] = block.v[i];
-  rng->counter[0]++;
+  uint32_t c[4] = {rng->counter[0]++, rng->counter[1], rng->counter[2], rng->counter[3]};
+  uint32_t k[2] = {rng->key[0], rng->key[1]};
+  for (int round = 0; round < ROUNDS; round++) {
+    const uint64_t p = c[0] * multiplier[0], q = c[2] * multiplier[1];
+    c[0] = (uint32_t)(q >> 32) ^ c[1] ^ k[0];
+    c[1] = (uint32_t)q;
+    c[2] = (uint32_t)(p >> 32) ^ c[3] ^ k[1];
+    c[3] = (uint32_t)p;
+    k[0] += growth[0];
+    k[1] += growth[1];
+  }
+  memcpy(rng->block, c, sizeof c);
+  rng->used = 0;
 }
 
 uint32_t rh_rng_u32(rh_rng *rng)
 {
-  if (rng->used == 4) {
-    next_block(rng, rng->block);
-    rng->used = 0;
-  }
+  if (rng->used == 4) next_block(rng);
   return rng->block[rng->used++];
 }
 
@@ -55,14 +58,14 @@ RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4]
     uint64_t c0 = (uint32_t)(first[0] + (uint32_t)b), c1 = first[1], c2 = first[2], c3 = first[3];
     uint32_t k0 = key[0], k1 = key[1];
 #pragma GCC unroll 10
-    for (int round = 0; round < PHILOX4x32_DEFAULT_ROUNDS; round++) {
-      uint64_t p = (c0 & UINT32_MAX) * PHILOX_M4x32_0, q = (c2 & UINT32_MAX) * PHILOX_M4x32_1;
+    for (int round = 0; round < ROUNDS; round++) {
+      uint64_t p = (c0 & UINT32_MAX) * multiplier[0], q = (c2 & UINT32_MAX) * multiplier[1];
       c0 = (q >> 32) ^ c1 ^ k0;
       c1 = q;
       c2 = (p >> 32) ^ c3 ^ k1;
       c3 = p;
-      k0 += PHILOX_W32_0;
-      k1 += PHILOX_W32_1;
+      k0 += growth[0];
+      k1 += growth[1];
     }
     x[4 * b] = (uint32_t)c0;
     x[4 * b + 1] = (uint32_t)c1;
@@ -77,7 +80,7 @@ RH_CLONES static void make_blocks(const uint32_t key[2], const uint32_t first[4]
 __attribute__((target("avx2"))) static int64_t make_blocks_avx2(const uint32_t key[2], const uint32_t first[4],
                                                                 int64_t count, word *x)
 {
-  const __m256i m0 = _mm256_set1_epi64x(PHILOX_M4x32_0), m1 = _mm256_set1_epi64x(PHILOX_M4x32_1);
+  const __m256i m0 = _mm256_set1_epi64x((int64_t)multiplier[0]), m1 = _mm256_set1_epi64x((int64_t)multiplier[1]);
   int64_t b = 0;
   for (; b + 4 <= count; b += 4) {
     __m256i c0 =
@@ -86,14 +89,14 @@ __attribute__((target("avx2"))) static int64_t make_blocks_avx2(const uint32_t k
     __m256i c3 = _mm256_set1_epi32((int)first[3]);
     uint32_t k0 = key[0], k1 = key[1];
 #pragma GCC unroll 10
-    for (int round = 0; round < PHILOX4x32_DEFAULT_ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
       const __m256i p = _mm256_mul_epu32(c0, m0), q = _mm256_mul_epu32(c2, m1);
       c0 = _mm256_srli_epi64(q, 32) ^ c1 ^ _mm256_set1_epi32((int)k0);
       c1 = q;
       c2 = _mm256_srli_epi64(p, 32) ^ c3 ^ _mm256_set1_epi32((int)k1);
       c3 = p;
-      k0 += PHILOX_W32_0;
-      k1 += PHILOX_W32_1;
+      k0 += growth[0];
+      k1 += growth[1];
     }
     /* numbers 0 and 1 of a block side by side, then 2 and 3, then blocks in order */
     const __m256i low = _mm256_blend_epi32(c0, _mm256_slli_epi64(c1, 32), 0xAA);

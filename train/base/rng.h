@@ -3,7 +3,7 @@
  * stream = f(seed, purpose, rank, step). Adding a rank or a purpose changes no other stream, the order in which streams
  * are used does not matter, and a GPU draws the same integers.
  *
- * source      Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011; Random123 1.14
+ * source      Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011
  */
 #ifndef RH_RNG_H
 #define RH_RNG_H

@@ -1,0 +1,67 @@
+/* Element-wise operations, in the order of backend_ref.c and without fused products: the same bits. */
+#include "launch.h"
+
+static __global__ void relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y)
+{
+  RH_EACH(r, count, i, n)
+  {
+    const float value = rh_at(x, r)[i];
+    rh_at(y, r)[i] = value < 0 ? 0 : value; /* a NaN stays one */
+  }
+}
+
+extern "C" void rh_cuda_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y)
+{
+  RH_LAUNCH(relu_forward, rh_grid(n, count), RH_BLOCK, n, count, x, y);
+}
+
+static __global__ void relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx)
+{
+  RH_EACH(r, count, i, n)
+  rh_at(dx, r)[i] = rh_at(y, r)[i] > 0 ? rh_at(dy, r)[i] : 0;
+}
+
+extern "C" void rh_cuda_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx)
+{
+  RH_LAUNCH(relu_backward, rh_grid(n, count), RH_BLOCK, n, count, y, dy, dx);
+}
+
+static __global__ void add_scaled(int64_t n, int64_t count, float a, rh_tensor x, rh_tensor y)
+{
+  RH_EACH(r, count, i, n)
+  rh_at(y, r)[i] = a * rh_at(x, r)[i] + rh_at(y, r)[i];
+}
+
+extern "C" void rh_cuda_add_scaled(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
+{
+  RH_LAUNCH(add_scaled, rh_grid(n, count), RH_BLOCK, n, count, (float)a, x, y);
+}
+
+static __global__ void scale(int64_t n, int64_t count, float a, rh_tensor x, rh_tensor y)
+{
+  RH_EACH(r, count, i, n)
+  rh_at(y, r)[i] = a * rh_at(x, r)[i];
+}
+
+extern "C" void rh_cuda_scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
+{
+  RH_LAUNCH(scale, rh_grid(n, count), RH_BLOCK, n, count, (float)a, x, y);
+}
+
+/* Replica: a sample. */
+static __global__ void gather(int64_t n, int64_t size, const uint8_t *pixels, const int32_t *labels,
+                              const int32_t *indices, float mean, float deviation, float *x, int32_t *picked)
+{
+  RH_EACH(sample, n, i, size)
+  {
+    const int64_t index = indices[sample];
+    x[sample * size + i] = ((float)pixels[index * size + i] / 255.0f - mean) / deviation;
+    if (i == 0) picked[sample] = labels[index];
+  }
+}
+
+extern "C" void rh_cuda_gather(int64_t n, int64_t size, const uint8_t *pixels, const int32_t *labels,
+                               const int32_t *indices, float mean, float deviation, float *x, int32_t *picked)
+{
+  RH_LAUNCH(gather, rh_grid(size, n), RH_BLOCK, n, size, pixels, labels, indices, mean, deviation, x, picked);
+}
