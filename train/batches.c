@@ -44,18 +44,34 @@ static void order_epoch(rh_batches *batches, int32_t worker, int64_t epoch)
   batches->epoch[worker] = epoch;
 }
 
-void rh_batches_gather(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, float *x, int32_t *labels)
+/* The samples of a batch from its `done`-th on, as far as they are of one epoch; returns how many. */
+static int64_t next_samples(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, int64_t done,
+                            const int32_t **indices)
 {
   const int64_t first = batches->partition->offset[worker];
   const int64_t samples = batches->partition->offset[worker + 1] - first;
-  const int64_t size = rh_shape_count(batches->dataset->shape);
   RH_ASSERT(samples > 0 && t >= 0);
-  for (int64_t done = 0; done < batch;) {
-    const int64_t epoch = (t * batch + done) / samples, from = (t * batch + done) % samples;
-    const int64_t n = batch - done < samples - from ? batch - done : samples - from;
-    order_epoch(batches, worker, epoch);
-    rh_samples_gather(batches->dataset, &batches->dataset->train, batches->order + first + from, n, x + done * size,
-                      labels + done);
-    done += n;
+  const int64_t epoch = (t * batch + done) / samples, from = (t * batch + done) % samples;
+  order_epoch(batches, worker, epoch);
+  *indices = batches->order + first + from;
+  return batch - done < samples - from ? batch - done : samples - from;
+}
+
+void rh_batches_gather(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, float *x, int32_t *labels)
+{
+  const int64_t size = rh_shape_count(batches->dataset->shape);
+  const int32_t *indices;
+  for (int64_t done = 0, n; done < batch; done += n) {
+    n = next_samples(batches, worker, t, batch, done, &indices);
+    rh_samples_gather(batches->dataset, &batches->dataset->train, indices, n, x + done * size, labels + done);
+  }
+}
+
+void rh_batches_indices(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, int32_t *indices)
+{
+  const int32_t *some;
+  for (int64_t done = 0, n; done < batch; done += n) {
+    n = next_samples(batches, worker, t, batch, done, &some);
+    memcpy(indices + done, some, (size_t)n * sizeof *indices);
   }
 }

@@ -27,4 +27,7 @@ int64_t rh_batches_bytes(const rh_partition *partition);
 /* Worker w's batch t into x [B][C*H*W] and labels [B]. Different workers may be asked for by different threads. */
 void rh_batches_gather(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, float *x, int32_t *labels);
 
+/* The same as indices of train samples [B]. */
+void rh_batches_indices(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, int32_t *indices);
+
 #endif

@@ -34,20 +34,28 @@ int rh_optimiser_moments(const rh_optimiser *optimiser)
   return optimiser->kind == RH_OPTIMISER_ADAMW ? 2 : 1;
 }
 
-void rh_optimiser_step(const rh_optimiser *optimiser, const rh_backend *backend, int64_t n, float *x,
-                       float *const *moments, const float *g, double lr, int64_t step)
+void rh_optimiser_step_rows(const rh_optimiser *optimiser, const rh_backend *backend, int64_t n, int64_t count,
+                            rh_tensor x, const rh_tensor *moments, rh_tensor g, double lr, int64_t step)
 {
   const rh_optimiser *o = optimiser;
-  const rh_tensor x1 = {x, n}, first = {moments[0], n}, g1 = {(float *)g, n};
   RH_ASSERT(step > 0);
   if (o->kind == RH_OPTIMISER_SGD) {
     const rh_sgd sgd = {.lr = lr, .momentum = o->momentum, .decay = o->decay, .nesterov = o->nesterov};
-    backend->sgd_step(&sgd, n, 1, x1, first, g1);
+    backend->sgd_step(&sgd, n, count, x, moments[0], g);
     return;
   }
   const rh_adamw adamw = {
       .lr = lr, .beta1 = o->beta1, .beta2 = o->beta2, .epsilon = o->epsilon, .decay = o->decay, .step = step};
-  backend->adamw_step(&adamw, n, 1, x1, first, (rh_tensor){moments[1], n}, g1);
+  backend->adamw_step(&adamw, n, count, x, moments[0], moments[1], g);
+}
+
+void rh_optimiser_step(const rh_optimiser *optimiser, const rh_backend *backend, int64_t n, float *x,
+                       float *const *moments, const float *g, double lr, int64_t step)
+{
+  rh_tensor rows[RH_MOMENTS_MAX];
+  for (int k = 0; k < rh_optimiser_moments(optimiser); k++)
+    rows[k] = (rh_tensor){moments[k], n};
+  rh_optimiser_step_rows(optimiser, backend, n, 1, (rh_tensor){x, n}, rows, (rh_tensor){(float *)g, n}, lr, step);
 }
 
 double rh_optimiser_clip(const rh_optimiser *optimiser, double squared_norm)

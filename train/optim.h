@@ -40,6 +40,10 @@ int rh_optimiser_moments(const rh_optimiser *optimiser);
 void rh_optimiser_step(const rh_optimiser *optimiser, const rh_backend *backend, int64_t n, float *x,
                        float *const *moments, const float *g, double lr, int64_t step);
 
+/* The same step on `count` rows; moments [rh_optimiser_moments] tensors. */
+void rh_optimiser_step_rows(const rh_optimiser *optimiser, const rh_backend *backend, int64_t n, int64_t count,
+                            rh_tensor x, const rh_tensor *moments, rh_tensor g, double lr, int64_t step);
+
 /* What a gradient of this squared norm is multiplied with before a step: 1, or clip / norm.
  * Source: Pascanu, Mikolov, Bengio, ICML 2013, in PyTorch's form. */
 double rh_optimiser_clip(const rh_optimiser *optimiser, double squared_norm);

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replicas_private.h"
+#include "fold.h"
+#include "replicas_device.h"
 
 enum {
   CHUNK_TILES = 8,     /* tiles a thread of one chunk, so that threads end together */
@@ -14,10 +15,22 @@ enum {
 /* A chunk need not be longer than this: longer ones leave the caches between gradient and update. */
 static const int64_t chunk_bytes_wanted = 4 << 20;
 
-/* Replicas that one call of the model's passes takes. */
+/* The most replicas that one call of the model's passes takes. */
 static int64_t tile_of(const rh_replicas_def *def)
 {
-  return def->backend->tile < def->workers ? def->backend->tile : def->workers;
+  const int64_t tile = rh_replicas_passes(def)->tile;
+  return tile < def->workers ? tile : def->workers;
+}
+
+static bool on_device(const rh_replicas_def *def)
+{
+  return !rh_backend_on_host(rh_replicas_passes(def));
+}
+
+/* Threads of the passes: a device is one for all. */
+static int pass_threads(const rh_replicas_def *def)
+{
+  return on_device(def) ? 1 : def->threads;
 }
 
 /* Rows of the sum's tree that are used: one for each bit of N; the mean of a single copy is no sum. */
@@ -41,19 +54,26 @@ static int64_t range_count(const rh_replicas_def *def)
   return def->model->arithmetic == RH_INT8 ? ((int64_t)def->workers + 1) * def->model->layer_count : 0;
 }
 
-/* Bytes of everything but the chunk buffer. */
-static int64_t fixed_bytes(const rh_replicas_def *def)
+/* Bytes of the passes' workspaces and of what else a device needs for calls of `tile` replicas. */
+static int64_t pass_bytes(const rh_replicas_def *def, int64_t tile)
 {
-  const int64_t training = rh_workspace_bytes(def->model, def->backend, def->batch, tile_of(def));
-  const int64_t scoring = rh_workspace_bytes(def->model, def->backend, SCORE_BATCH, 1);
+  const int64_t training = rh_workspace_bytes(def->model, rh_replicas_passes(def), def->batch, tile);
+  const int64_t scoring = rh_workspace_bytes(def->model, rh_replicas_passes(def), SCORE_BATCH, 1);
+  return pass_threads(def) * (training + scoring) + (on_device(def) ? rh_replicas_device_bytes(def, tile) : 0);
+}
+
+/* Bytes of everything but the chunk buffer. */
+static int64_t fixed_bytes(const rh_replicas_def *def, int64_t tile)
+{
   const int64_t per_worker = (int64_t)(sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t));
-  return def->copies * copy_bytes(def) + tree_rows(def) * row_bytes(def->model) + def->threads * (training + scoring) +
+  return def->copies * copy_bytes(def) + tree_rows(def) * row_bytes(def->model) + pass_bytes(def, tile) +
          rh_batches_bytes(def->partition) + def->workers * per_worker + range_count(def) * (int64_t)sizeof(rh_range);
 }
 
 /* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches. */
 static int64_t longest_chunk(const rh_replicas_def *def)
 {
+  if (on_device(def)) return tile_of(def);
   int64_t rows = CHUNK_TILES * tile_of(def) * def->threads;
   if (rows < chunk_bytes_wanted / row_bytes(def->model)) rows = chunk_bytes_wanted / row_bytes(def->model);
   return rows < def->workers ? rows : def->workers;
@@ -61,14 +81,59 @@ static int64_t longest_chunk(const rh_replicas_def *def)
 
 void rh_replicas_predict(const rh_replicas_def *def, int64_t *least_bytes, int64_t *most_bytes)
 {
-  *least_bytes = fixed_bytes(def) + row_bytes(def->model);
-  *most_bytes = fixed_bytes(def) + longest_chunk(def) * row_bytes(def->model);
+  *least_bytes = fixed_bytes(def, on_device(def) ? 1 : tile_of(def)) + row_bytes(def->model);
+  *most_bytes = fixed_bytes(def, tile_of(def)) + longest_chunk(def) * row_bytes(def->model);
 }
 
-static rh_status plan_chunk(const rh_replicas_def *def, int64_t *chunk)
+/* Bytes that live on the device with calls of `tile` replicas. */
+static int64_t bytes_on_device(const rh_replicas_def *def, int64_t tile)
+{
+  int64_t bytes = pass_bytes(def, tile);
+  if (!rh_backend_on_host(def->backend)) /* the sum has all its levels */
+    bytes += def->copies * copy_bytes(def) + (RH_FOLD_LEVELS + tile) * row_bytes(def->model);
+  return bytes;
+}
+
+/* The largest tile, halved from the backend's, whose rows and workspaces fit the device; the chunk is a tile. */
+static rh_status plan_tile(const rh_replicas_def *def, int64_t *tile)
+{
+  const rh_backend *passes = rh_replicas_passes(def);
+  RH_ASSERT(rh_backend_on_host(def->backend) || def->backend == passes);
+  if (def->model->arithmetic == RH_INT8)
+    return rh_error(RH_EUNSUPPORTED,
+                    "run.backend: %s does not step in 8 bits; use train.arithmetic: fp32, or run.backend: "
+                    "cpu",
+                    passes->name);
+  const int64_t available = passes->free_bytes ? passes->free_bytes() / 20 * 19 : INT64_MAX; /* it falls into pieces */
+  *tile = tile_of(def);
+  while (*tile > 1 && bytes_on_device(def, *tile) > available)
+    *tile /= 2;
+  const int64_t need = bytes_on_device(def, *tile), copy = copy_bytes(def), others = need - def->copies * copy;
+  if (need <= available) return RH_OK;
+  char needed[32], free_[32], each[32];
+  rh_unit_format((double)need, RH_UNIT_BYTE, needed, sizeof needed);
+  rh_unit_format((double)available, RH_UNIT_BYTE, free_, sizeof free_);
+  rh_unit_format((double)copy, RH_UNIT_BYTE, each, sizeof each);
+  if (!rh_backend_on_host(def->backend) && others < available)
+    return rh_error(RH_ENOMEM,
+                    "the GPU has %s left, and %" PRId32 " replicas of model %s need %s, %s each; %" PRId64 " would fit",
+                    free_, def->workers, def->model->name, needed, each, (available - others) / copy);
+  return rh_error(RH_ENOMEM,
+                  "the GPU has %s left, and one replica of model %s at batch %" PRId64 " needs %s; a smaller "
+                  "train.batch, or run.backend: cpu",
+                  free_, def->model->name, def->batch, needed);
+}
+
+static rh_status plan_chunk(const rh_replicas_def *def, int64_t *tile, int64_t *chunk)
 {
   const int64_t row = row_bytes(def->model);
   int64_t least, most;
+  *tile = tile_of(def);
+  if (on_device(def)) {
+    rh_status status = plan_tile(def, tile);
+    *chunk = *tile;
+    return status;
+  }
   rh_replicas_predict(def, &least, &most);
   *chunk = longest_chunk(def);
   if (def->memory_bytes == 0 || most <= def->memory_bytes) return RH_OK;
@@ -100,16 +165,18 @@ static void check_def(const rh_replicas_def *def)
 }
 
 /* Same parameters everywhere, moments zero, no ranges. */
-static void set_initial_state(rh_replicas *replicas)
+static void set_initial_state(rh_replicas *replicas, float *row)
 {
   const rh_model *model = replicas->def.model;
+  const rh_backend *backend = replicas->def.backend;
+  const size_t bytes = (size_t)row_bytes(model);
   if (replicas->def.initial)
-    memcpy(replicas->parameters, replicas->def.initial, (size_t)row_bytes(model));
+    memcpy(row, replicas->def.initial, bytes);
   else
-    rh_model_init_parameters(model, replicas->def.seed, replicas->parameters);
+    rh_model_init_parameters(model, replicas->def.seed, row);
   replicas->def.initial = NULL;
-  for (int32_t i = 1; i < replicas->def.copies; i++)
-    memcpy(replicas->parameters + i * model->stride, replicas->parameters, (size_t)row_bytes(model));
+  for (int32_t i = 0; i < replicas->def.copies; i++)
+    rh_backend_upload(backend, replicas->parameters + i * model->stride, row, bytes);
   rh_replicas_share(replicas, replicas->def.copies, NULL);
   for (int64_t i = 0; i < range_count(&replicas->def); i++)
     replicas->ranges[i] = RH_RANGE_NONE;
@@ -141,28 +208,33 @@ rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas)
 {
   rh_status status = RH_OK;
   check_def(def);
-  const rh_backend *backend = def->backend;
+  const rh_backend *passes = rh_replicas_passes(def);
+  float *row = NULL;
   rh_replicas *new = calloc(1, sizeof *new);
   if (!new) return rh_error(RH_ENOMEM, "no memory for %" PRId32 " replicas", def->workers);
   new->def = *def;
-  RH_TRY(plan_chunk(def, &new->chunk));
-  new->bytes = fixed_bytes(def) + new->chunk *row_bytes(def->model);
+  RH_TRY(plan_chunk(def, &new->tile, &new->chunk));
+  new->bytes = fixed_bytes(def, new->tile) + new->chunk *row_bytes(def->model);
   RH_TRY(rh_batches_init(def->dataset, def->partition, def->seed, &new->batches));
-  RH_TRY(rh_tree_sum_new(backend, def->model->stride, &new->sum));
-  if (!allocate(new)) {
+  RH_TRY(rh_tree_sum_new(def->backend, def->model->stride, &new->sum));
+  row = calloc((size_t)def->model->stride, sizeof *row);
+  if (!row || !allocate(new)) {
     char text[32];
     status = rh_error(RH_ENOMEM, "no memory for %" PRId32 " replicas of model %s: %s are needed", def->workers,
                       def->model->name, rh_unit_format((double)new->bytes, RH_UNIT_BYTE, text, sizeof text));
     goto done;
   }
-  for (int i = 0; i < def->threads; i++) {
-    RH_TRY(rh_workspace_new(def->model, backend, def->batch, tile_of(def), &new->training[i]));
+  for (int i = 0; i < pass_threads(def); i++) {
+    RH_TRY(rh_workspace_new(def->model, passes, def->batch, new->tile, &new->training[i]));
     rh_workspace_smooth_labels(new->training[i], def->label_smoothing);
-    RH_TRY(rh_workspace_new(def->model, backend, SCORE_BATCH, 1, &new->scoring[i]));
+    RH_TRY(rh_workspace_new(def->model, passes, SCORE_BATCH, 1, &new->scoring[i]));
   }
-  set_initial_state(new);
+  if (on_device(def)) RH_TRY(rh_replicas_device_new(def, new->tile, &new->device));
+  set_initial_state(new, row);
+  RH_TRY(rh_backend_check(def->backend));
   *replicas = new;
 done:
+  free(row);
   if (status != RH_OK) rh_replicas_free(new);
   return status;
 }
@@ -187,6 +259,7 @@ void rh_replicas_free(rh_replicas *replicas)
     backend->release(replicas->moments[k]);
   backend->release(replicas->grads);
   rh_tree_sum_free(replicas->sum);
+  rh_replicas_device_free(replicas->device);
   rh_batches_clear(&replicas->batches);
   free(replicas);
 }
@@ -283,7 +356,7 @@ typedef struct gradients_job {
 static int64_t cut_calls(rh_replicas *replicas, int32_t first, int32_t count)
 {
   const int32_t *copy = replicas->copy_of + first;
-  const int64_t tile = tile_of(&replicas->def);
+  const int64_t tile = replicas->tile;
   int64_t calls = 0;
   for (int32_t from = 0, to; from < count; from = to) {
     replicas->calls[calls++] = first + from;
@@ -306,6 +379,10 @@ static bool gradients_call(void *context, int64_t item, int thread)
   const int32_t first = replicas->calls[item], count = replicas->calls[item + 1] - first;
   rh_workspace *workspace = replicas->training[thread];
   if (stopped(replicas)) return false;
+  if (replicas->device) {
+    rh_replicas_device_gradients(replicas, job->t, job->first, first, count);
+    return true;
+  }
   for (int32_t r = 0; r < count; r++)
     rh_batches_gather(&replicas->batches, first + r, job->t, batch,
                       rh_workspace_input(workspace) + r * batch * rh_shape_count(model->input),
@@ -328,10 +405,12 @@ rh_status rh_replicas_gradients(rh_replicas *replicas, int64_t t, int32_t first,
 {
   RH_ASSERT(first >= 0 && count > 0 && count <= replicas->chunk && first + count <= replicas->def.workers);
   gradients_job job = {replicas, t, first};
-  replicas->def.backend->parallel(cut_calls(replicas, first, count), replicas->def.threads, gradients_call, &job);
+  rh_replicas_passes(&replicas->def)
+      ->parallel(cut_calls(replicas, first, count), replicas->def.threads, gradients_call, &job);
   if (loss) memcpy(loss, replicas->values + first, (size_t)count * sizeof *loss);
   *grads = replicas->grads;
-  return check_stop(replicas);
+  rh_status status = rh_backend_check(rh_replicas_passes(&replicas->def));
+  return status == RH_OK ? check_stop(replicas) : status;
 }
 
 typedef struct step_job {
@@ -378,6 +457,10 @@ void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float
 {
   const rh_replicas_def *def = &replicas->def;
   RH_ASSERT(first >= 0 && count > 0 && first + count <= replicas->copies && t >= 0);
+  if (!rh_backend_on_host(def->backend)) {
+    rh_replicas_device_step(replicas, first, count, grads, lr, t);
+    return;
+  }
   step_job job = {replicas, grads, lr, t + 1, first, (def->model->stride + STEP_BLOCK - 1) / STEP_BLOCK};
   if (def->optimiser.clip > 0) def->backend->parallel(count, def->threads, clip_row, &job);
   def->backend->parallel(count * job.blocks, def->threads, step_block, &job);

@@ -17,7 +17,8 @@
 #include "parts.h"
 
 typedef struct rh_replicas_def {
-  const rh_backend *backend;     /* borrowed */
+  const rh_backend *backend;     /* where rows of parameters, moments and gradients live; borrowed */
+  const rh_backend *passes;      /* where gradients and scores are computed; NULL: there, too; borrowed */
   const rh_model *model;         /* borrowed */
   const rh_dataset *dataset;     /* borrowed */
   const rh_partition *partition; /* borrowed */
@@ -36,7 +37,8 @@ typedef struct rh_replicas_def {
 typedef struct rh_replicas rh_replicas;
 
 /* All replicas start from the same parameters.
- * returns     RH_ENOMEM, with what is needed and what would fit, if one chunk row does not fit `memory_bytes` */
+ * returns     RH_ENOMEM, with what is needed and what would fit, if one chunk row does not fit `memory_bytes`, or a
+ *             device's memory; RH_EUNSUPPORTED for steps in int8 on a device */
 RH_CHECKED rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas);
 void rh_replicas_free(rh_replicas *replicas);
 
@@ -81,15 +83,18 @@ typedef struct rh_tree_sum rh_tree_sum;
 RH_CHECKED rh_status rh_tree_sum_new(const rh_backend *backend, int64_t stride, rh_tree_sum **sum);
 void rh_tree_sum_free(rh_tree_sum *sum);
 void rh_tree_sum_begin(rh_tree_sum *sum);
-void rh_tree_sum_add(rh_tree_sum *sum, const float *row);          /* [stride] */
+void rh_tree_sum_add(rh_tree_sum *sum, const float *row);          /* [stride], as out of the backend's memory */
 void rh_tree_sum_end(rh_tree_sum *sum, double factor, float *out); /* out [stride] = factor * total */
 
-/* Parameters of the mean model, tree sum / N, into out [stride]. */
+/* Adds `count` rows, one behind the other: the same bits. */
+void rh_tree_sum_add_rows(rh_tree_sum *sum, const float *rows, int64_t count);
+
+/* Parameters of the mean model, tree sum / N, into out [stride] of the program's memory. */
 RH_CHECKED rh_status rh_replicas_mean(rh_replicas *replicas, float *out);
 /* sqrt(1/N sum_i |x_i - mean|^2) over P, workers weighed equally; 0 with one copy in use. Source: Kong et al., ICML 2021 (consensus control). */
 double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean);
 
-/* Loss (mean) and accuracy of one parameter row on the first `limit` samples (0: all) of a part of the data.
+/* Loss (mean) and accuracy of one parameter row, in the program's memory, on the first `limit` samples (0: all) of a part of the data.
  * RH_EINTERRUPTED as above. */
 typedef struct rh_score {
   double loss, accuracy; /* accuracy 0..1 */

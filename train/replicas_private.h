@@ -8,8 +8,11 @@
 /* Samples of one evaluation batch: fixed, so that scores do not depend on the training batch. */
 enum { SCORE_BATCH = 64 };
 
+typedef struct rh_replicas_device rh_replicas_device;
+
 struct rh_replicas {
   rh_replicas_def def;
+  int64_t tile; /* replicas of one call of the model's passes */
   int64_t chunk, bytes;
   float *parameters;                  /* [def.copies][stride]; owned */
   float *moments[RH_MOMENTS_MAX];     /* [def.copies][stride] each that the optimiser keeps, else NULL; owned */
@@ -22,9 +25,16 @@ struct rh_replicas {
   rh_batches batches;
   rh_tree_sum *sum; /* owned */
   rh_range *ranges; /* [N + 1][layer_count] in int8, by worker, the last row for their mean; owned; NULL in fp32 */
-  double *values;   /* [N] results of items, by worker; owned */
-  int64_t *hits;    /* [N] likewise; owned */
+  rh_replicas_device *device; /* of passes on a device; owned; else NULL */
+  double *values;             /* [N] results of items, by worker; owned */
+  int64_t *hits;              /* [N] likewise; owned */
 };
+
+/* Where gradients and scores are computed. */
+static inline const rh_backend *rh_replicas_passes(const rh_replicas_def *def)
+{
+  return def->passes ? def->passes : def->backend;
+}
 
 /* Of one row of an arena. */
 static inline int64_t row_bytes(const rh_model *model)

@@ -5,21 +5,36 @@
 #include <string.h>
 
 #include "hash.h"
-#include "replicas_private.h"
+#include "replicas_device.h"
+
+/* Workers from i on whose copies lie one behind the other. */
+static int32_t neighbours_from(const rh_replicas *replicas, int32_t i)
+{
+  int32_t rows = 1;
+  while (i + rows < replicas->def.workers && replicas->copy_of[i + rows] == replicas->copy_of[i] + rows)
+    rows++;
+  return rows;
+}
 
 rh_status rh_replicas_mean(rh_replicas *replicas, float *out)
 {
+  const rh_backend *backend = replicas->def.backend;
+  const bool on_host = rh_backend_on_host(backend);
+  const size_t bytes = (size_t)row_bytes(replicas->def.model);
   if (replicas->copies == 1) {
-    memcpy(out, replicas->parameters, (size_t)row_bytes(replicas->def.model));
-    return RH_OK;
+    rh_backend_download(backend, out, replicas->parameters, bytes);
+    return rh_backend_check(backend);
   }
   rh_tree_sum_begin(replicas->sum);
-  for (int32_t i = 0; i < replicas->def.workers; i++) {
+  for (int32_t i = 0, rows; i < replicas->def.workers; i += rows) {
     if (stopped(replicas)) return check_stop(replicas);
-    rh_tree_sum_add(replicas->sum, rh_replicas_parameters(replicas, i));
+    rows = on_host ? 1 : neighbours_from(replicas, i);
+    rh_tree_sum_add_rows(replicas->sum, rh_replicas_parameters(replicas, i), rows);
   }
-  rh_tree_sum_end(replicas->sum, 1.0 / replicas->def.workers, out);
-  return RH_OK;
+  float *const mean = on_host ? out : rh_replicas_device_row(replicas, NULL);
+  rh_tree_sum_end(replicas->sum, 1.0 / replicas->def.workers, mean);
+  if (!on_host) rh_backend_download(backend, out, mean, bytes);
+  return rh_backend_check(backend);
 }
 
 /* |x - mean|^2 over n values, n a multiple of 16, in 16 interleaved partial sums. */
@@ -57,7 +72,10 @@ double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean)
   const rh_replicas_def *def = &replicas->def;
   if (replicas->copies == 1) return 0;
   distance_job job = {replicas, mean};
-  def->backend->parallel(replicas->copies, def->threads, distance_of_copy, &job);
+  if (rh_backend_on_host(def->backend))
+    def->backend->parallel(replicas->copies, def->threads, distance_of_copy, &job);
+  else
+    rh_replicas_device_distances(replicas, mean);
   double sum = 0;
   for (int32_t i = 0; i < def->workers; i++)
     sum += replicas->values[replicas->copy_of[i]];
@@ -66,8 +84,8 @@ double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean)
 
 typedef struct score_job {
   rh_replicas *replicas;
-  const float *parameters;
-  rh_range *ranges; /* [layer_count] of activations in int8; NULL in fp32 */
+  const float *parameters; /* in the memory of the passes */
+  rh_range *ranges;        /* [layer_count] of activations in int8; NULL in fp32 */
   const rh_samples *samples;
   int64_t count; /* of samples */
   double *loss;  /* [batches] */
@@ -83,6 +101,11 @@ static bool score_batch(void *context, int64_t item, int thread)
   const int64_t from = item * SCORE_BATCH, n = job->count - from < SCORE_BATCH ? job->count - from : SCORE_BATCH;
   int32_t indices[SCORE_BATCH];
   if (stopped(job->replicas)) return false;
+  if (job->replicas->device) {
+    rh_replicas_device_score(job->replicas, job->samples, from, n, job->parameters, &job->loss[item], &job->hits[item]);
+    job->loss[item] *= (double)n;
+    return true;
+  }
   for (int64_t i = 0; i < n; i++)
     indices[i] = (int32_t)(from + i);
   rh_samples_gather(def->dataset, job->samples, indices, n, rh_workspace_input(workspace),
@@ -109,7 +132,9 @@ static rh_status score_with(rh_replicas *replicas, const float *parameters, rh_r
     status = rh_error(RH_ENOMEM, "no memory to score %" PRId64 " samples", count);
     goto done;
   }
-  replicas->def.backend->parallel(batches, replicas->def.threads, score_batch, &job);
+  const rh_backend *passes = rh_replicas_passes(&replicas->def);
+  passes->parallel(batches, replicas->def.threads, score_batch, &job);
+  RH_TRY(rh_backend_check(passes));
   RH_TRY(check_stop(replicas));
   double loss = 0;
   int64_t hits = 0;
@@ -131,6 +156,7 @@ rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, cons
   rh_range *const mean = replicas->ranges ? replicas->ranges + workers * layers : NULL;
   for (int64_t l = 0; mean && l < layers; l++)
     mean[l] = rh_range_mean(replicas->ranges + l, workers, layers);
+  if (replicas->device) parameters = rh_replicas_device_row(replicas, parameters);
   return score_with(replicas, parameters, mean, samples, limit, score);
 }
 
@@ -139,15 +165,30 @@ rh_status rh_replicas_score_worker(rh_replicas *replicas, int32_t worker, const 
 {
   rh_range *const ranges =
       replicas->ranges ? replicas->ranges + (int64_t)worker * replicas->def.model->layer_count : NULL;
-  return score_with(replicas, rh_replicas_parameters(replicas, worker), ranges, samples, limit, score);
+  const float *row = rh_replicas_parameters(replicas, worker);
+  if (replicas->device && rh_backend_on_host(replicas->def.backend)) row = rh_replicas_device_row(replicas, row);
+  return score_with(replicas, row, ranges, samples, limit, score);
+}
+
+/* Of an arena in the backend's memory. */
+static uint64_t hash_arena(const rh_backend *backend, const float *rows, size_t bytes, uint64_t seed)
+{
+  if (rh_backend_on_host(backend)) return rh_hash_bytes(rows, bytes, seed);
+  float *copy = malloc(bytes);
+  RH_ASSERT(copy && "memory is exhausted");
+  rh_backend_download(backend, copy, rows, bytes);
+  const uint64_t hash = rh_hash_bytes(copy, bytes, seed);
+  free(copy);
+  return hash;
 }
 
 uint64_t rh_replicas_hash(rh_replicas *replicas)
 {
+  const rh_backend *backend = replicas->def.backend;
   const size_t arena = (size_t)(replicas->copies * row_bytes(replicas->def.model));
-  uint64_t hash = rh_hash_bytes(replicas->parameters, arena, 0);
+  uint64_t hash = hash_arena(backend, replicas->parameters, arena, 0);
   for (int k = 0; k < rh_optimiser_moments(&replicas->def.optimiser); k++)
-    hash = rh_hash_bytes(replicas->moments[k], arena, hash);
+    hash = hash_arena(backend, replicas->moments[k], arena, hash);
   if (replicas->ranges)
     hash = rh_hash_bytes(replicas->ranges,
                          (size_t)(replicas->def.workers * replicas->def.model->layer_count) * sizeof(rh_range), hash);

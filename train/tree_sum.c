@@ -56,7 +56,19 @@ void rh_tree_sum_begin(rh_tree_sum *sum)
 
 void rh_tree_sum_add(rh_tree_sum *sum, const float *row)
 {
-  rh_fold_add(&sum->fold, row);
+  rh_tree_sum_add_rows(sum, row, 1);
+}
+
+void rh_tree_sum_add_rows(rh_tree_sum *sum, const float *rows, int64_t count)
+{
+  if (!sum->backend->fold_rows) {
+    for (int64_t r = 0; r < count; r++)
+      rh_fold_add(&sum->fold, rows + r * sum->stride);
+    return;
+  }
+  RH_ASSERT(sum->fold.rows + (uint64_t)count < (uint64_t)1 << RH_FOLD_LEVELS);
+  sum->backend->fold_rows(sum->stride, count, tensor(sum, rows), sum->fold.rows, sum->fold.levels);
+  sum->fold.rows += (uint64_t)count;
 }
 
 void rh_tree_sum_end(rh_tree_sum *sum, double factor, float *out)

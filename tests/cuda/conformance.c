@@ -35,6 +35,8 @@ int main(int argc, char **argv)
   printf("layers: all agree\n");
   test_models();
   printf("models: all agree\n");
+  test_replicas();
+  printf("replicas: all agree\n");
   gpu->wait();
   if (gpu->failure()) {
     fprintf(stderr, "%s\n", gpu->failure());

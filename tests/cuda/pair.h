@@ -107,5 +107,6 @@ static inline double sum_tolerance(int64_t n)
 void test_layers(void);
 void test_rows(void);
 void test_models(void);
+void test_replicas(void);
 
 #endif

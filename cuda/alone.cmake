@@ -1,0 +1,30 @@
+# What the folder builds beside the module when it is built alone: the core of train/ (ref, models, replicas), and the
+# programs that tests/gpu.sh runs. They need the C library; no SimGrid, BLAS, GSL, SQLite, libfyaml, xxHash or zlib.
+set(train ${CMAKE_CURRENT_SOURCE_DIR}/../train)
+set(tests ${CMAKE_CURRENT_SOURCE_DIR}/../tests)
+add_library(rh_core STATIC
+  ${train}/base/status.c ${train}/base/unit.c ${train}/base/text.c ${train}/base/option.c ${train}/base/settings.c
+  ${train}/base/rng.c ${train}/base/fold.c ${train}/base/extent.c
+  ${train}/backend_memory.c ${train}/backend_host.c ${train}/backend_ref.c ${train}/backend_ref_norm.c
+  ${train}/model.c ${train}/model_work.c ${train}/workspace.c ${train}/quantise.c ${train}/int8.c
+  ${train}/layer_dense.c ${train}/layer_conv.c ${train}/layer_relu.c ${train}/layer_pool.c ${train}/layer_norm.c
+  ${train}/model_kinds.c ${train}/model_logreg.c ${train}/model_mlp.c ${train}/model_stage.c ${train}/model_cnn.c
+  ${train}/model_vgg.c ${train}/batches.c ${train}/dataset.c ${train}/optim.c ${train}/replicas.c
+  ${train}/replicas_device.c ${train}/replicas_score.c ${train}/tree_sum.c ${tests}/cuda/hash_plain.c)
+target_include_directories(rh_core PUBLIC ${train} ${train}/base ${CMAKE_CURRENT_SOURCE_DIR})
+# The list of data sets names loaders that need other libraries; nothing here asks for it, and its section goes.
+target_compile_options(rh_core PUBLIC -Wall -Wextra -Wconversion -ffp-contract=off -fno-math-errno -ffunction-sections
+  -fdata-sections $<$<BOOL:${RH_WERROR}>:-Werror>)
+target_compile_definitions(rh_core PUBLIC _GNU_SOURCE)
+target_link_libraries(rh_core PUBLIC m ${CMAKE_DL_LIBS})
+target_link_options(rh_core PUBLIC -Wl,--gc-sections)
+
+add_executable(rehearse_cuda_conformance ${tests}/cuda/conformance.c ${tests}/cuda/test_layers.c
+  ${tests}/cuda/test_models.c ${tests}/cuda/test_replicas.c ${tests}/cuda/test_rows.c)
+target_link_libraries(rehearse_cuda_conformance PRIVATE rh_core)
+
+add_executable(bench_gpu ${tests}/bench/bench_gpu.c ${tests}/bench/noise.c)
+target_link_libraries(bench_gpu PRIVATE rh_core)
+
+add_executable(calibrate_gpu ${tests}/bench/calibrate_gpu.c ${tests}/bench/noise.c)
+target_link_libraries(calibrate_gpu PRIVATE rh_core)

@@ -1,0 +1,153 @@
+/* bench_gpu MODULE.so [SMALL]: replicas on a GPU, beside bare products of the same shapes.
+ *
+ * A round is what N workers do in a round of SGD: gather a batch of 32, forward, backward, update, all on the device. The
+ * bare products are the strided-batched gemms that a round of the mlp makes, each alone on buffers of the same sizes.
+ * A line says one thing; `gpu.sh` picks lines that begin with "bench ". SMALL takes fewer replicas, to try the program out.
+ * Exit status: 0 done, 1 a run failed, 3 no device. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "noise.h"
+
+enum { BATCH = 32, WARM_UP = 2, ROUNDS = 5 };
+
+static const rh_backend *gpu;
+
+static rh_replicas_def definition(const rh_model *model, const noise *n, int32_t workers)
+{
+  return (rh_replicas_def){.backend = gpu,
+                           .model = model,
+                           .dataset = &n->dataset,
+                           .partition = &n->partition,
+                           .workers = workers,
+                           .copies = workers,
+                           .batch = BATCH,
+                           .seed = 1,
+                           .threads = 1,
+                           .optimiser = {.momentum = 0.9}};
+}
+
+static void run_round(rh_replicas *replicas, int32_t workers, int64_t t)
+{
+  const int32_t chunk = (int32_t)rh_replicas_chunk(replicas);
+  for (int32_t first = 0; first < workers; first += chunk) {
+    const int32_t count = workers - first < chunk ? workers - first : chunk;
+    float *grads;
+    succeed(rh_replicas_gradients(replicas, t, first, count, &grads, NULL));
+    rh_replicas_step(replicas, first, count, grads, 0.01, t);
+  }
+  gpu->wait();
+}
+
+static int compare(const void *a, const void *b)
+{
+  const double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Median seconds of a round. */
+static double round_s(const char *name, int32_t workers)
+{
+  double sample_s[ROUNDS];
+  noise n = noise_new(workers);
+  const rh_model model = noise_model(name);
+  const rh_replicas_def def = definition(&model, &n, workers);
+  rh_replicas *replicas;
+  succeed(rh_replicas_new(&def, &replicas));
+  for (int round = -WARM_UP; round < ROUNDS; round++) {
+    const double start_s = now_s();
+    run_round(replicas, workers, round + WARM_UP);
+    if (round >= 0) sample_s[round] = now_s() - start_s;
+  }
+  qsort(sample_s, ROUNDS, sizeof *sample_s, compare);
+  const double median_s = sample_s[ROUNDS / 2],
+               flop = BATCH * (rh_model_forward_flop(&model) + rh_model_backward_flop(&model));
+  printf("bench %s: %d replicas, %.3f ms a round, %.0f replica-steps/s, %.2f TFLOP/s, %.2f GB, calls of %lld\n", name,
+         workers, 1e3 * median_s, workers / median_s, 1e-12 * flop * workers / median_s,
+         1e-9 * (double)rh_replicas_bytes(replicas), (long long)rh_replicas_chunk(replicas));
+  fflush(stdout);
+  rh_replicas_free(replicas);
+  noise_clear(&n);
+  return median_s;
+}
+
+/* The products of one round of the mlp: forward, and gradients of weights and of the hidden layer. */
+static const rh_product mlp_products[] = {{BATCH, 128, 784, false, true},
+                                          {BATCH, 10, 128, false, true},
+                                          {10, 128, BATCH, true, false},
+                                          {BATCH, 128, 10, false, false},
+                                          {128, 784, BATCH, true, false}};
+
+/* Seconds of the bare products of a round, in calls of as many replicas as the round's. */
+static double products_s(int64_t workers)
+{
+  const int64_t count = workers < gpu->tile ? workers : gpu->tile;
+  double all_s = 0;
+  for (size_t i = 0; i < sizeof mlp_products / sizeof mlp_products[0]; i++) {
+    const rh_product *p = &mlp_products[i];
+    const rh_tensor a = {gpu->alloc((size_t)(count * p->m * p->k) * sizeof(float)), p->m * p->k};
+    const rh_tensor b = {gpu->alloc((size_t)(count * p->k * p->n) * sizeof(float)), p->k * p->n};
+    const rh_tensor c = {gpu->alloc((size_t)(count * p->m * p->n) * sizeof(float)), p->m * p->n};
+    RH_ASSERT(a.data && b.data && c.data);
+    double best_s = 1e9;
+    for (int round = -WARM_UP; round < ROUNDS; round++) {
+      gpu->wait();
+      const double start_s = now_s();
+      for (int64_t first = 0; first < workers; first += count)
+        gpu->product(p, count, a, b, c);
+      gpu->wait();
+      const double round_s_ = now_s() - start_s;
+      if (round >= 0 && round_s_ < best_s) best_s = round_s_;
+    }
+    all_s += best_s;
+    gpu->release(a.data);
+    gpu->release(b.data);
+    gpu->release(c.data);
+  }
+  succeed(rh_backend_check(gpu));
+  printf("bench mlp: bare products of %lld replicas, %.3f ms\n", (long long)workers, 1e3 * all_s);
+  return all_s;
+}
+
+/* The same rounds twice, in one process: equal hashes of parameters and moments. */
+static void repeat(const char *name, int32_t workers)
+{
+  uint64_t hash[2];
+  noise n = noise_new(workers);
+  const rh_model model = noise_model(name);
+  const rh_replicas_def def = definition(&model, &n, workers);
+  for (int k = 0; k < 2; k++) {
+    rh_replicas *replicas;
+    succeed(rh_replicas_new(&def, &replicas));
+    for (int64_t t = 0; t < 3; t++)
+      run_round(replicas, workers, t);
+    hash[k] = rh_replicas_hash(replicas);
+    rh_replicas_free(replicas);
+  }
+  printf("bench %s: hash %016llx of %d replicas after 3 rounds, %s\n", name, (unsigned long long)hash[0], workers,
+         hash[0] == hash[1] ? "twice the same" : "AND ANOTHER ONE THE SECOND TIME");
+  noise_clear(&n);
+  if (hash[0] != hash[1]) exit(1);
+}
+
+int main(int argc, char **argv)
+{
+  if (argc < 2) {
+    fprintf(stderr, "usage: bench_gpu MODULE.so [SMALL]\n");
+    return 2;
+  }
+  const int32_t part = argc > 2 ? 512 : 1;
+  gpu = open_gpu(argv[1], RH_CUDA_FP32);
+  printf("bench on %s, batch %d\n", gpu->kernel(), BATCH);
+  repeat("mlp", 1024 / part);
+  repeat("cnn", 1024 / part);
+  const double mlp_s = round_s("mlp", 4096 / part), bare_s = products_s(4096 / part);
+  printf("bench mlp: a round takes %.2f of the rate of its bare products\n", bare_s / mlp_s);
+  round_s("cnn", 1024 / part);
+  round_s("cnn", 4096 / part);
+  round_s("cnn", 16384 / part);
+  gpu = open_gpu(argv[1], RH_CUDA_TF32);
+  printf("bench with %s\n", gpu->kernel());
+  round_s("mlp", 4096 / part);
+  return 0;
+}
