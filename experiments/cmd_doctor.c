@@ -1,7 +1,6 @@
 /* rehearse doctor [--json]: what this program is made of and runs on, what is missing and what mends it. */
 #include <argp.h>
 #include <dirent.h>
-#include <dlfcn.h>
 #include <gsl/gsl_version.h>
 #include <libfyaml.h>
 #include <sqlite3.h>
@@ -15,8 +14,8 @@
 #include "backend.h"
 #include "blas_kernel.h"
 #include "commands.h"
+#include "cuda_module.h"
 #include "machine.h"
-#include "module.h"
 #include "platform.h"
 #include "process.h"
 #include "share.h"
@@ -87,43 +86,18 @@ static void add_machine(report *r)
   add(r, "memory", rh_unit_format((double)rh_machine_memory_bytes(), RH_UNIT_BYTE, memory, sizeof memory), NULL);
 }
 
-/* The module beside the installed program (PREFIX/lib/rehearse) or in the build tree. Owned by the caller. */
-static char *find_module(void)
-{
-  static const char *const places[] = {"../lib/rehearse/rehearse_cuda.so", "../cuda/rehearse_cuda.so"};
-  char *self = NULL, *found = NULL;
-  if (rh_process_self(&self) != RH_OK) return NULL;
-  char *directory = rh_text_directory(self);
-  for (size_t i = 0; i < sizeof places / sizeof places[0] && !found; i++) {
-    rh_text path = {0};
-    rh_text_append(&path, "%s%s", directory, places[i]);
-    if (access(path.data, R_OK) == 0) found = rh_text_duplicate(path.data);
-    rh_text_clear(&path);
-  }
-  free(directory);
-  free(self);
-  return found;
-}
-
-static void describe_module(report *r, void *module)
+static void add_cuda(report *r)
 {
   rh_cuda_info info = {0};
   rh_text value = {0};
-  void (*ask)(rh_cuda_info *);
-  void *symbol = dlsym(module, "rh_cuda_module_info");
-  memcpy(&ask, &symbol, sizeof ask); /* ISO C has no cast from a data pointer to a function */
-  if (!symbol) {
-    add(r, "CUDA", "the module is not one of ours", "build and install rehearse again");
+  if (rh_cuda_module_load(&info) != RH_OK) {
+    add(r, "CUDA", "no module that can be used; rehearse runs on the CPU", rh_error_message());
     return;
   }
-  ask(&info);
-  if (info.version != RH_CUDA_MODULE_VERSION) {
-    rh_text_append(&value, "module version %d, this program needs %d", info.version, RH_CUDA_MODULE_VERSION);
-    add(r, "CUDA", value.data, "build and install rehearse again");
-  } else if (info.device_count == 0) {
-    rh_text_append(&value, "module for CUDA %d.%d; no device: %s", info.runtime / 1000, info.runtime % 1000 / 10,
-                   info.reason[0] ? info.reason : "no reason given");
-    add(r, "CUDA", value.data, "nvidia-smi tells whether the driver sees a GPU; without one rehearse runs on the CPU");
+  if (info.device_count == 0) {
+    rh_text_append(&value, "module for CUDA %d.%d; no device, so rehearse runs on the CPU", info.runtime / 1000,
+                   info.runtime % 1000 / 10);
+    add(r, "CUDA", value.data, info.reason);
   } else {
     rh_text_append(&value, "%s, %d device%s, CUDA %d.%d, driver for %d.%d: %s", info.device, info.device_count,
                    info.device_count == 1 ? "" : "s", info.runtime / 1000, info.runtime % 1000 / 10, info.driver / 1000,
@@ -131,22 +105,6 @@ static void describe_module(report *r, void *module)
     add(r, "CUDA", value.data, NULL);
   }
   rh_text_clear(&value);
-}
-
-static void add_cuda(report *r)
-{
-  char *path = find_module();
-  if (!path) {
-    add(r, "CUDA", "no module in this build",
-        "install nvcc (Debian: nvidia-cuda-toolkit), build again; without it rehearse runs on the CPU");
-    return;
-  }
-  void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  if (module)
-    describe_module(r, module);
-  else
-    add(r, "CUDA", dlerror(), "install the CUDA runtime library that the module was built with");
-  free(path);
 }
 
 /* Files in a directory whose names end with `suffix`; -1 if there is no such directory. */

@@ -99,8 +99,12 @@ static const rh_option run_rows[] = {
      .help = "real trains; none is timing only: messages and steps by the model's shapes, without data, values, "
              "accuracy or "
              "loss, also of layer tables (`rehearse models`) that are too large to train"},
-    {ROW(rh_run_options, backend), .kind = RH_OPTION_CHOICE, .fallback = "auto", .choices = "auto cpu ref",
-     .help = "what computes: auto is cpu (OpenBLAS); ref is the slow oracle"},
+    {ROW(rh_run_options, backend), .kind = RH_OPTION_CHOICE, .fallback = "auto", .choices = "auto cpu ref cuda",
+     .help = "what computes: cuda (an NVIDIA GPU), cpu (OpenBLAS), ref (the slow oracle); auto is cuda where there is a "
+             "GPU, else cpu. On a GPU methods with compression, error feedback or masks keep their rows in the program's "
+             "memory, and copies of them travel in every round"},
+    {ROW(rh_run_options, products), .kind = RH_OPTION_CHOICE, .fallback = "fp32", .choices = "fp32 tf32 bf16",
+     .help = "of backend cuda: what products of dense layers round their factors to; sums and all else are fp32"},
     {ROW(rh_run_options, threads), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 4096,
      .help = "threads; 0: all cores, shared between jobs. Results do not depend on it"},
     {ROW(rh_run_options, memory), .kind = RH_OPTION_REAL, .unit = RH_UNIT_BYTE, .fallback = "0B", .min = 0,

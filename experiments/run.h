@@ -60,9 +60,12 @@ typedef struct rh_time_options {
   double int8_speedup;  /* of source flops: operations on 8-bit values for one on f32 */
 } rh_time_options;
 
+enum rh_run_backend { RH_RUN_AUTO, RH_RUN_CPU, RH_RUN_REF, RH_RUN_CUDA }; /* choices of run.backend */
+
 typedef struct rh_run_options {
-  int compute; /* enum rh_compute */
-  int backend; /* auto | cpu | ref */
+  int compute;  /* enum rh_compute */
+  int backend;  /* enum rh_run_backend */
+  int products; /* rh_cuda_products (cuda/module.h), of backend cuda */
   int64_t threads;
   double memory; /* bytes; 0: half of the machine's */
   int64_t seed;

@@ -4,18 +4,45 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "cuda_module.h"
 #include "machine.h"
 #include "model_file.h"
 
+static rh_status find_backend(const rh_run *run, const rh_backend **backend)
+{
+  const int kind = run->run.backend;
+  *backend = kind == RH_RUN_REF ? &rh_backend_ref : &rh_backend_cpu;
+  if (kind == RH_RUN_CUDA) return rh_cuda_module_backend((rh_cuda_products)run->run.products, backend);
+  const bool int8 = run->train.arithmetic == RH_INT8; /* the CPU alone steps in 8 bits */
+  const rh_backend *gpu;
+  if (kind == RH_RUN_AUTO && !int8 && rh_cuda_module_backend((rh_cuda_products)run->run.products, &gpu) == RH_OK)
+    *backend = gpu;
+  if (run->run.products == RH_CUDA_FP32 || !rh_backend_on_host(*backend)) return RH_OK;
+  return rh_error(RH_EUNSUPPORTED,
+                  "run.products: only a GPU rounds the factors of products; use run.products: fp32, or "
+                  "run.backend: cuda on a machine that has one");
+}
+
 static rh_status choose_device(const rh_run *run, rh_setup *setup)
 {
-  static const char *const names[] = {"cpu", "cpu", "ref"}; /* auto, cpu, ref: the choices of run.backend */
-  RH_ASSERT(run->run.backend >= 0 && (size_t)run->run.backend < RH_COUNT(names));
-  setup->backend = rh_backend_find(names[run->run.backend]);
-  if (!setup->backend) return rh_error(RH_EDEVICE, "run.backend: '%s' is not in this build", names[run->run.backend]);
+  rh_status status = find_backend(run, &setup->backend);
+  if (status != RH_OK) return status;
   setup->threads = run->run.threads > 0 ? (int)run->run.threads : rh_machine_cores();
   setup->memory_bytes = run->run.memory > 0 ? (int64_t)ceil(run->run.memory) : rh_machine_memory_bytes() / 2;
   return RH_OK;
+}
+
+/* Rows stay on the device for a method whose rounds touch them by operations alone. */
+static void choose_rows(const rh_run *run, rh_setup *setup)
+{
+  const rh_world world = {.compressor = run->compressor,
+                          .feedback = run->feedback,
+                          .mask = run->train.mask,
+                          .optimiser = &run->train.optimiser,
+                          .method_options = run->method_options};
+  setup->rows = setup->backend;
+  if (rh_backend_on_host(setup->backend)) return;
+  if (!run->method->stays_on_device || !run->method->stays_on_device(&world)) setup->rows = &rh_backend_cpu;
 }
 
 /* Cuts the model into buckets of whole layers, the last layers first, since their gradients exist first. */
@@ -141,6 +168,7 @@ static rh_status read_initial(rh_setup *setup, const rh_run *run)
 rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run)
 {
   setup->bucket_count = 0;
+  choose_rows(run, setup);
   setup->model.arithmetic = (rh_arithmetic)run->train.arithmetic;
   cut_buckets(run, setup);
   const rh_status status = read_initial(setup, run);
@@ -225,7 +253,8 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int3
   int32_t workers = (int32_t)run->platform.workers;
   int64_t memory_bytes = setup->memory_bytes - other_bytes(setup, run, zones);
   return (rh_replicas_def){
-      .backend = setup->backend,
+      .backend = setup->rows,
+      .passes = setup->backend,
       .model = &setup->model,
       .dataset = &setup->dataset,
       .workers = workers,

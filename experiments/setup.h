@@ -5,7 +5,8 @@
 #include "run.h"
 
 typedef struct rh_setup {
-  const rh_backend *backend; /* what run.backend stands for here */
+  const rh_backend *backend; /* what run.backend stands for here: it computes gradients and scores */
+  const rh_backend *rows;    /* where rows live: there, or, of a method that touches them, in the program's memory */
   int threads;               /* what run.threads stands for here */
   int64_t memory_bytes;      /* what run.memory stands for here */
   rh_dataset dataset;        /* owned; empty in a run of timing alone */

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Tests of the CUDA module, for a machine with a GPU; needs nvcc and cmake, none of the program's other libraries.
+# All that is worth doing on a machine with a GPU, in one call of less than ten minutes.
 #
-#   bash tests/gpu.sh [--out DIR]     DIR: gets what was printed, as gpu.log
+#   bash tests/gpu.sh [--out DIR]     DIR: gets the log (gpu.log), and the GPU's profile (profile.json)
 #
-# The module is built, loaded and asked for its devices.
-# Status 0: it answered, or there is no nvcc or no device, which is said; 1: it does not build or load.
+# It needs nvcc, cmake and a C compiler, and downloads nothing. It builds the module for sm_80 and sm_90 and, beside it, what
+# needs none of the program's libraries: conformance of every operation with ref, compute-sanitizer on a part of that,
+# benchmarks (beside PyTorch where it is there), a profile. Where the program's libraries are there, too, it builds the
+# program and runs a study on the GPU twice, which must give the same hashes. What is left out is said.
+# A short table comes last. Status 0: all that could be done held, or there is nothing to do here; 1: something did not.
 set -u
 out=
 while [ $# -gt 0 ]; do
@@ -24,37 +27,114 @@ if [ -n "$out" ]; then
   mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-build=build/cuda
+build=build/cuda module=build/cuda/rehearse_cuda.so results=$build/gpu
+mkdir -p $results
+failed=0 table=()
 
-check() {
+# row NAME RESULT: a line of the table.
+row() {
+  table+=("$(printf '%-22s %s' "$1" "$2")")
+}
+
+# step NAME SECONDS COMMAND...: runs it with a limit; its output goes to the log and to NAME.log.
+step() {
+  local name=$1 limit=$2 status
+  shift 2
+  echo "== $name"
+  timeout "$limit" "$@" 2>&1 | tee "$results/$name.log"
+  status=${PIPESTATUS[0]}
+  if [ "$status" = 124 ]; then
+    row "$name" "NOT DONE in $limit s"
+    failed=1
+  elif [ "$status" != 0 ]; then
+    row "$name" "FAILED (status $status): $(tail -n 1 "$results/$name.log" | cut -c1-90)"
+    failed=1
+  fi
+  return "$status"
+}
+
+build_module() {
   if ! command -v cmake >/dev/null; then
     echo "gpu: no cmake, so the CUDA module can not be built"
     return 1
   fi
   if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
     echo "gpu: no nvcc: the CUDA module is not built here, nothing to test"
-    return 0
+    return 3
   fi
-  if ! { cmake -S cuda -B $build -DCMAKE_BUILD_TYPE=Release && cmake --build $build; } >$build.log 2>&1; then
+  if ! { cmake -S cuda -B $build -DCMAKE_BUILD_TYPE=Release -DRH_WERROR=ON &&
+    cmake --build $build --parallel "$(nproc)"; } >$build.log 2>&1; then
     echo "gpu: the CUDA module does not build:"
     tail -n 20 $build.log
     return 1
   fi
-  if [ ! -e $build/rehearse_cuda.so ]; then
+  if [ ! -e $module ]; then
     grep 'CUDA module is left out' $build.log
     return 1
   fi
-  $build/rehearse_cuda_info $build/rehearse_cuda.so
-  case $? in
-    0) echo "gpu: module loaded, device found" ;;
-    1) echo "gpu: module loaded, no device: nothing to test" ;;
-    *) return 1 ;;
-  esac
 }
 
-mkdir -p build
+sanitize() {
+  local tool
+  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+  if [ -z "$tool" ]; then
+    row sanitizer "left out: no compute-sanitizer"
+    return
+  fi
+  for kind in memcheck racecheck; do
+    step "sanitizer-$kind" 90 "$tool" --tool $kind --error-exitcode 9 $build/rehearse_cuda_conformance $module 2 small &&
+      row "sanitizer-$kind" "clean"
+  done
+}
+
+# The same study twice on the GPU, where the program can be built.
+studies() {
+  if ! pkg-config --exists openblas lapacke gsl sqlite3 libfyaml libxxhash zlib 2>/dev/null ||
+    ! echo '#include <simgrid/engine.h>' | cc -E - >/dev/null 2>&1; then
+    row studies "left out: SimGrid or another of the program's libraries is not here"
+    return
+  fi
+  step program 240 bash -c 'cmake --preset release >/dev/null && cmake --build --preset release --target rehearse \
+    rehearse_cuda' || return
+  step studies 60 bash tests/experiments/gpu.sh build/release/experiments/rehearse && row studies "two runs equal by hash"
+}
+
+main() {
+  build_module
+  case $? in
+    0) row build "sm_80 and sm_90, no warnings" ;;
+    3) return 0 ;;
+    *) return 1 ;;
+  esac
+  $build/rehearse_cuda_info $module
+  case $? in
+    0) ;;
+    1)
+      echo "gpu: module loaded, no device: nothing to test"
+      return 0
+      ;;
+    *) return 1 ;;
+  esac
+  step conformance 120 $build/rehearse_cuda_conformance $module &&
+    row conformance "$(tail -n 1 $results/conformance.log)"
+  step bench 120 $build/bench_gpu $module && grep '^bench ' $results/bench.log >$results/table
+  step torch 120 python3 tests/bench/torch_gpu.py && grep '^torch ' $results/torch.log >>$results/table
+  step profile 60 $build/calibrate_gpu $module -o $results/profile.json &&
+    row profile "$(grep -c median_s $results/profile.json) steps in profile.json"
+  sanitize
+  studies
+  [ -z "$out" ] || cp $results/profile.json "$out" 2>/dev/null
+  echo
+  echo "== table"
+  cut -c1-150 $results/table
+  printf '%s\n' "${table[@]}"
+  return $failed
+}
+
+mkdir -p build $results
+rm -f $results/*.log $results/table $results/profile.json
 if [ -n "$out" ]; then
-  check 2>&1 | tee "$out/gpu.log"
+  main 2>&1 | tee "$out/gpu.log"
   exit "${PIPESTATUS[0]}"
 fi
-check
+main

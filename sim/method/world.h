@@ -142,6 +142,9 @@ typedef struct rh_method {
   RH_CHECKED rh_status (*check_settings)(const rh_world *world);
   /* Appends a warning where a combination may not work, nothing where it does; NULL: all do. */
   void (*warn)(const rh_world *world, rh_text *out);
+  /* Whether a round with these settings (compressor, feedback, mask, optimiser, method_options) touches rows of replicas by
+   * the backend's operations alone, so that they may live on a device. NULL: it does not. */
+  bool (*stays_on_device)(const rh_world *world);
   /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);

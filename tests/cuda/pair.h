@@ -15,6 +15,7 @@
 
 extern const rh_backend *gpu;
 extern rh_rng rng;
+extern int shapes; /* random shapes of each operation */
 
 static inline int64_t between(int64_t low, int64_t high)
 {
@@ -97,7 +98,7 @@ static inline void pair_agree(const char *what, pair *p, double tolerance)
 }
 
 /* Sums of n products of normal numbers: an error of 6e-8 for each, growing with sqrt(n) at random; relative to the
- * largest of many such sums. `coarse` is 1 in f32, more where factors are rounded to TF32 or bf16. */
+ * largest of many such sums. */
 static inline double sum_tolerance(int64_t n)
 {
   return 6e-8 * (8 + sqrt((double)n));

@@ -1,8 +1,6 @@
 /* Layers, norms, loss and optimisers of the device against `ref`: random shapes, odd sizes, poisoned outputs. */
 #include "pair.h"
 
-enum { SHAPES = 12 };
-
 static void compare_dense(const rh_dense *d, int64_t count, bool with_input)
 {
   const int64_t xn = d->batch * d->inputs, wn = d->outputs * d->inputs, yn = d->batch * d->outputs;
@@ -26,13 +24,13 @@ static void compare_dense(const rh_dense *d, int64_t count, bool with_input)
 static void test_dense(void)
 {
   compare_dense(&(rh_dense){32, 784, 128}, 2, true);
-  for (int i = 0; i < SHAPES; i++)
+  for (int i = 0; i < shapes; i++)
     compare_dense(&(rh_dense){between(1, 33), between(1, 70), between(1, 40)}, between(1, 5), i % 2);
 }
 
 static void test_product(void)
 {
-  for (int i = 0; i < 2 * SHAPES; i++) {
+  for (int i = 0; i < 2 * shapes; i++) {
     const rh_product p = {between(1, 40), between(1, 70), between(1, 130), i & 1, i & 2};
     const int64_t count = between(1, 3);
     pair a = pair_random(count, p.m * p.k), b = pair_random(count, p.k * p.n), c = pair_poison(count, p.m * p.n);
@@ -74,7 +72,7 @@ static void test_conv(void)
   compare_conv(&(rh_conv){3, 1, 28, 28, 8, 5}, 2, true);
   compare_conv(&(rh_conv){3, 8, 12, 12, 16, 5}, 2, true);
   compare_conv(&(rh_conv){2, 18, 9, 7, 35, 3}, 1, true); /* more channels than a tile has */
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t kernel = between(1, 5);
     compare_conv(
         &(rh_conv){between(1, 4), between(1, 10), between(kernel, 13), between(kernel, 15), between(1, 19), kernel},
@@ -84,7 +82,7 @@ static void test_conv(void)
 
 static void test_relu(void)
 {
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 700), count = between(1, 4);
     pair x = pair_random(count, n), y = pair_poison(count, n), dy = pair_random(count, n), dx = pair_poison(count, n);
     x.host.data[0] = i % 2 ? 0 : NAN;
@@ -107,7 +105,7 @@ static void test_relu(void)
 /* Few different values, for ties, and now and then a NaN, which must not be lost. */
 static void test_pool(void)
 {
-  for (int i = 0; i < 2 * SHAPES; i++) {
+  for (int i = 0; i < 2 * shapes; i++) {
     const int64_t side = between(1, 4), count = between(1, 3);
     const rh_pool p = {between(1, 3), between(1, 3), between(side, 20), between(side, 27), side};
     const int64_t planes = p.batch * p.channels, xn = planes * p.height * p.width;
@@ -163,7 +161,7 @@ static void test_norm(void)
 {
   static const rh_norm_kind kinds[] = {RH_NORM_GROUP, RH_NORM_EVO_S0, RH_NORM_RANGE_EVO};
   for (int k = 0; k < 3; k++)
-    for (int i = 0; i < SHAPES; i++) {
+    for (int i = 0; i < shapes; i++) {
       const int64_t groups = between(1, 4), in_group = between(1, 4);
       compare_norm(&(rh_norm){kinds[k], between(1, 5), groups * in_group, between(2, i % 3 ? 40 : 400), groups},
                    between(1, 3), i % 4 != 1, i % 4 != 2);
@@ -173,7 +171,7 @@ static void test_norm(void)
 /* Exponentials and sums are in f64 on both sides. */
 static void test_loss(void)
 {
-  for (int i = 0; i < 2 * SHAPES; i++) {
+  for (int i = 0; i < 2 * shapes; i++) {
     const int64_t batch = between(1, 150), classes = between(2, 30), count = between(1, 4), label_stride = batch + 3;
     const double smoothing = i % 3 ? 0 : 0.1;
     pair z = pair_random(count, batch * classes), dz = pair_poison(count, batch * classes);
@@ -209,7 +207,7 @@ static void test_loss(void)
 
 static void test_optimisers(void)
 {
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 700), count = between(1, 4);
     pair x = pair_random(count, n), u = pair_random(count, n), g = pair_random(count, n);
     const rh_sgd sgd = {.lr = 0.05, .momentum = 0.9, .decay = 1e-2, .nesterov = i % 2};

@@ -146,7 +146,7 @@ void test_replicas(void)
   const rh_dataset dataset = noise();
   const rh_optimiser sgd = {.momentum = 0.9, .clip = 1};
   const rh_optimiser adamw = {.kind = RH_OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .decay = 0.1};
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < (shapes > 2 ? 2 : 1); i++) {
     rh_model model;
     int64_t options[16] = {0};
     const rh_model_kind *kind = rh_model_find(names[i]);

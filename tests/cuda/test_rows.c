@@ -3,11 +3,9 @@
 #include "optim.h"
 #include "pair.h"
 
-enum { SHAPES = 12 };
-
 static void test_scaling(void)
 {
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 700), count = between(1, 4);
     pair x = pair_random(count, n), y = pair_random(count, n), z = pair_poison(count, n);
     rh_backend_ref.add_scaled(n, count, -0.3, x.host, y.host);
@@ -25,7 +23,7 @@ static void test_scaling(void)
 static void test_weighted_sum(void)
 {
   enum { MOST = 150 };
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 900), terms = between(1, i % 3 ? 9 : MOST);
     pair x = pair_random(terms, n), y = pair_poison(1, n);
     const float *host[MOST], *device[MOST];
@@ -46,7 +44,7 @@ static void test_weighted_sum(void)
 static void test_mix(void)
 {
   enum { MOST = 40, TERMS = 6 };
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 600), count = between(1, MOST);
     pair x = pair_random(count, n), y = pair_poison(count, n);
     int32_t offset[MOST + 1] = {0}, column[MOST * TERMS];
@@ -86,7 +84,7 @@ static void add_row(void *context, const void *from, void *to)
 /* A fold of rows that come in two parts, against base/fold.h's. */
 static void test_fold(void)
 {
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 500), count = between(1, 70), part = between(0, count);
     pair x = pair_random(count, n), levels = pair_poison(1, RH_FOLD_LEVELS * n);
     fold_length = n;
@@ -111,7 +109,7 @@ static void test_fold(void)
 static void test_distances(void)
 {
   enum { MOST = 40 };
-  for (int i = 0; i < SHAPES; i++) {
+  for (int i = 0; i < shapes; i++) {
     const int64_t n = between(1, 500), count = between(1, MOST);
     pair x = pair_random(count, n), y = pair_random(1, n);
     double *device = checked(gpu->alloc(MOST * sizeof(double))), squares[MOST], got[MOST];
