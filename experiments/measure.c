@@ -21,8 +21,10 @@ typedef struct bench {
   const rh_run *run;
   const rh_setup *setup;
   rh_workspace *workspace;
-  float *x, *moments[RH_MOMENTS_MAX], *g, *y; /* [stride] each; of the backend; moments that the optimiser keeps */
+  float *x, *moments[RH_MOMENTS_MAX], *g, *y; /* [stride] each; where rows live; moments that the optimiser keeps */
+  float *pass_x, *pass_g;                     /* x and g where passes are computed: the same where rows live there */
   double clip;                                /* factor of the last update */
+  double *square;                             /* squared norm of g, where rows live on a device; else NULL */
   float *state;                               /* of the compressor, the largest bucket's */
   float *common;                              /* of summable messages, likewise */
   uint8_t *wire;                              /* the longest message or contribution */
@@ -44,30 +46,35 @@ static double now_s(void)
 
 static void run_forward(bench *b)
 {
-  rh_model_forward(&b->setup->model, b->workspace, 1, (rh_tensor){b->x, 0});
+  rh_model_forward(&b->setup->model, b->workspace, 1, (rh_tensor){b->pass_x, 0});
 }
 
 static void run_backward(bench *b)
 {
-  rh_model_backward_layer(&b->setup->model, b->workspace, b->index, 1, (rh_tensor){b->x, 0}, (rh_tensor){b->g, 0});
+  rh_model_backward_layer(&b->setup->model, b->workspace, b->index, 1, (rh_tensor){b->pass_x, 0},
+                          (rh_tensor){b->pass_g, 0});
 }
 
 static void run_update(bench *b)
 {
   /* lr 0: any number of repetitions leaves the parameters where they are, at the same cost */
   const rh_optimiser *o = &b->run->train.optimiser;
+  const rh_backend *rows = b->setup->rows;
   const int64_t stride = b->setup->model.stride;
   const rh_tensor g = {b->g, 0};
   if (o->clip > 0) { /* the norm and one scaling, by 1, so that all repetitions have the same gradient */
-    b->clip = rh_optimiser_clip(o, rh_squared_norm(stride, b->g));
-    b->setup->backend->scale(stride, 1, 1, g, g);
+    if (rows->squared_distances)
+      rows->squared_distances(stride, 1, g, NULL, b->square);
+    else
+      b->clip = rh_optimiser_clip(o, rh_squared_norm(stride, b->g));
+    rows->scale(stride, 1, 1, g, g);
   }
-  rh_optimiser_step(o, b->setup->backend, stride, b->x, b->moments, b->g, 0, 1);
+  rh_optimiser_step(o, rows, stride, b->x, b->moments, b->g, 0, 1);
 }
 
 static void run_mix(bench *b)
 {
-  b->setup->backend->add_scaled(b->setup->model.stride, 1, 0.5, (rh_tensor){b->x, 0}, (rh_tensor){b->y, 0});
+  b->setup->rows->add_scaled(b->setup->model.stride, 1, 0.5, (rh_tensor){b->x, 0}, (rh_tensor){b->y, 0});
 }
 
 static rh_coding coding_of(const bench *b, int bucket)
@@ -133,8 +140,8 @@ static void before_step(bench *b, step kind)
 static void run_feedback(bench *b)
 {
   const rh_tensor x = {b->x, 0}, g = {b->g, 0}, y = {b->y, 0};
-  b->setup->backend->add_scaled(b->setup->model.stride, 1, 0, x, y);
-  b->setup->backend->add_scaled(b->setup->model.stride, 1, 0, g, y);
+  b->setup->rows->add_scaled(b->setup->model.stride, 1, 0, x, y);
+  b->setup->rows->add_scaled(b->setup->model.stride, 1, 0, g, y);
 }
 
 static void run_split(bench *b)
@@ -152,13 +159,13 @@ static void run_split(bench *b)
 static void run_compose(bench *b)
 {
   for (int k = 0; k < b->factors.count; k++)
-    rh_factor_compose(&b->setup->model, b->setup->backend, &b->factors.list[k], b->factor_a, b->factor_b, b->y);
+    rh_factor_compose(&b->setup->model, b->setup->rows, &b->factors.list[k], b->factor_a, b->factor_b, b->y);
 }
 
 static void run_project(bench *b)
 {
   for (int k = 0; k < b->factors.count; k++)
-    rh_factor_gradient_a(&b->setup->model, b->setup->backend, &b->factors.list[k], b->g, b->factor_b, b->da);
+    rh_factor_gradient_a(&b->setup->model, b->setup->rows, &b->factors.list[k], b->g, b->factor_b, b->da);
 }
 
 static void run_mask(bench *b)
@@ -176,9 +183,11 @@ static void (*const bodies[])(bench *) = {
 
 static double time_repeats(bench *b, void (*body)(bench *), int64_t repeats)
 {
+  rh_backend_wait(b->setup->backend);
   double start_s = now_s();
   for (int64_t i = 0; i < repeats; i++)
     body(b);
+  rh_backend_wait(b->setup->backend);
   return now_s() - start_s;
 }
 
@@ -220,6 +229,7 @@ static void time_step(bench *b, step kind, char *name, int samples, rh_profile *
 
 char *rh_measure_device(const rh_backend *backend)
 {
+  if (!rh_backend_on_host(backend)) return rh_text_duplicate(backend->kernel()); /* which names the device */
   char line[256], model[256] = "unknown processor";
   FILE *file = fopen("/proc/cpuinfo", "r");
   while (file && fgets(line, sizeof line, file)) {
@@ -239,7 +249,10 @@ static void bench_clear(bench *b)
 {
   float *rows[] = {b->x, b->moments[0], b->moments[1], b->g, b->y};
   for (size_t i = 0; i < RH_COUNT(rows); i++)
-    if (rows[i]) b->setup->backend->release(rows[i]);
+    if (rows[i]) b->setup->rows->release(rows[i]);
+  b->setup->rows->release(b->square);
+  if (b->pass_x != b->x) b->setup->backend->release(b->pass_x);
+  if (b->pass_g != b->g) b->setup->backend->release(b->pass_g);
   rh_workspace_free(b->workspace);
   free(b->factor_a);
   free(b->factor_b);
@@ -295,31 +308,64 @@ static rh_status init_factors(bench *b)
   return b->factor_a && b->factor_b && b->da && b->singular ? RH_OK : rh_error(RH_ENOMEM, "no memory to time a step");
 }
 
-/* A replica after its first gradient on a real batch: typical values in every buffer. */
-static rh_status bench_init(bench *b)
+static rh_status no_memory(void)
+{
+  return rh_error(RH_ENOMEM, "no memory to time a step");
+}
+
+/* Rows where they live and, where that is somewhere else, those that passes read and write. */
+static rh_status init_rows(bench *b)
 {
   const rh_setup *s = b->setup;
   const size_t row_bytes = (size_t)s->model.stride * sizeof(float);
   float **rows[] = {&b->x, &b->g, &b->y, &b->moments[0], &b->moments[1]};
+  for (int i = 0; i < 3 + rh_optimiser_moments(&b->run->train.optimiser); i++)
+    if (!(*rows[i] = s->rows->alloc(row_bytes))) return no_memory();
+  if (s->rows->squared_distances && !(b->square = s->rows->alloc(sizeof *b->square))) return no_memory();
+  b->pass_x = s->rows == s->backend ? b->x : s->backend->alloc(row_bytes);
+  b->pass_g = s->rows == s->backend ? b->g : s->backend->alloc(row_bytes);
+  return b->pass_x && b->pass_g ? RH_OK : no_memory();
+}
+
+/* A first gradient on a real batch: typical values in every buffer. row [stride], x and indices for a batch: scratch. */
+static rh_status take_gradient(bench *b, float *row, float *x, int32_t *indices, int32_t *labels)
+{
+  const rh_setup *s = b->setup;
+  const int64_t batch = b->run->train.batch;
+  const size_t row_bytes = (size_t)s->model.stride * sizeof(float);
+  double loss;
+  int64_t correct;
+  for (int64_t i = 0; i < batch; i++)
+    indices[i] = (int32_t)(i % s->dataset.train.count);
+  rh_samples_gather(&s->dataset, &s->dataset.train, indices, batch, x, labels);
+  rh_workspace_fill(b->workspace, 1, x, labels);
+  rh_model_init_parameters(&s->model, (uint64_t)b->run->run.seed, row);
+  rh_backend_upload(s->backend, b->pass_x, row, row_bytes);
+  rh_model_gradient(&s->model, b->workspace, 1, (rh_tensor){b->pass_x, 0}, (rh_tensor){b->pass_g, 0}, &loss, &correct);
+  if (b->pass_x != b->x) rh_backend_upload(s->rows, b->x, row, row_bytes);
+  if (b->pass_g != b->g) rh_backend_download(s->backend, b->g, b->pass_g, row_bytes); /* rows are the program's */
+  return rh_backend_check(s->backend);
+}
+
+/* A replica after its first gradient. */
+static rh_status bench_init(bench *b)
+{
+  const rh_setup *s = b->setup;
+  const size_t batch = (size_t)b->run->train.batch, inputs = (size_t)rh_shape_count(s->model.input);
   rh_status status = rh_workspace_new(&s->model, s->backend, b->run->train.batch, 1, &b->workspace);
   if (status == RH_OK) status = init_messages(b);
   if (status == RH_OK) status = init_factors(b);
   if (status == RH_OK && b->run->train.mask.kind != RH_MASK_NONE) status = rh_mask_new(&s->model, &b->mask);
+  if (status == RH_OK) status = init_rows(b);
   if (status != RH_OK) return status;
-  for (int i = 0; i < 3 + rh_optimiser_moments(&b->run->train.optimiser); i++)
-    if (!(*rows[i] = s->backend->alloc(row_bytes))) return rh_error(RH_ENOMEM, "no memory to time a step");
-  int32_t *indices = calloc((size_t)b->run->train.batch, sizeof *indices);
-  if (!indices) return rh_error(RH_ENOMEM, "no memory to time a step");
-  for (int64_t i = 0; i < b->run->train.batch; i++)
-    indices[i] = (int32_t)(i % s->dataset.train.count);
-  rh_samples_gather(&s->dataset, &s->dataset.train, indices, b->run->train.batch, rh_workspace_input(b->workspace),
-                    rh_workspace_labels(b->workspace));
+  float *row = calloc((size_t)s->model.stride, sizeof *row), *x = calloc(batch * inputs, sizeof *x);
+  int32_t *indices = calloc(batch, sizeof *indices), *labels = calloc(batch, sizeof *labels);
+  status = row && x && indices && labels ? take_gradient(b, row, x, indices, labels) : no_memory();
+  free(row);
+  free(x);
   free(indices);
-  rh_model_init_parameters(&s->model, (uint64_t)b->run->run.seed, b->x);
-  double loss;
-  int64_t correct;
-  rh_model_gradient(&s->model, b->workspace, 1, (rh_tensor){b->x, 0}, (rh_tensor){b->g, 0}, &loss, &correct);
-  return RH_OK;
+  free(labels);
+  return status;
 }
 
 rh_status rh_measure(const rh_run *run, const rh_setup *setup, int samples, rh_profile *profile)

@@ -6,15 +6,17 @@
 struct rh_gossip {
   const rh_world *world; /* borrowed */
   rh_gossip_def def;
-  int64_t t;          /* of the round at work */
-  rh_coder coder;     /* with loss */
-  int64_t *bytes;     /* [N] lengths of the last messages; owned */
-  float *mixed;       /* [N][stride]; owned */
-  float *known;       /* [N][stride] h; NULL if exact; owned */
-  float *scratch;     /* [threads][2][stride]; NULL without loss; owned */
-  int32_t terms;      /* of the longest mixing row of any round: largest in-degree + 1 */
-  const float **rows; /* [threads][terms]; owned */
-  double *weights;    /* likewise; owned */
+  int64_t t;                 /* of the round at work */
+  rh_coder coder;            /* with loss */
+  int64_t *bytes;            /* [N] lengths of the last messages; owned */
+  const rh_backend *backend; /* where models live; borrowed */
+  int32_t *columns;          /* [N + 1] and [N][terms] of the mixing matrix where that is a device; owned; else NULL */
+  float *mixed;              /* [N][stride]; owned */
+  float *known;              /* [N][stride] h; NULL if exact; owned */
+  float *scratch;            /* [threads][2][stride]; NULL without loss; owned */
+  int32_t terms;             /* of the longest mixing row of any round: largest in-degree + 1 */
+  const float **rows;        /* [threads][terms]; owned */
+  double *weights;           /* likewise; owned */
 };
 
 static int32_t in_degree(const rh_graph *graph, int32_t i)
@@ -40,11 +42,14 @@ static bool allocate(rh_gossip *g)
   const size_t threads = (size_t)rh_replicas_get_def(w->replicas)->threads;
   const bool knows = g->def.form != RH_GOSSIP_EXACT, lossy = !w->compressor->lossless;
   g->bytes = calloc(workers, sizeof *g->bytes);
-  g->mixed = calloc(workers * row, sizeof *g->mixed);
+  g->backend = rh_replicas_get_def(w->replicas)->backend;
+  g->mixed = g->backend->alloc(workers * row * sizeof *g->mixed);
   g->known = knows ? calloc(workers * row, sizeof *g->known) : NULL;
   g->scratch = lossy ? calloc(threads * 2 * row, sizeof *g->scratch) : NULL;
   g->rows = calloc(threads * terms, sizeof *g->rows);
-  g->weights = calloc(threads * terms, sizeof *g->weights);
+  const bool arena = !rh_backend_on_host(g->backend);
+  g->weights = calloc((arena ? workers : threads) * terms, sizeof *g->weights);
+  if (arena && !(g->columns = calloc(workers + 1 + workers * terms, sizeof *g->columns))) return false;
   return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || !lossy) && g->rows && g->weights;
 }
 
@@ -81,7 +86,8 @@ void rh_gossip_free(rh_gossip *g)
   if (!g) return;
   rh_coder_clear(&g->coder);
   free(g->bytes);
-  free(g->mixed);
+  if (g->mixed) g->backend->release(g->mixed);
+  free(g->columns);
   free(g->known);
   free(g->scratch);
   free(g->rows);
@@ -226,10 +232,37 @@ static void mix_one(void *context, int32_t i, int thread)
     mixed[p] = x[p] + (float)c * mixed[p];
 }
 
+/* The same of models on a device, all rows at once. */
+static void mix_arena(rh_gossip *g)
+{
+  const rh_world *w = g->world;
+  const rh_graph *graph = rh_graph_at(w->graphs, g->t);
+  const double factor = g->def.consensus_step;
+  const int64_t stride = w->model->stride;
+  int32_t *const offset = g->columns, *const column = offset + w->workers + 1;
+  RH_ASSERT(g->def.form == RH_GOSSIP_EXACT && !g->def.models && rh_replicas_copies(w->replicas) == w->workers);
+  offset[0] = 0;
+  for (int32_t i = 0; i < w->workers; i++) {
+    const int32_t first = graph->neighbours.in_offset[i], degree = in_degree(graph, i), from = offset[i];
+    column[from] = i;
+    g->weights[from] = 1 - factor + factor * graph->own[i];
+    for (int32_t k = 0; k < degree; k++) {
+      column[from + 1 + k] = graph->neighbours.in[first + k];
+      g->weights[from + 1 + k] = factor * graph->weight[first + k];
+    }
+    offset[i + 1] = from + 1 + degree;
+  }
+  g->backend->mix(stride, w->workers, offset, column, g->weights, (rh_tensor){rh_replicas_copy(w->replicas, 0), stride},
+                  (rh_tensor){g->mixed, stride});
+}
+
 void rh_gossip_mix(rh_gossip *g, int64_t t)
 {
   g->t = t;
-  rh_gossip_each(g, mix_one, g);
+  if (g->columns)
+    mix_arena(g);
+  else
+    rh_gossip_each(g, mix_one, g);
 }
 
 static void take_one(void *context, int32_t i, int thread)
@@ -241,7 +274,11 @@ static void take_one(void *context, int32_t i, int thread)
 
 void rh_gossip_take(rh_gossip *g)
 {
-  rh_gossip_each(g, take_one, g);
+  if (g->columns)
+    rh_backend_copy(g->backend, rh_replicas_copy(g->world->replicas, 0), g->mixed,
+                    (size_t)g->world->workers * row_bytes(g));
+  else
+    rh_gossip_each(g, take_one, g);
 }
 
 void rh_gossip_mix_numbers(const rh_gossip *g, int64_t t, const float *value, float *next)

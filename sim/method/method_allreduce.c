@@ -55,8 +55,8 @@ static void free_state(void *opaque)
   if (!s) return;
   rh_aggregate_free(s->aggregate);
   rh_masking_free(s->masking);
-  rh_tree_sum_free(s->errors);
-  free(s->mean);
+  rh_tree_sum_free(s->sum);
+  if (s->mean) s->backend->release(s->mean);
   free(s->x);
   free(s->loss);
   free(s->ready);
@@ -82,9 +82,11 @@ static rh_status no_memory(const rh_world *w)
 static rh_status new_values(const rh_world *w, allreduce_state *s)
 {
   const size_t row = (size_t)w->model->stride;
-  rh_status status = rh_tree_sum_new(rh_replicas_get_def(w->replicas)->backend, w->model->stride, &s->errors);
+  const rh_backend *backend = rh_replicas_get_def(w->replicas)->backend;
+  s->backend = backend;
+  rh_status status = rh_tree_sum_new(backend, w->model->stride, &s->sum);
   if (status != RH_OK) return status;
-  s->mean = calloc(row, sizeof *s->mean);
+  s->mean = backend->alloc(row * sizeof *s->mean);
   s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
   if (!s->mean || (steps_ahead(w) && !s->x)) return no_memory(w);
   if (s->x) memcpy(s->x, rh_replicas_parameters(w->replicas, 0), row * sizeof *s->x);
@@ -159,10 +161,34 @@ static void momentum_steps(rh_world *w, int32_t first, int32_t count, float *g, 
   }
 }
 
+/* Messages without loss need no host: the mean of the gradients as they are. */
+static bool stays_on_device(const rh_world *w)
+{
+  return w->compressor->lossless && w->compressor->sum && w->feedback.kind == RH_FEEDBACK_NONE &&
+         w->mask.kind == RH_MASK_NONE;
+}
+
+/* s->mean = mean of the gradients, of rows on a device. */
+static rh_status average_on_device(rh_world *w, allreduce_state *s, int64_t t)
+{
+  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
+  rh_tree_sum_begin(s->sum);
+  for (int32_t first = 0; first < w->workers; first += chunk) {
+    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
+    float *g;
+    rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
+    if (status != RH_OK) return status;
+    rh_tree_sum_add_rows(s->sum, g, count);
+  }
+  rh_tree_sum_end(s->sum, 1.0 / w->workers, s->mean);
+  return RH_OK;
+}
+
 /* s->mean = mean over workers of what arrives of their gradients, or of their steps. */
 static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr)
 {
   const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
+  if (!rh_backend_on_host(s->backend)) return average_on_device(w, s, t);
   rh_aggregate_begin(s->aggregate, t);
   for (int32_t first = 0; first < w->workers; first += chunk) {
     const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
@@ -182,10 +208,10 @@ static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr
 static void average_errors(rh_world *w, allreduce_state *s)
 {
   const size_t row_bytes = (size_t)w->model->stride * sizeof(float);
-  rh_tree_sum_begin(s->errors);
+  rh_tree_sum_begin(s->sum);
   for (int32_t i = 0; i < w->workers; i++)
-    rh_tree_sum_add(s->errors, rh_aggregate_error(s->aggregate, i));
-  rh_tree_sum_end(s->errors, 1.0 / w->workers, s->mean);
+    rh_tree_sum_add(s->sum, rh_aggregate_error(s->aggregate, i));
+  rh_tree_sum_end(s->sum, 1.0 / w->workers, s->mean);
   for (int32_t i = 0; i < w->workers; i++)
     memcpy(rh_aggregate_error(s->aggregate, i), s->mean, row_bytes);
 }
@@ -266,6 +292,7 @@ const rh_method rh_method_allreduce = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .stays_on_device = stays_on_device,
     .parts = parts,
     .evaluated = evaluated,
     .round = round_,

@@ -13,11 +13,12 @@ typedef struct allreduce_options {
 } allreduce_options;
 
 typedef struct allreduce_state {
-  const rh_world *world; /* borrowed */
+  const rh_world *world;     /* borrowed */
+  const rh_backend *backend; /* where rows live; borrowed */
   rh_aggregate *aggregate;
   rh_masking *masking; /* NULL without a mask */
-  rh_tree_sum *errors; /* to average errors */
-  float *mean;         /* [stride] */
+  rh_tree_sum *sum;    /* to average errors; of gradients where rows live on a device */
+  float *mean;         /* [stride] where rows live */
   float *x;            /* [stride] the model, with feedback step-ahead; else NULL: it is the replicas' only copy */
   bool averages;       /* this round averages the errors */
   double *loss;        /* [N] */

@@ -79,6 +79,13 @@ static int64_t state_bytes(const rh_sizes *z)
   return rh_agents_bytes(z, z->compressor->lossless ? 1 : 2);
 }
 
+/* Steps and mixing of whole arenas; a step on mixed rows works row by row. */
+static bool stays_on_device(const rh_world *w)
+{
+  return w->compressor->lossless && w->mask.kind == RH_MASK_NONE &&
+         ((const dpsgd_options *)w->method_options)->order == ADAPT_THEN_COMBINE;
+}
+
 /* C(x_i) travels. */
 static void make_model(void *context, int32_t i, int thread)
 {
@@ -124,6 +131,7 @@ const rh_method rh_method_dpsgd = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .stays_on_device = stays_on_device,
     .parts = rh_agents_parts,
     .round = round_,
 };
