@@ -2,14 +2,13 @@
 # programs that tests/gpu.sh runs. They need the C library; no SimGrid, BLAS, GSL, SQLite, libfyaml, xxHash or zlib.
 set(train ${CMAKE_CURRENT_SOURCE_DIR}/../train)
 set(tests ${CMAKE_CURRENT_SOURCE_DIR}/../tests)
+file(GLOB models CONFIGURE_DEPENDS ${train}/model_*.c ${train}/layer_*.c)
 add_library(rh_core STATIC
   ${train}/base/status.c ${train}/base/unit.c ${train}/base/text.c ${train}/base/option.c ${train}/base/settings.c
   ${train}/base/rng.c ${train}/base/fold.c ${train}/base/extent.c
   ${train}/backend_memory.c ${train}/backend_host.c ${train}/backend_ref.c ${train}/backend_ref_norm.c
-  ${train}/model.c ${train}/model_work.c ${train}/workspace.c ${train}/quantise.c ${train}/int8.c
-  ${train}/layer_dense.c ${train}/layer_conv.c ${train}/layer_relu.c ${train}/layer_pool.c ${train}/layer_norm.c
-  ${train}/model_kinds.c ${train}/model_logreg.c ${train}/model_mlp.c ${train}/model_stage.c ${train}/model_cnn.c
-  ${train}/model_vgg.c ${train}/batches.c ${train}/dataset.c ${train}/optim.c ${train}/replicas.c
+  ${train}/model.c ${train}/workspace.c ${train}/quantise.c ${train}/int8.c
+  ${models} ${train}/batches.c ${train}/dataset.c ${train}/optim.c ${train}/replicas.c
   ${train}/replicas_device.c ${train}/replicas_score.c ${train}/tree_sum.c ${tests}/cuda/hash_plain.c)
 target_include_directories(rh_core PUBLIC ${train} ${train}/base ${CMAKE_CURRENT_SOURCE_DIR})
 # The list of data sets names loaders that need other libraries; nothing here asks for it, and its section goes.
