@@ -10,8 +10,26 @@ static __global__ void relu_forward(int64_t n, int64_t count, rh_tensor x, rh_te
   }
 }
 
+static __global__ void relu_forward_4(int64_t n, int64_t count, rh_tensor x, rh_tensor y)
+{
+  RH_EACH(r, count, i, n)
+  {
+    const float4 a = rh_four_at(x, r)[i];
+    float4 value;
+    value.x = a.x < 0 ? 0 : a.x;
+    value.y = a.y < 0 ? 0 : a.y;
+    value.z = a.z < 0 ? 0 : a.z;
+    value.w = a.w < 0 ? 0 : a.w;
+    rh_four_at(y, r)[i] = value;
+  }
+}
+
 extern "C" void rh_cuda_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y)
 {
+  if (rh_by_four(n, x) && rh_by_four(n, y)) {
+    RH_LAUNCH(relu_forward_4, rh_grid(n / 4, count), RH_BLOCK, n / 4, count, x, y);
+    return;
+  }
   RH_LAUNCH(relu_forward, rh_grid(n, count), RH_BLOCK, n, count, x, y);
 }
 
@@ -21,8 +39,26 @@ static __global__ void relu_backward(int64_t n, int64_t count, rh_tensor y, rh_t
   rh_at(dx, r)[i] = rh_at(y, r)[i] > 0 ? rh_at(dy, r)[i] : 0;
 }
 
+static __global__ void relu_backward_4(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx)
+{
+  RH_EACH(r, count, i, n)
+  {
+    const float4 a = rh_four_at(y, r)[i], d = rh_four_at(dy, r)[i];
+    float4 value;
+    value.x = a.x > 0 ? d.x : 0;
+    value.y = a.y > 0 ? d.y : 0;
+    value.z = a.z > 0 ? d.z : 0;
+    value.w = a.w > 0 ? d.w : 0;
+    rh_four_at(dx, r)[i] = value;
+  }
+}
+
 extern "C" void rh_cuda_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx)
 {
+  if (rh_by_four(n, y) && rh_by_four(n, dy) && rh_by_four(n, dx)) {
+    RH_LAUNCH(relu_backward_4, rh_grid(n / 4, count), RH_BLOCK, n / 4, count, y, dy, dx);
+    return;
+  }
   RH_LAUNCH(relu_backward, rh_grid(n, count), RH_BLOCK, n, count, y, dy, dx);
 }
 

@@ -30,6 +30,18 @@ static inline dim3 rh_grid(int64_t n, int64_t count)
   for (int64_t r = blockIdx.y; r < (count); r += gridDim.y)                                                            \
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < (n); i += (int64_t)gridDim.x * blockDim.x)
 
+/* Whether n values of each replica of x can be taken four at a time: rows of arenas and activations mostly can. */
+static inline bool rh_by_four(int64_t n, rh_tensor x)
+{
+  return n % 4 == 0 && x.stride % 4 == 0 && (uintptr_t)x.data % 16 == 0;
+}
+
+/* Four values of replica r. */
+static __device__ inline float4 *rh_four_at(rh_tensor x, int64_t r)
+{
+  return (float4 *)(x.data + r * x.stride);
+}
+
 /* Values of replica r; NULL where there are none. */
 static __device__ inline float *rh_at(rh_tensor x, int64_t r)
 {

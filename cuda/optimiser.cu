@@ -15,8 +15,38 @@ static __global__ void sgd_step(int64_t n, int64_t count, float lr, float moment
   }
 }
 
+/* One value of the step above. */
+static __device__ inline void sgd_value(float lr, float momentum, float decay, bool nesterov, float *x, float *u,
+                                        float g)
+{
+  const float full = g + decay * *x, next = momentum * *u + full;
+  *u = next;
+  *x -= lr * (nesterov ? full + momentum * next : next);
+}
+
+static __global__ void sgd_step_4(int64_t n, int64_t count, float lr, float momentum, float decay, bool nesterov,
+                                  rh_tensor x, rh_tensor u, rh_tensor g)
+{
+  RH_EACH(r, count, i, n)
+  {
+    float4 a = rh_four_at(x, r)[i], m = rh_four_at(u, r)[i];
+    const float4 d = rh_four_at(g, r)[i];
+    sgd_value(lr, momentum, decay, nesterov, &a.x, &m.x, d.x);
+    sgd_value(lr, momentum, decay, nesterov, &a.y, &m.y, d.y);
+    sgd_value(lr, momentum, decay, nesterov, &a.z, &m.z, d.z);
+    sgd_value(lr, momentum, decay, nesterov, &a.w, &m.w, d.w);
+    rh_four_at(x, r)[i] = a;
+    rh_four_at(u, r)[i] = m;
+  }
+}
+
 extern "C" void rh_cuda_sgd_step(const rh_sgd *s, int64_t n, int64_t count, rh_tensor x, rh_tensor u, rh_tensor g)
 {
+  if (rh_by_four(n, x) && rh_by_four(n, u) && rh_by_four(n, g)) {
+    RH_LAUNCH(sgd_step_4, rh_grid(n / 4, count), RH_BLOCK, n / 4, count, (float)s->lr, (float)s->momentum,
+              (float)s->decay, s->nesterov, x, u, g);
+    return;
+  }
   RH_LAUNCH(sgd_step, rh_grid(n, count), RH_BLOCK, n, count, (float)s->lr, (float)s->momentum, (float)s->decay,
             s->nesterov, x, u, g);
 }

@@ -41,7 +41,7 @@ static void run_update(bench *b)
   const rh_tensor g = {b->g, 0};
   if (b->optimiser.clip > 0) {
     b->gpu->squared_distances(b->model->stride, 1, g, NULL, b->square);
-    b->gpu->clip(b->model->stride, 1, 1e30, b->square, g);
+    b->gpu->scale(b->model->stride, 1, 1, g, g); /* as `rehearse calibrate` does: all repetitions have one gradient */
   }
   rh_optimiser_step(&b->optimiser, b->gpu, b->model->stride, b->x, b->moments, b->g, 0, 1);
 }

@@ -6,7 +6,7 @@
 static void test_scaling(void)
 {
   for (int i = 0; i < shapes; i++) {
-    const int64_t n = between(1, 700), count = between(1, 4);
+    const int64_t n = i % 2 ? 4 * between(1, 200) : between(1, 700), count = between(1, 4);
     pair x = pair_random(count, n), y = pair_random(count, n), z = pair_poison(count, n);
     rh_backend_ref.add_scaled(n, count, -0.3, x.host, y.host);
     gpu->add_scaled(n, count, -0.3, x.device, y.device);
