@@ -290,8 +290,9 @@ void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *cop
   }
 }
 
-/* An arena as a part; of a device by way of a copy, which goes back with whatever was read into it. */
-static void arena_part(const rh_backend *backend, const rh_parts *parts, const char *name, float *rows, size_t bytes)
+/* Of a device by way of a copy, which goes back with whatever was read into it. */
+void rh_replicas_arena_part(const rh_backend *backend, const rh_parts *parts, const char *name, float *rows,
+                            size_t bytes)
 {
   if (!rows || rh_backend_on_host(backend)) {
     rh_part(parts, name, rows, bytes);
@@ -312,9 +313,9 @@ void rh_replicas_parts(rh_replicas *replicas, const rh_parts *parts)
   int32_t copies = replicas->copies;
   rh_part(parts, "copies", &copies, sizeof copies);
   rh_part(parts, "copy_of", replicas->copy_of, workers * sizeof *replicas->copy_of);
-  arena_part(def->backend, parts, "parameters", replicas->parameters, arena);
+  rh_replicas_arena_part(def->backend, parts, "parameters", replicas->parameters, arena);
   for (int k = 0; k < RH_MOMENTS_MAX; k++)
-    arena_part(def->backend, parts, "moment", replicas->moments[k], arena);
+    rh_replicas_arena_part(def->backend, parts, "moment", replicas->moments[k], arena);
   rh_part(parts, "ranges", replicas->ranges, (size_t)range_count(def) * sizeof *replicas->ranges);
   replicas->copies = copies < 1 ? 1 : copies > def->copies ? def->copies : copies;
   for (size_t i = 0; i < workers; i++) /* whatever was read */

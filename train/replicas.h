@@ -115,4 +115,8 @@ uint64_t rh_replicas_hash(rh_replicas *replicas);
  * draws follow from the seed and the step. */
 void rh_replicas_parts(rh_replicas *replicas, const rh_parts *parts);
 
+/* Rows in the backend's memory as a part; NULL: there is none. */
+void rh_replicas_arena_part(const rh_backend *backend, const rh_parts *parts, const char *name, float *rows,
+                            size_t bytes);
+
 #endif

@@ -100,7 +100,7 @@ void rh_gossip_parts(rh_gossip *g, const rh_parts *parts)
   const size_t workers = (size_t)g->world->workers;
   rh_coder_parts(&g->coder, parts);
   rh_part(parts, "gossip.bytes", g->bytes, workers * sizeof *g->bytes);
-  rh_part(parts, "gossip.mixed", g->mixed, workers * row_bytes(g));
+  rh_replicas_arena_part(g->backend, parts, "gossip.mixed", g->mixed, workers * row_bytes(g));
   rh_part(parts, "gossip.known", g->known, workers * row_bytes(g));
 }
 
