@@ -18,8 +18,8 @@ typedef struct rh_stored_run {
 RH_CHECKED rh_status rh_store_stored_run(rh_store *store, const char *prefix, rh_stored_run *run);
 void rh_stored_run_clear(rh_stored_run *run);
 
-/* When a run's round ended, and the bytes of all ranks until then. *round 0: the last one, which it becomes. RH_EINVAL if
- * the run has no such round. */
+/* When a run's round ended, and the bytes of all ranks until then. *round 0: the last one, which it becomes.
+ * RH_EINVAL if the run has no such round. */
 RH_CHECKED rh_status rh_store_round_end(rh_store *store, const char *id, int64_t *round, double *finish_s,
                                         int64_t *wire_bytes);
 
@@ -39,9 +39,9 @@ typedef struct rh_differences {
   int32_t count, size;
 } rh_differences;
 
-/* Compares every recorded row of run `id` in `store` with that in the file `again`: bit for bit, or, not `exact`, times
- * and all other real numbers to 1e-9 of them (another compiler or SimGrid rounds otherwise). Left out are what the machine
- * adds: dates, wall clock, memory, threads, versions. */
+/* Compares every recorded row of run `id` in `store` with that in the file `again`: bit for bit, or, not `exact`,
+ * times and all other real numbers to 1e-9 of them (another compiler or SimGrid rounds otherwise). Left out are what
+ * the machine adds: dates, wall clock, memory, threads, versions. */
 RH_CHECKED rh_status rh_store_compare_run(rh_store *store, const char *again, const char *id, bool exact,
                                           rh_differences *comparison);
 void rh_differences_clear(rh_differences *comparison);

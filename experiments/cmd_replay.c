@@ -183,8 +183,8 @@ static bool same_place(const rh_stored_run *then, const char *again)
   return same;
 }
 
-/* Where the build or the kernel differ, values may; and times where lengths of messages or the number of rounds follow from
- * values. */
+/* Where the build or the kernel differ, values may; and times where lengths of messages or the number of rounds
+ * follow from values. */
 static bool may_differ(const session *s, rh_fact fact)
 {
   bool lengths = false;

@@ -52,8 +52,8 @@ RH_CHECKED rh_status rh_measure_charges(const rh_run *run, const rh_setup *setup
 /* Puts the charges' seconds where they belong. backward_total_s is their layers' sum. */
 void rh_charges_add_up(const rh_charge *list, int count, rh_step_seconds *seconds);
 
-/* Times every step of `run` that `profile` does not hold yet, alone, on one thread, and adds it. Steps whose timings are
- * spread too wide (rh_duration_disturbed) are timed up to three times, and the narrowest spread is kept.
+/* Times every step of `run` that `profile` does not hold yet, alone, on one thread, and adds it. Steps whose timings
+ * are spread too wide (rh_duration_disturbed) are timed up to three times, and the narrowest spread is kept.
  *
  * samples     of each step, at least 1
  */

@@ -6,8 +6,9 @@
  *       {"name": "cpu/logreg 28x28x1 7850/batch 32/forward", "samples": 200, "median_s": 1.7e-05,
  *        "low_s": 1.69e-05, "high_s": 1.8e-05}]}
  *
- * Names are those of measure.h; what a run is handed holds those of hosts' own devices as well, as "DEVICE: NAME". Whatever else the object holds (how and with what it was measured) is for readers. The
- * backend is the device's: a profile that was taken with another one than a run computes with is charged all the same.
+ * Names are those of measure.h; what a run is handed holds those of hosts' own devices as well, as "DEVICE: NAME".
+ * Whatever else the object holds (how and with what it was measured) is for readers. The backend is the device's: a
+ * profile that was taken with another one than a run computes with is charged all the same.
  */
 #ifndef RH_PROFILE_FILE_H
 #define RH_PROFILE_FILE_H

@@ -1,8 +1,9 @@
 /* Error bars on time: the runs of a plan simulated again and again with durations drawn anew (time.jitter, time.draw).
  *
- * In all methods there are, values do not depend on time: the round in which a run reached its accuracy stays, the time of
- * that round is drawn. So nothing is computed again (run.compute: none), unless lengths of messages follow from values, or
- * masks, or whatever else a run without values cannot have: then the mathematics is done again, with the same values.
+ * In all methods there are, values do not depend on time: the round in which a run reached its accuracy stays, the
+ * time of that round is drawn. So nothing is computed again (run.compute: none), unless lengths of messages follow
+ * from values, or masks, or whatever else a run without values cannot have: then the mathematics is done again, with
+ * the same values.
  */
 #ifndef RH_REPEAT_TIMING_H
 #define RH_REPEAT_TIMING_H

@@ -64,10 +64,10 @@ void rh_plan_clear(rh_plan *plan);
  * Their memory stays as it was checked. */
 void rh_plan_share_cores(rh_plan *plan, int jobs);
 
-/* Sets the id of every run whose durations the study's profile holds, or the one that it names: the hash of its study's
- * name, its configuration, the
- * content of its input files, the durations that it uses, and the library that computes. run.threads and run.memory are
- * left out, since they change no result, and so is where the input files are. */
+/* Sets the id of every run whose durations the study's profile holds, or the one that it names: the hash of its
+ * study's name, its configuration, the content of its input files, the durations that it uses, and the library that
+ * computes. run.threads and run.memory are left out, since they change no result, and so is where the input files
+ * are. */
 void rh_plan_identify(rh_plan *plan, const rh_profile *study);
 
 /* The durations that an entry is charged: of the profile that it names, else the study's, and of its hosts' devices. It

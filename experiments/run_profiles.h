@@ -1,5 +1,5 @@
-/* Durations of the runs of a plan: profiles that runs name (time.source: profile) or hosts (their property `device`), read
- * once each and complete before anything runs; and what a run is charged in the end. */
+/* Durations of the runs of a plan: profiles that runs name (time.source: profile) or hosts (their property `device`),
+ * read once each and complete before anything runs; and what a run is charged in the end. */
 #ifndef RH_RUN_PROFILES_H
 #define RH_RUN_PROFILES_H
 
@@ -12,8 +12,8 @@ RH_CHECKED rh_status rh_plan_read_profiles(rh_plan *plan);
 /* Sets an entry's names, and takes what its hosts' devices charge out of their profiles. RH_EINVAL as below. */
 RH_CHECKED rh_status rh_plan_take_names(rh_plan_entry *entry, const rh_plan *plan, const rh_setup *setup);
 
-/* RH_EINVAL for durations (with time.jitter measured, fits) that a run charges and its profile lacks: the first one, the
- * file, and the command that measures them. After the entries' names are known. */
+/* RH_EINVAL for durations (with time.jitter measured, fits) that a run charges and its profile lacks: the first one,
+ * the file, and the command that measures them. After the entries' names are known. */
 RH_CHECKED rh_status rh_plan_check_profiles(const rh_plan *plan);
 
 /* RH_EINVAL for durations of the study that were timed without a fit and of which a run needs one: timing them again

@@ -53,8 +53,9 @@ uint64_t rh_profile_hash(const rh_profile *profile, const char *const *names);
  * missing". */
 RH_CHECKED rh_status rh_profile_seconds(const rh_profile *profile, const char *name, double *seconds);
 
-/* One JSON object: {"device": ..., "backend": ..., `about`, "commands": [...] (where they are set), "durations": [{"name":..., "samples":..., "median_s":..., "low_s":...,
- * "high_s":..., "fit": {...} (if there is one)}]}; read back by rh_profile_read (experiments/profile_file.h, where libfyaml is known). */
+/* One JSON object: {"device": ..., "backend": ..., `about`, "commands": [...] (where they are set), "durations":
+ * [{"name":..., "samples":..., "median_s":..., "low_s":..., "high_s":..., "fit": {...} (if there is one)}]}; read
+ * back by rh_profile_read (experiments/profile_file.h, where libfyaml is known). */
 void rh_profile_write(const rh_profile *profile, rh_text *out);
 
 #endif

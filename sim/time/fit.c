@@ -36,7 +36,8 @@ double rh_fit_rounded(double value)
 static double below(const rh_fit *fit, double x)
 {
   if (fit->kind == RH_FIT_LOGNORMAL) return gsl_cdf_gaussian_P(log(x) - fit->a, fit->b);
-  /* Above a shape of 1e4, where the series get long, Wilson and Hilferty's cube root is normal to 1e-5 (PNAS 17, 1931). */
+  /* Above a shape of 1e4, where the series get long, Wilson and Hilferty's cube root is normal to 1e-5 (PNAS 17,
+   * 1931). */
   if (fit->a > 1e4) return gsl_cdf_ugaussian_P(3 * sqrt(fit->a) * (cbrt(x / (fit->a * fit->b)) - 1 + 1 / (9 * fit->a)));
   return gsl_cdf_gamma_P(x, fit->a, fit->b);
 }
@@ -63,8 +64,8 @@ static void log_moments(const double *sample_s, int32_t count, double *mean, dou
   *deviation = sqrt(squares / count);
 }
 
-/* The shape k solves ln k - psi(k) = s, with s = ln(mean) - mean of ln: Newton's method from Minka's start, which needs four
- * or five steps (Estimating a Gamma distribution, 2002). */
+/* The shape k solves ln k - psi(k) = s, with s = ln(mean) - mean of ln: Newton's method from Minka's start, which
+ * needs four or five steps (Estimating a Gamma distribution, 2002). */
 static double gamma_shape(double s)
 {
   double k = (3 - s + sqrt((s - 3) * (s - 3) + 24 * s)) / (12 * s);

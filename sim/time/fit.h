@@ -1,8 +1,8 @@
 /* How the time of a step spreads: a distribution fitted to its samples, and draws from it.
  *
- * Lognormal and gamma are fitted by maximum likelihood. The one whose largest distance from the samples' own distribution
- * (Kolmogorov-Smirnov) is smaller is taken, if samples of such a distribution would lie further away in one case of
- * twenty or more. Otherwise the samples' quantiles are kept instead, with straight lines between them.
+ * Lognormal and gamma are fitted by maximum likelihood. The one whose largest distance from the samples' own
+ * distribution (Kolmogorov-Smirnov) is smaller is taken, if samples of such a distribution would lie further away in
+ * one case of twenty or more. Otherwise the samples' quantiles are kept instead, with straight lines between them.
  *
  * source      critical distance .886 / sqrt(n): Lilliefors, JASA 62(318), 1967, for a normal distribution (here of the
  *             logarithm) whose parameters come from the same samples, n > 30; gammas of timings are nearly normal

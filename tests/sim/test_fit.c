@@ -42,8 +42,8 @@ static void a_fit_finds_its_parameters(void **state)
   free(x);
 }
 
-/* By hand: of 1, 1, ..., 2, 2, ..., half each, the logarithm is one deviation from its mean; two values are no lognormal, and no
- * gamma, so quantiles are kept. */
+/* By hand: of 1, 1, ..., 2, 2, ..., half each, the logarithm is one deviation from its mean; two values are no
+ * lognormal, and no gamma, so quantiles are kept. */
 static void two_values_are_empirical(void **state)
 {
   (void)state;
@@ -80,9 +80,9 @@ static void few_samples_are_not_fitted(void **state)
   assert_int_equal(rh_fit_make(x, RH_FIT_SAMPLES - 1).kind, RH_FIT_NONE);
 }
 
-/* Means and deviations by formula: lognormal exp(a + b^2/2), sqrt(exp(b^2) - 1) of it; gamma a b, sqrt(a) b; empirical of
- * a uniform one on 1..3. The error of a mean of 1e5 draws is deviation / 316; of a deviation less than a per cent here.
- * Shapes: below and above 1, and one as tight as timings are. */
+/* Means and deviations by formula: lognormal exp(a + b^2/2), sqrt(exp(b^2) - 1) of it; gamma a b, sqrt(a) b;
+ * empirical of a uniform one on 1..3. The error of a mean of 1e5 draws is deviation / 316; of a deviation less than a
+ * per cent here. Shapes: below and above 1, and one as tight as timings are. */
 static void draws_have_the_mean_and_the_spread(void **state)
 {
   (void)state;
