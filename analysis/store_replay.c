@@ -143,10 +143,30 @@ static void table_clear(table *t)
 
 static rh_status read_columns(rh_store *store, table *t)
 {
-  static const char *const left_out[] = {"start_utc", "end_utc",       "wall_s",  "store_s",       "peak_memory_bytes",
-                                         "threads",   "versions",      "command", "configuration", "status",
-                                         "kernel",    "platform_file", "study",   "time_source",   "profile_hash",
-                                         NULL};
+  /* of a run's own row; the others are what it was made of, or what the machine adds */
+  static const char *const results[] = {"platform_hash",
+                                        "network_model",
+                                        "protocol",
+                                        "precision_s",
+                                        "zones",
+                                        "lambda2",
+                                        "parameters",
+                                        "step_flop",
+                                        "step_int8_op",
+                                        "weight_bytes",
+                                        "activation_bytes",
+                                        "reason",
+                                        "rounds_done",
+                                        "simulated_s",
+                                        "parameters_hash",
+                                        "bin_s",
+                                        "simulated_messages",
+                                        "skipped_messages",
+                                        "skipped_rounds",
+                                        "skipped_s",
+                                        "simulated_in_full",
+                                        NULL};
+  const bool own_row = strcmp(t->name, "runs") == 0;
   sqlite3_stmt *statement;
   rh_status status = prepare(store, "SELECT name, pk FROM pragma_table_info(?)", t->name, &statement);
   if (status != RH_OK) return status;
@@ -157,7 +177,7 @@ static rh_status read_columns(rh_store *store, table *t)
     if (sqlite3_column_int(statement, 1) > 0) {
       rh_text_append(&t->join, " AND a.\"%s\" = b.\"%s\"", name, name);
       rh_text_append(&t->key, "%s'%s ' || a.\"%s\"", t->key.length ? " || ', ' || " : "", name, name);
-    } else if (!is_one_of(name, left_out)) {
+    } else if (!own_row || is_one_of(name, results)) {
       RH_ASSERT(t->column_count < 64);
       t->columns[t->column_count++] = rh_text_duplicate(name);
     }
