@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "probe.h"
+
 enum { POLL_MS = 200 };
 static const double patience_s = 25; /* for a child that was told to end: it finishes a round and writes a checkpoint */
 
@@ -148,4 +150,23 @@ rh_status rh_children_run(const rh_children_def *def, size_t count)
   free(p.message);
   if (p.status == RH_OK && signals) return rh_error(RH_EINTERRUPTED, "interrupted");
   return p.status;
+}
+
+rh_status rh_children_error(rh_status code, int exit_code, const char *err, const char *what)
+{
+  static const char prefix[] = "rehearse: ";
+  if (strncmp(err, prefix, sizeof prefix - 1) == 0) err += sizeof prefix - 1;
+  size_t length = strlen(err);
+  while (length > 0 && err[length - 1] == '\n')
+    length--;
+  char *words = exit_code > 128 ? rh_probe_last_words(err) : NULL; /* instead of SimGrid's backtrace */
+  if (words) {
+    (void)rh_error(code, "SimGrid ended %s: %s", what, words);
+    free(words);
+    return code;
+  }
+  if (length > 0) return rh_error(code, "%.*s", (int)length, err);
+  if (exit_code > 128)
+    return rh_error(code, "%s was ended by signal %d (%s)", what, exit_code - 128, strsignal(exit_code - 128));
+  return rh_error(code, "%s ended with status %d and no word", what, exit_code);
 }

@@ -23,10 +23,13 @@ void rh_children_catch_signals(void);
 bool rh_children_interrupted(void);
 
 /* Runs tasks 0..count-1, in this order. After a signal, or a failure of a callback, no other is started, the running
- * ones are told with SIGTERM, and killed if they have not ended within 5 s or at the second Ctrl-C.
+ * ones are told with SIGTERM, and killed if they have not ended within 25 s or at the second Ctrl-C.
  *
  * returns     RH_EINTERRUPTED after a signal, else what a callback returned first
  */
 RH_CHECKED rh_status rh_children_run(const rh_children_def *def, size_t count);
+
+/* What a child said last on stderr without the program's name, or how it ended. */
+rh_status rh_children_error(rh_status code, int exit_code, const char *err, const char *what);
 
 #endif

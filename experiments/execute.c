@@ -3,10 +3,8 @@
  * SimGrid asks for rounds a little ahead of simulated time (sim/time/schedule.h); values are computed then, and wait in
  * `pending` until the round's time is final, when their rows are written.
  */
-#include "execute.h"
+#include "execute_private.h"
 
-#include <gsl/gsl_sort.h>
-#include <gsl/gsl_statistics_double.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,115 +16,14 @@
 #include "collectives.h"
 #include "execute_header.h"
 #include "execute_network.h"
-#include "execute_pending.h"
-#include "execute_resume.h"
 #include "execute_traffic.h"
-#include "measure.h"
-#include "model_file.h"
 #include "profile_file.h"
-#include "rank_times.h"
-
-enum { LEAD = 3 }; /* rounds by which the mathematics may lead: enough for ranks to run ahead of each other */
-static const int64_t replica_samples = 1000; /* test samples for one of the sampled replicas */
-static const int64_t train_samples = 2000;   /* train samples behind the evaluated train loss */
-
-typedef struct execution {
-  const rh_task *task;
-  const rh_run *run;
-  const volatile sig_atomic_t *stop;
-  rh_setup setup;
-  rh_partition partition;
-  rh_graph_sequence graphs;
-  rh_platform *platform;
-  rh_replicas *replicas;
-  rh_profile profile;
-  rh_rank_times *times;
-  rh_world world;
-  void *method_state;
-  rh_store *store;
-  rh_recorder recorder;
-  float *mean; /* [stride] */
-  rh_pending_round pending[LEAD + 2];
-  int64_t produced, finished; /* rounds */
-  double accuracy;            /* of the last evaluation written; NaN before */
-  double progress_s;          /* wall clock of the last progress line */
-  double start_wall_s;
-  rh_status event_status; /* of the events written so far */
-  rh_resume resume;
-  bool torn; /* a round was left in its midst: its values are no state to go on from */
-  const char *reason;
-} execution;
 
 static double wall_s(void)
 {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Accuracies of a seeded sample of replicas, the same in every round of a run. */
-static rh_status score_sample(execution *e, rh_evaluation_row *row)
-{
-  rh_status status = RH_OK;
-  int32_t workers = e->world.workers;
-  int32_t count = (int32_t)fmin((double)e->run->train.evaluate_replicas, workers);
-  int32_t *order = calloc((size_t)workers, sizeof *order);
-  double *accuracy = calloc((size_t)count, sizeof *accuracy);
-  RH_ASSERT(order && accuracy && "memory is exhausted");
-  for (int32_t i = 0; i < workers; i++)
-    order[i] = i;
-  rh_rng rng = rh_rng_stream(e->world.seed, RH_PURPOSE_SAMPLE, 0, 0);
-  rh_rng_shuffle(&rng, order, workers);
-  for (int32_t k = 0; k < count; k++) {
-    rh_score score;
-    RH_TRY(rh_replicas_score_worker(e->replicas, order[k], &e->setup.dataset.test, replica_samples, &score));
-    accuracy[k] = score.accuracy;
-  }
-  gsl_sort(accuracy, 1, (size_t)count);
-  row->sample_count = count;
-  row->accuracy_min = accuracy[0];
-  row->accuracy_median = gsl_stats_median_from_sorted_data(accuracy, 1, (size_t)count);
-  row->accuracy_max = accuracy[count - 1];
-done:
-  free(order);
-  free(accuracy);
-  return status;
-}
-
-/* The model that counts: the method's own, or the workers' mean, which is made either way. */
-static rh_status find_model(execution *e, const float **model)
-{
-  rh_status status = rh_replicas_mean(e->replicas, e->mean);
-  *model = e->run->method->evaluated ? e->run->method->evaluated(e->method_state) : NULL;
-  if (!*model) *model = e->mean;
-  return status;
-}
-
-static rh_status evaluate(execution *e, rh_evaluation_row *row)
-{
-  rh_status status = RH_OK;
-  rh_score test, train;
-  const rh_dataset *data = &e->setup.dataset;
-  const float *model;
-  RH_TRY(find_model(e, &model));
-  RH_TRY(rh_replicas_score(e->replicas, model, &data->test, e->run->train.evaluate_samples, &test));
-  RH_TRY(rh_replicas_score(e->replicas, model, &data->train, train_samples, &train));
-  *row = (rh_evaluation_row){.test_loss = test.loss,
-                             .test_accuracy = test.accuracy,
-                             .train_loss = train.loss,
-                             .sample_count = 1,
-                             .accuracy_min = test.accuracy,
-                             .accuracy_median = test.accuracy,
-                             .accuracy_max = test.accuracy,
-                             .consensus_distance = rh_replicas_consensus_distance(e->replicas, e->mean)};
-  if (rh_replicas_copies(e->replicas) > 1) RH_TRY(score_sample(e, row));
-done:
-  return status;
-}
-
-static bool has_values(const execution *e)
-{
-  return e->replicas != NULL;
 }
 
 static void keep_phase(const rh_world *world, int64_t round, rh_pending_round *p)
@@ -166,17 +63,17 @@ static rh_status compute_round(execution *e, int64_t t, bool *more)
   e->produced = t + 1;
   *p = (rh_pending_round){
       .row = {.round = t + 1, .train_loss = e->world.train_loss, .learning_rate = e->world.learning_rate}};
-  if (!has_values(e)) p->row.learning_rate = NAN; /* nothing was learned */
+  if (!execution_has_values(e)) p->row.learning_rate = NAN; /* nothing was learned */
   keep_phase(&e->world, t + 1, p);
   *more = t + 1 < o->rounds;
-  if (!has_values(e)) return RH_OK;
+  if (!execution_has_values(e)) return RH_OK;
   if (!isfinite(e->world.train_loss)) {
     e->reason = "diverged: the training loss is no longer finite";
     *more = false;
   }
   p->evaluated = !*more || (t + 1) % o->evaluate_every == 0;
   if (p->evaluated) {
-    RH_TRY(evaluate(e, &p->evaluation));
+    RH_TRY(execution_evaluate(e, &p->evaluation));
     p->evaluation.round = t + 1;
     if (e->run->stop.accuracy > 0 && p->evaluation.test_accuracy >= e->run->stop.accuracy) {
       e->reason = "target reached";
@@ -214,15 +111,6 @@ static rh_status produce(void *context, int64_t t, bool *more)
     rh_pending_note(&e->pending[t % (LEAD + 2)], *more, e->reason == before ? NULL : e->reason,
                     e->resume.checkpoint.log);
   return status;
-}
-
-/* All that the next round starts from. */
-static void tell_values(void *context, const rh_parts *parts)
-{
-  execution *e = context;
-  rh_part(parts, "train_loss", &e->world.train_loss, sizeof e->world.train_loss);
-  rh_replicas_parts(e->replicas, parts);
-  e->run->method->parts(e->method_state, parts);
 }
 
 static void print_progress(execution *e, double simulated_s)
@@ -299,7 +187,7 @@ static rh_status record_ranks(execution *e)
                        .sent_bytes = time.sent_bytes,
                        .received_bytes = time.received_bytes,
                        .sent_messages = time.sent_messages,
-                       .samples = has_values(e) ? e->partition.offset[i + 1] - e->partition.offset[i] : 0};
+                       .samples = execution_has_values(e) ? e->partition.offset[i + 1] - e->partition.offset[i] : 0};
     RH_TRY(e->recorder.rank(e->recorder.context, &row));
   }
 done:
@@ -321,7 +209,7 @@ static rh_status load_platform(execution *e)
 static rh_status record_classes(execution *e)
 {
   rh_status status = RH_OK;
-  if (!has_values(e)) return RH_OK;
+  if (!execution_has_values(e)) return RH_OK;
   const int64_t classes = e->setup.dataset.classes;
   int64_t *counts = malloc((size_t)e->partition.workers * (size_t)classes * sizeof *counts);
   RH_ASSERT(counts && "memory is exhausted");
@@ -332,27 +220,6 @@ static rh_status record_classes(execution *e)
   }
 done:
   free(counts);
-  return status;
-}
-
-/* Values: of the platform they know its zones alone. Without them shapes and graphs. */
-static rh_status prepare_values(execution *e)
-{
-  rh_status status = RH_OK;
-  const rh_run *run = e->run;
-  RH_TRY(rh_setup_init(run, &e->setup));
-  RH_TRY(rh_run_graphs(run, &e->graphs));
-  if (rh_run_is_timing_only(run)) return RH_OK;
-  RH_TRY(rh_partition_new(&run->partition, &e->setup.dataset, (int32_t)run->platform.workers, (uint64_t)run->run.seed,
-                          &e->partition));
-  rh_replicas_def def = rh_setup_replicas(&e->setup, run, rh_platform_zone_count(e->platform));
-  def.partition = &e->partition;
-  if (!e->task->checkpoint)
-    def.stop = e->stop; /* else a round is finished first: its values are what a checkpoint holds */
-  RH_TRY(rh_replicas_new(&def, &e->replicas));
-  e->mean = calloc((size_t)e->setup.model.stride, sizeof *e->mean);
-  if (!e->mean) status = rh_error(RH_ENOMEM, "no memory for the mean model");
-done:
   return status;
 }
 
@@ -431,7 +298,7 @@ static rh_status record_start(execution *e)
   if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
   const char *of_method = rh_setup_warning(&e->setup, e->run);
   if (of_method) RH_TRY(e->recorder.warning(e->recorder.context, of_method));
-  if (e->run->method->warn && has_values(e)) {
+  if (e->run->method->warn && execution_has_values(e)) {
     rh_text_clear(&warnings);
     e->run->method->warn(&e->world, &warnings);
     if (warnings.length) RH_TRY(e->recorder.warning(e->recorder.context, rh_text_get(&warnings)));
@@ -476,7 +343,7 @@ static rh_status record_end(execution *e, rh_status outcome)
                     .wall_s = wall_s() - e->start_wall_s,
                     .rounds = e->finished,
                     .peak_memory_bytes = usage.ru_maxrss * 1024,
-                    .parameters_hash = has_values(e) ? rh_replicas_hash(e->replicas) : 0,
+                    .parameters_hash = execution_has_values(e) ? rh_replicas_hash(e->replicas) : 0,
                     .bin_s = rh_schedule_bin_s(e->world.schedule),
                     .simulated_messages = steady.simulated_messages,
                     .skipped_messages = steady.skipped_messages,
@@ -487,29 +354,6 @@ static rh_status record_end(execution *e, rh_status outcome)
   rh_text_clear(&in_full);
   if (outcome != RH_OK) return rh_error(outcome, "%s", reason);
   return ended;
-}
-
-/* Writes run.save. */
-static rh_status save_model(execution *e)
-{
-  rh_status status = RH_OK;
-  const rh_run *run = e->run;
-  const float *model;
-  char rounds[32];
-  if (!run->run.save[0]) return RH_OK;
-  snprintf(rounds, sizeof rounds, "%" PRId64, e->produced);
-  const char *const notes[] = {"format",  "rehearse",
-                               "run",     run->id,
-                               "study",   run->study,
-                               "model",   e->setup.model.name,
-                               "dataset", e->setup.dataset.name,
-                               "method",  run->method->name,
-                               "rounds",  rounds,
-                               NULL};
-  RH_TRY(find_model(e, &model));
-  status = rh_model_write(&e->setup.model, model, notes, run->run.save);
-done:
-  return status;
 }
 
 static void execution_clear(execution *e)
@@ -538,13 +382,14 @@ rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
                  .reason = "all rounds done"};
   if (!task->store) return rh_error(RH_EINVAL, "the task names no store");
   RH_TRY(load_platform(&e));
-  RH_TRY(prepare_values(&e));
+  RH_TRY(execution_prepare_values(&e));
   RH_TRY(rh_resume_begin(task, e.setup.backend->kernel(), &e.resume));
   RH_TRY(prepare_time(&e));
-  RH_TRY(rh_resume_values(&e.resume, has_values(&e) ? tell_values : NULL, &e));
+  RH_TRY(rh_resume_values(&e.resume, execution_has_values(&e) ? execution_tell_values : NULL, &e));
   RH_TRY(record_start(&e));
   status = rh_schedule_run(e.world.schedule);
-  if (status == RH_OK) status = save_model(&e); /* before its end is recorded: who finds it done finds its file */
+  if (status == RH_OK)
+    status = execution_save_model(&e); /* before its end is recorded: who finds it done finds its file */
   status = record_end(&e, status);
 done:
   if (status == RH_EINTERRUPTED && e.resume.task && e.resume.checkpoint.log && !e.torn) {
