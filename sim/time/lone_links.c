@@ -69,7 +69,7 @@ lone_verdict lone_links_judge(lone_times *times, rh_platform *platform)
   const int64_t steps = times->c->kind->steps(times->c);
   owners *known = malloc((links + 1) * sizeof *known);
   RH_ASSERT(known != NULL);
-  for (size_t i = 0; i < links; i++)
+  for (size_t i = 0; i <= links; i++)
     known[i] = (owners){NOBODY, NOBODY};
   lone_verdict verdict = LONE_OWNED;
   for (int64_t k = 0; k < steps && verdict != LONE_NEVER; k = times->stretch.end) {
@@ -78,7 +78,7 @@ lone_verdict lone_links_judge(lone_times *times, rh_platform *platform)
     else if (verdict == LONE_OWNED && !note_stretch(times, known))
       verdict = times->eager ? LONE_NEVER : LONE_PERHAPS;
   }
-  for (size_t i = 0; i < links; i++)
+  for (size_t i = 0; i <= links; i++)
     known[i] = (owners){NOBODY, NOBODY};
   if (verdict == LONE_NEVER && are_apart(times->c, platform, known)) verdict = LONE_APART;
   free(known);

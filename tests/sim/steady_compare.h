@@ -5,7 +5,7 @@
 
 #include "steady_fixture.h"
 
-/* A part of a thousandth of what the issue asks for would be rounding; here it is what is asked for. */
+/* What a skipped run may differ by from a full one; roundings stay a thousandfold below it. */
 #define RELATIVE 1e-9
 
 /* Completions closer than SimGrid's precision of 1e-12 s merge, and which of two that are equal comes first is decided
