@@ -36,7 +36,7 @@ rh_status rh_scratch_open(const char *db, rh_scratch *scratch)
   rh_text path = {0};
   rh_text_append(&path, "%s.runs/", db);
   *scratch = (rh_scratch){.path = path.data, .fd = -1};
-  for (;;) {
+  for (int tries = 0; tries < 1000; tries++) { /* a link to nowhere is never there */
     bool there = mkdir(scratch->path, 0777) == 0 || errno == EEXIST;
     scratch->fd = there ? open(scratch->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (there && scratch->fd < 0 && errno == ENOENT) continue; /* another process has just removed it */
