@@ -78,7 +78,8 @@ static const int32_t *offsets(const rh_oplog *log, int64_t number, int32_t worke
 static const rh_neighbours *graph_at(const rh_oplog *log, int64_t number, int32_t workers)
 {
   const blob *b = oplog_blob(log, number, G_WORDS * sizeof(int64_t), G_WORDS * sizeof(int64_t));
-  if (!b || b->graph) return b ? b->graph : NULL;
+  if (!b) return NULL;
+  if (b->graph) return b->graph->workers == workers ? b->graph : NULL;
   const int64_t *w = b->data;
   if (w[G_WORKERS] != workers) return NULL;
   rh_neighbours n = {.workers = workers,
@@ -93,6 +94,21 @@ static const rh_neighbours *graph_at(const rh_oplog *log, int64_t number, int32_
   *graph = n;
   log->blobs[number].graph = graph;
   return graph;
+}
+
+/* Whether lengths are lengths, and what some kinds divide by or look up is there. */
+static bool is_complete(const rh_collective *c)
+{
+  for (int32_t p = 0; c->bytes_of && p < c->size; p++)
+    if (c->bytes_of[p] < 0) return false;
+  int64_t ranks = 1;
+  for (int k = 0; k < RH_TORUS_MAX && c->sides[k] != 0; k++) {
+    if (c->sides[k] < 1 || c->sides[k] > c->size / ranks) return false;
+    ranks *= c->sides[k];
+  }
+  if (c->sides[0] != 0 && ranks != c->size) return false;
+  if (strcmp(c->kind->name, "allreduce-server") == 0 && c->shards < 1) return false;
+  return c->neighbours || strcmp(c->kind->name, "neighbour-exchange") != 0;
 }
 
 static bool read_collective(const reader *r, int64_t number, rh_collective *c)
@@ -119,7 +135,7 @@ static bool read_collective(const reader *r, int64_t number, rh_collective *c)
   for (int k = 0; k < RH_TORUS_MAX; k++)
     c->sides[k] = (int32_t)w[C_SIDES + k];
   return c->kind && (w[C_GROUP] < 0 || c->group) && (w[C_GRAPH] < 0 || c->neighbours) &&
-         (w[C_BYTES_OF] < 0 || c->bytes_of);
+         (w[C_BYTES_OF] < 0 || c->bytes_of) && is_complete(c);
 }
 
 static rh_status replay_collective(reader *r, const int64_t *w)

@@ -51,6 +51,18 @@ static void the_folder_goes_with_its_last_user(void **state)
   free(path);
 }
 
+static void a_link_to_nowhere_is_no_folder(void **state)
+{
+  (void)state;
+  rh_scratch scratch;
+  char path[96];
+  snprintf(path, sizeof path, "%s.runs", db);
+  assert_int_equal(symlink("/nonexistent/folder", path), 0);
+  assert_int_equal(rh_scratch_open(db, &scratch), RH_EIO);
+  assert_non_null(strstr(rh_error_message(), "x.db.runs/: cannot be created"));
+  unlink(path);
+}
+
 static void a_lock_has_one_holder_who_is_named(void **state)
 {
   (void)state;
@@ -110,6 +122,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(the_folder_goes_with_its_last_user, make_folder, remove_folder),
+      cmocka_unit_test_setup_teardown(a_link_to_nowhere_is_no_folder, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(a_lock_has_one_holder_who_is_named, make_folder, remove_folder),
       cmocka_unit_test_setup_teardown(a_run_without_rows_is_not_done, make_folder, remove_folder),
   };

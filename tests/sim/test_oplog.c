@@ -213,6 +213,44 @@ static void test_other_ranks(void **state)
   rh_oplog_free(live.log);
 }
 
+/* A log of one collective, as a file may name it: refused, not carried out. */
+static rh_status replay_collective_of(void *context, int64_t t, bool *more)
+{
+  const rh_oplog_world world = {.find = rh_collective_find};
+  rh_oplog *log;
+  *more = false;
+  assert_int_equal(rh_oplog_new(INT64_MAX, &log), RH_OK);
+  rh_oplog_begin(log, schedule, N);
+  rh_oplog_collective(log, context, NULL);
+  rh_oplog_end(log, true);
+  const rh_status status = rh_oplog_replay(log, t, &world, N, schedule);
+  rh_oplog_free(log);
+  return status;
+}
+
+static void test_collectives_that_cannot_be(void **state)
+{
+  (void)state;
+  IN_PROCESS();
+  static const int64_t negative[N] = {[1] = -1};
+  rh_collective wrong[] = {{.kind = rh_collective_find("allreduce-server")},   /* no shards */
+                           {.kind = rh_collective_find("neighbour-exchange")}, /* no neighbours */
+                           {.kind = rh_collective_find("allreduce-torus"), .sides = {N, 2}},
+                           {.kind = rh_collective_find("allreduce-torus"), .sides = {-1, -N}},
+                           {.kind = rh_collective_find("allgather-ring"), .bytes_of = negative}};
+  load();
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    wrong[i].size = N;
+    wrong[i].bytes = 64;
+    wrong[i].element_bytes = 4;
+    const rh_schedule_def def = {
+        .platform = platform, .lead = 2, .context = &wrong[i], .produce = replay_collective_of};
+    assert_int_equal(rh_schedule_new(&def, &schedule), RH_OK);
+    assert_int_equal(rh_schedule_run(schedule), RH_EFORMAT);
+    rh_schedule_free(schedule);
+  }
+}
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {
@@ -225,6 +263,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_limit),
       cmocka_unit_test(test_files_that_end_early),
       cmocka_unit_test(test_other_ranks),
+      cmocka_unit_test(test_collectives_that_cannot_be),
   };
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
