@@ -12,6 +12,7 @@
 #include "calibrate.h"
 #include "commands.h"
 #include "measure.h"
+#include "output_file.h"
 #include "registry.h"
 #include "run.h"
 
@@ -172,13 +173,15 @@ static char *about(const char *backend)
 static rh_status write_file(const char *path, const rh_profile *profile)
 {
   rh_text json = {0}, draft = {0};
+  rh_status status = rh_output_file_check(path);
+  if (status != RH_OK) return status;
   rh_profile_write(profile, &json);
   rh_text_append(&draft, "%s.new", path);
   FILE *file = fopen(draft.data, "w");
   bool ok = file && fputs(json.data, file) >= 0;
   if (file && fclose(file) != 0) ok = false;
   if (ok && rename(draft.data, path) != 0) ok = false;
-  rh_status status = ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+  if (!ok) status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
   if (!ok && file) unlink(draft.data);
   rh_text_clear(&draft);
   rh_text_clear(&json);

@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "export.h"
+#include "output_file.h"
 
 static const char *const formats[] = {"csv", "jsonl", "chrome-trace", "npz"};
 enum { CSV, JSONL, CHROME_TRACE, NPZ, FORMATS };
@@ -63,11 +64,12 @@ static rh_status write_export(const arguments *a, rh_store *store, const rh_expo
 /* Into a file beside the one named, which takes its place when it is complete. */
 static rh_status write_file(const arguments *a, rh_store *store, const rh_export_runs *runs, rh_text *notes)
 {
+  rh_status status = rh_output_file_check(a->file);
+  if (status != RH_OK) return status;
   rh_text part = {0};
   rh_text_append(&part, "%s.part", a->file);
   const char *path = rh_text_get(&part);
   FILE *out = fopen(path, "wbe");
-  rh_status status;
   if (!out) {
     status = rh_error(RH_EIO, "%s: cannot be written: %s", a->file, strerror(errno));
   } else {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "output_file.h"
 #include "report.h"
 
 typedef struct arguments {
@@ -49,8 +50,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 /* The page appears whole or not at all: it is written beside its place, then moved there. */
 static rh_status write_file(const char *path, const rh_text *page)
 {
-  rh_status status = RH_OK;
   rh_text part = {0};
+  rh_status status = rh_output_file_check(path);
+  if (status != RH_OK) return status;
   rh_text_append(&part, "%s.part-%ld", path, (long)getpid());
   FILE *file = fopen(part.data, "wb");
   if (!file) {

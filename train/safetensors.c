@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "output_file.h"
 #include "safetensors_header.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(float) == 4, "values are read as they lie in files");
@@ -202,6 +203,8 @@ rh_status rh_tensor_file_write(const char *path, rh_named_tensor *list, const fl
                                const char *const *notes)
 {
   rh_text header = {0}, part = {0};
+  const rh_status place = rh_output_file_check(path);
+  if (place != RH_OK) return place;
   compose_header(list, count, notes, &header);
   rh_text_append(&part, "%s.%ld.part", path, (long)getpid());
   FILE *file = fopen(part.data, "wb");

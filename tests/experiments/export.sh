@@ -186,4 +186,13 @@ check "study: found by its whole name" [ "$("$program" list --db r.db --study "$
 check "csv on a terminal: as text" [ -z "$(script -qec "'$program' export --db r.db -t warnings" /dev/null 2>/dev/null |
   tr -d '\r\n' | tr -cd '\000-\037\177')" ]
 
+# --- a device or a pipe is not replaced by a file ---
+mkfifo pipe
+"$program" export "$traced" -f csv -o pipe --db r.db >/dev/null 2>pipe.err
+check "export to a pipe: status 2" [ $? -eq 2 ]
+check "export to a pipe: says why" grep -q "pipe: cannot be written: not a regular file" pipe.err
+"$program" report "$traced" -o pipe --db r.db >/dev/null 2>pipe.err
+check "report to a pipe: status 2" [ $? -eq 2 ]
+check "a pipe is one still" [ -p pipe ]
+
 exit $failed

@@ -61,6 +61,10 @@ refuse "tensor 'conv1.weight' \[8, 1, 5, 5\] of model cnn is missing" study.yaml
 refuse "run.init: no file 'none.safetensors'" study.yaml --init none.safetensors
 { cat study.yaml; echo 'vary: {run.seed: [1, 2]}'; } >two.yaml
 refuse "run.save: 'x.safetensors' would be written by more than one of the study's 2 runs" two.yaml --save x.safetensors
+mkfifo pipe
+"$program" run study.yaml --db pipe.db --save pipe >/dev/null 2>err
+check "a pipe is no place for a model: status" [ $? -ne 0 ]
+check "a pipe is one still" [ -p pipe ]
 "$program" run study.yaml --db fails.db --save no-such-folder/x >/dev/null 2>err
 check "a model that cannot be written fails its run" [ $? -eq 1 ]
 check "with the reason" grep -q "no-such-folder/x: cannot be written: No such file" err
