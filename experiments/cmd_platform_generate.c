@@ -16,7 +16,8 @@ static rh_status write_text(const char *path, const rh_text *text)
   bool failed = fwrite(rh_text_get(text), 1, text->length, file) != text->length;
   if (fclose(file) != 0 || failed) {
     rh_status status = rh_error(RH_EIO, "cannot write '%s': %s", path, strerror(errno));
-    unlink(path); /* half a platform is none */
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) unlink(path); /* half a platform is none; a device stays */
     return status;
   }
   return RH_OK;

@@ -194,5 +194,9 @@ check "export to a pipe: says why" grep -q "pipe: cannot be written: not a regul
 "$program" report "$traced" -o pipe --db r.db >/dev/null 2>pipe.err
 check "report to a pipe: status 2" [ $? -eq 2 ]
 check "a pipe is one still" [ -p pipe ]
+ln -s /dev/full full
+"$program" platform -g fat-tree hosts=16 -o full >/dev/null 2>full.err
+check "platform to a full device: status 2" [ $? -eq 2 ]
+check "what led to the device is there still" [ -L full ]
 
 exit $failed
