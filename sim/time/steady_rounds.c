@@ -266,10 +266,13 @@ static int32_t find_period(const rh_schedule *schedule, int64_t round, double *f
   return 0;
 }
 
+/* Makes a mark in the place of the oldest, unless that is still to be compared with a mark one period later. */
 static void mark_now(rh_schedule *schedule, int64_t round, double cut_s)
 {
   rounds *r = &schedule->rounds;
-  round_mark *into = &r->marks[r->mark_count++ % ROUNDS_MARKS];
+  round_mark *into = &r->marks[r->mark_count % ROUNDS_MARKS];
+  if (r->mark_count >= ROUNDS_MARKS && into->round >= 0 && round - into->round < r->period) return;
+  r->mark_count++;
   into->round = round;
   rh_traffic_mark_at(&schedule->traffic, cut_s, &into->mark);
 }
