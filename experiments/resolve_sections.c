@@ -81,8 +81,9 @@ static const rh_option time_rows[] = {
      .help = "of source profile: the file, found beside the study, as given, or among the profiles that come with the "
              "program, where .json may be left out; `rehearse calibrate` writes such files"},
     {ROW(rh_time_options, jitter), .kind = RH_OPTION_TEXT, .fallback = "off",
-     .help = "how durations vary from step to step, rank to rank and round to round, drawn by the seed: off; measured, as "
-             "their timings did; or a coefficient of variation, as 0.1, of a lognormal with the charged seconds as mean"},
+     .help =
+         "how durations vary from step to step, rank to rank and round to round, drawn by the seed: off; measured, as "
+         "their timings did; or a coefficient of variation, as 0.1, of a lognormal with the charged seconds as mean"},
     {ROW(rh_time_options, draw), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 65535,
      .help = "of jitter: which of many drawings; the seed's other draws, and so the values, stay as they are"},
     {ROW(rh_time_options, efficiency), .kind = RH_OPTION_REAL, .fallback = "0.3", .min = 0.001, .max = 1,
@@ -100,9 +101,10 @@ static const rh_option run_rows[] = {
              "accuracy or "
              "loss, also of layer tables (`rehearse models`) that are too large to train"},
     {ROW(rh_run_options, backend), .kind = RH_OPTION_CHOICE, .fallback = "auto", .choices = "auto cpu ref cuda",
-     .help = "what computes: cuda (an NVIDIA GPU), cpu (OpenBLAS), ref (the slow oracle); auto is cuda where there is a "
-             "GPU, else cpu. On a GPU methods with compression, error feedback or masks keep their rows in the program's "
-             "memory, and copies of them travel in every round"},
+     .help =
+         "what computes: cuda (an NVIDIA GPU), cpu (OpenBLAS), ref (the slow oracle); auto is cuda where there is a "
+         "GPU, else cpu. On a GPU methods with compression, error feedback or masks keep their rows in the program's "
+         "memory, and copies of them travel in every round"},
     {ROW(rh_run_options, products), .kind = RH_OPTION_CHOICE, .fallback = "fp32", .choices = "fp32 tf32 bf16",
      .help = "of backend cuda: what products of dense layers round their factors to; sums and all else are fp32"},
     {ROW(rh_run_options, threads), .kind = RH_OPTION_INTEGER, .fallback = "0", .min = 0, .max = 4096,

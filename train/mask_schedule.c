@@ -9,10 +9,11 @@
 
 const rh_option rh_mask_rows[] = {
     {ROW(mask, kind), .kind = RH_OPTION_CHOICE, .fallback = "none", .choices = "none magnitude nm random",
-     .help = "which weights the training step leaves out: the smallest (magnitude), the smallest but mask_n of every "
-             "mask_m neighbours in a row (nm), or random ones; biases and norms stay. Not with method ab, whose factors "
-             "have no zeros, feedback step-ahead, whose workers differ in what they still have to send, nor compressors "
-             "that keep a state as large as the model (dgc, lowrank)"},
+     .help =
+         "which weights the training step leaves out: the smallest (magnitude), the smallest but mask_n of every "
+         "mask_m neighbours in a row (nm), or random ones; biases and norms stay. Not with method ab, whose factors "
+         "have no zeros, feedback step-ahead, whose workers differ in what they still have to send, nor compressors "
+         "that keep a state as large as the model (dgc, lowrank)"},
     {ROW(sparsity, sparsity), .kind = RH_OPTION_REAL, .fallback = "0.8", .min = 0, .max = 1,
      .help = "share of zeros among the weights of a mask magnitude or random"},
     {ROW(mask_n, n), .kind = RH_OPTION_INTEGER, .fallback = "2", .min = 1, .max = 65536,

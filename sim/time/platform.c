@@ -211,6 +211,8 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   platform->model_by_caller = model != NULL;
   if (model) RH_TRY(check_model(model, "network.model"));
   start_engine(model);
+  /* when a latency changes, SimGrid's lazy update loses transfers that wait for it (3.32): they would never end */
+  if (rh_platform_has_profiles(platform)) rh_shim_set("network/optim", "Full");
   RH_TRY(load_file(platform));
   RH_TRY(read_model(platform, def->workers > 0));
   platform_read_rates(platform);
