@@ -7,8 +7,8 @@
 #include "schedule.h"
 
 /* Series over time are recorded for so many links, those with the highest mean load: of all on platforms to this size,
- * and at most 51,200 rows a run. */
-enum { RH_EXECUTE_SERIES_MAX = 256 };
+ * and at most 12,800 rows a run; how loaded every link is over time is in its own row. */
+enum { RH_EXECUTE_SERIES_MAX = 64 };
 
 /* Records every link that carried something, and the bytes over time of the most loaded ones. */
 RH_CHECKED rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platform,
