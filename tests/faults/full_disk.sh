@@ -6,7 +6,7 @@
 #   bash tests/faults/full_disk.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/../experiments/common.sh" "$@"
 mkdir disk
-mount -t tmpfs -o size=6m tmpfs disk 2>/dev/null || {
+mount -t tmpfs -o size=24m tmpfs disk 2>/dev/null || {
   echo "full disk: skipped, since nothing can be mounted here"
   exit 77
 }
@@ -16,19 +16,21 @@ cat >study.yaml <<'YAML'
 platform: {file: ideal.xml, workers: 2}
 data: {train: 200, test: 50}
 model: {name: logreg}
-train: {rounds: 3000, batch: 1, evaluate_every: 1500}
+train: {rounds: 12000, batch: 8, evaluate_every: 6000}
 time: {source: flops}
 YAML
 rows() { sqlite3 "$1" "SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM collectives ORDER BY run_id, sequence"; }
 # await COMMAND...: until it succeeds, at most 60 s
 await() {
-  for _ in $(seq 300); do
+  for _ in $(seq 600); do
     "$@" 2>/dev/null && return
-    sleep 0.2
+    sleep 0.1
   done
   return 1
 }
-begun() { [ "$(sqlite3 "$(echo disk/*.runs/*.db)" 'SELECT count(*) > 100 FROM rounds')" = 1 ]; }
+# The file of the run that is at work. sqlite3 would make one that is not there.
+at_work() { find disk -path '*.runs/*.db' | head -n 1; }
+begun() { [ "$(sqlite3 -readonly "$(at_work)" 'SELECT count(*) > 100 FROM rounds')" = 1 ]; }
 # run DB: begins, and waits on a disk that is full
 run() {
   "$program" run study.yaml --db "disk/$1.db" >"$1.out" 2>"$1.err" &
@@ -48,7 +50,7 @@ check "paused: the same rows" cmp <(rows calm.db) <(rows disk/paused.db)
 rm -rf disk/*
 
 run told
-before=$(sqlite3 "$(echo disk/*.runs/*.db)" 'SELECT count(*) FROM rounds')
+before=$(sqlite3 -readonly "$(at_work)" 'SELECT count(*) FROM rounds')
 kill -TERM $parent
 wait $parent
 check "told: status 3" [ $? -eq 3 ]
