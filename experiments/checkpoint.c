@@ -41,6 +41,14 @@ static char *path_of(const char *base, const char *suffix)
   return path.data;
 }
 
+static bool is_there(const char *base, const char *suffix)
+{
+  char *path = path_of(base, suffix);
+  const bool there = access(path, F_OK) == 0;
+  free(path);
+  return there;
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 typedef struct writer {
@@ -151,7 +159,7 @@ void rh_checkpoint_close(rh_checkpoint_file *f)
   free(f);
 }
 
-/* Maps a file; *file stays NULL if there is none. */
+/* Maps a file; *file is NULL on failure. */
 static rh_status map_file(const char *base, const char *suffix, rh_checkpoint_file **file)
 {
   rh_status status = RH_OK;
@@ -161,7 +169,6 @@ static rh_status map_file(const char *base, const char *suffix, rh_checkpoint_fi
   f->path = path_of(base, suffix);
   const int fd = open(f->path, O_RDONLY | O_CLOEXEC);
   *file = NULL;
-  if (fd < 0 && errno == ENOENT) goto done;
   if (fd < 0 || fstat(fd, &info) != 0) {
     status = rh_error(RH_EIO, "%s: cannot be read: %s", f->path, strerror(errno));
     goto done;
@@ -239,13 +246,9 @@ rh_status rh_checkpoint_open(const char *base, int64_t log_bytes, rh_checkpoint 
   *file = NULL;
   for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
     rh_checkpoint_file *f;
-    if (i > 0 && status != RH_OK) fprintf(stderr, "rehearse: %s; trying the one before it\n", rh_error_message());
-    const rh_status last = status;
+    if (!is_there(base, suffixes[i])) continue;
+    if (status != RH_OK) fprintf(stderr, "rehearse: %s; trying the one before it\n", rh_error_message());
     status = map_file(base, suffixes[i], &f);
-    if (status == RH_OK && !f) {
-      status = last;
-      continue;
-    }
     if (status == RH_OK) status = check_whole(f);
     if (status == RH_OK) status = check_fits(f, c);
     if (status == RH_OK) status = read_log(f, log_bytes, c);
@@ -295,11 +298,7 @@ rh_status rh_checkpoint_load(const rh_checkpoint *c, rh_checkpoint_file *file)
 
 bool rh_checkpoint_exists(const char *base)
 {
-  char *now = path_of(base, "checkpoint"), *before = path_of(base, "checkpoint-before");
-  const bool exists = access(now, F_OK) == 0 || access(before, F_OK) == 0;
-  free(now);
-  free(before);
-  return exists;
+  return is_there(base, "checkpoint") || is_there(base, "checkpoint-before");
 }
 
 void rh_checkpoint_remove(const char *base)

@@ -95,6 +95,7 @@ refuse() {
 mv "$before" kept-before
 printf 'x' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
 refuse "a flipped byte" "its hash does not fit"
+grep -q "the one before it" refused.err && { echo "FAILED: a flipped byte: there is none before it"; failed=1; }
 head -c 3000 good >"$now"
 refuse "a truncated file" "its hash does not fit"
 echo "something else" >"$now"
