@@ -1,5 +1,6 @@
 /* Stands in for libFuzzer where the compiler has none: every file of the corpus, then blind mutations of them for some
- * seconds. The input at work is in fuzz-input, which a crash leaves behind.
+ * seconds. The input at work is in a file of this process's own, fuzz-input-PID, which a crash leaves behind: a name that
+ * several targets side by side shared would let one cut off what another has mapped.
  *
  *     fuzz_study CORPUS SECONDS [SEED]     a corpus is a folder, or one file to repeat
  */
@@ -143,7 +144,9 @@ int main(int argc, char **argv)
 #endif
   state = argc > 3 ? strtoull(argv[3], NULL, 10) | 1 : (uint64_t)time(NULL) * 2654435761u | 1;
   const double end_s = (double)time(NULL) + strtod(argv[2], NULL);
-  current_fd = open("fuzz-input", O_RDWR | O_CREAT | O_TRUNC, 0666);
+  char input_path[64];
+  snprintf(input_path, sizeof input_path, "fuzz-input-%ld", (long)getpid());
+  current_fd = open(input_path, O_RDWR | O_CREAT | O_TRUNC, 0666);
   if (current_fd < 0 || ftruncate(current_fd, SIZE_MAX_BYTES) != 0) return 2;
   current = mmap(NULL, SIZE_MAX_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, current_fd, 0);
   if (current == MAP_FAILED) return 2;
@@ -168,7 +171,7 @@ int main(int argc, char **argv)
     run(size);
   }
   printf("%ld inputs of %zu in the corpus\n", runs, input_count);
-  unlink("fuzz-input");
+  unlink(input_path);
   for (size_t i = 0; i < input_count; i++)
     free(inputs[i].data);
   return 0;
