@@ -58,8 +58,13 @@ static void parallel(int64_t items, int threads, bool (*body)(void *context, int
 static void dense_forward(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y)
 {
   const int batch = (int)d->batch, inputs = (int)d->inputs, outputs = (int)d->outputs;
+  const bool own = rh_cpu_dense_fits(d);
   for (int64_t r = 0; r < count; r++) {
     float *const out = y.data + r * y.stride;
+    if (own) {
+      rh_cpu_dense_forward(d, x.data + r * x.stride, w.data + r * w.stride, b.data + r * b.stride, out);
+      continue;
+    }
     for (int64_t n = 0; n < d->batch; n++)
       memcpy(out + n * d->outputs, b.data + r * b.stride, (size_t)d->outputs * sizeof *out);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, batch, outputs, inputs, 1, x.data + r * x.stride, inputs,
@@ -80,13 +85,18 @@ static void dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_ten
                            rh_tensor db, rh_tensor dx)
 {
   const int batch = (int)d->batch, inputs = (int)d->inputs, outputs = (int)d->outputs;
+  const bool own = rh_cpu_dense_fits(d);
   for (int64_t r = 0; r < count; r++) {
     const float *const in = dy.data + r * dy.stride;
-    if (dw.data) {
-      sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
+    if (dw.data) sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
+    if (own) {
+      if (dw.data) rh_cpu_dense_weights(d, x.data + r * x.stride, in, dw.data + r * dw.stride);
+      if (dx.data) rh_cpu_dense_input(d, w.data + r * w.stride, in, dx.data + r * dx.stride);
+      continue;
+    }
+    if (dw.data)
       cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, batch, 1, in, outputs,
                   x.data + r * x.stride, inputs, 0, dw.data + r * dw.stride, inputs);
-    }
     if (dx.data)
       cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, batch, inputs, outputs, 1, in, outputs,
                   w.data + r * w.stride, inputs, 0, dx.data + r * dx.stride, inputs);

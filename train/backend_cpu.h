@@ -21,6 +21,13 @@ void rh_cpu_direct_forward(const rh_conv *c, const float *x, const float *w, con
 void rh_cpu_direct_weights(const rh_conv *c, const float *x, const float *dy, float *dw, float *db, float *scratch);
 void rh_cpu_direct_input(const rh_conv *c, const float *w, const float *dy, float *dx, float *scratch);
 
+/* backend_cpu_dense.c: dense layers of one replica, likewise where OpenBLAS's kernel is one for AVX-512, and matrices have
+ * at most 2^18 elements. Tensors as in backend.h. */
+bool rh_cpu_dense_fits(const rh_dense *d);
+void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y);
+void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw); /* dw = dy^T x */
+void rh_cpu_dense_input(const rh_dense *d, const float *w, const float *dy, float *dx);   /* dx = dy w */
+
 /* backend_cpu_pool.c */
 void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);

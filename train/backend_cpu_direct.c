@@ -13,14 +13,13 @@
  */
 #include <string.h>
 
+#include "avx512.h"
 #include "backend_cpu.h"
 #include "blas_kernel.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
+#ifdef RH_HAS_AVX512
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
-enum { LANES = 16, VECTORS = 3, PLACES = LANES * VECTORS, CHANNELS = 8, KERNEL = 5, TAPS = KERNEL * KERNEL };
+enum { LANES = RH_LANES, VECTORS = 3, PLACES = LANES * VECTORS, CHANNELS = 8, KERNEL = 5, TAPS = KERNEL * KERNEL };
 
 /* The parts of the scratch of one replica, in elements from its start. */
 typedef struct layout {
@@ -70,8 +69,8 @@ int64_t rh_cpu_direct_scratch(const rh_conv *c)
 }
 
 /* Eight channels of `places` places, a multiple of 48: out [8][places] = start [8] + the sum over taps. w [taps][8]. */
-AVX512 static void correlate(int64_t taps, const int32_t *offset, const float *w, const float *start, const float *in,
-                             int64_t places, float *out)
+RH_AVX512 static void correlate(int64_t taps, const int32_t *offset, const float *w, const float *start,
+                                const float *in, int64_t places, float *out)
 {
   for (int64_t q = 0; q < places; q += PLACES) {
     __m512 sum[CHANNELS][VECTORS];
@@ -101,8 +100,8 @@ AVX512 static void correlate(int64_t taps, const int32_t *offset, const float *w
 }
 
 /* Copies rows of n values; both strides in elements. */
-AVX512 static void copy_rows(int64_t rows, int64_t n, const float *from, int64_t from_stride, float *to,
-                             int64_t to_stride)
+RH_AVX512 static void copy_rows(int64_t rows, int64_t n, const float *from, int64_t from_stride, float *to,
+                                int64_t to_stride)
 {
   const __mmask16 tail = (__mmask16)((1U << (n % LANES)) - 1);
   for (int64_t row = 0; row < rows; row++, from += from_stride, to += to_stride) {
@@ -188,40 +187,8 @@ void rh_cpu_direct_input(const rh_conv *c, const float *w, const float *dy, floa
                    dx + n * l.in_size);
 }
 
-/* 16 rows of 16 values, the columns become the rows: four rounds, each exchanging halves of pairs of rows. */
-AVX512 static void turn(__m512 row[LANES])
-{
-  __m512 other[LANES];
-#pragma GCC unroll 8
-  for (int r = 0; r < LANES; r += 2) {
-    other[r] = _mm512_unpacklo_ps(row[r], row[r + 1]);
-    other[r + 1] = _mm512_unpackhi_ps(row[r], row[r + 1]);
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < LANES; r += 4) {
-    row[r] = _mm512_shuffle_ps(other[r], other[r + 2], 0x44);
-    row[r + 1] = _mm512_shuffle_ps(other[r], other[r + 2], 0xee);
-    row[r + 2] = _mm512_shuffle_ps(other[r + 1], other[r + 3], 0x44);
-    row[r + 3] = _mm512_shuffle_ps(other[r + 1], other[r + 3], 0xee);
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < 4; r++) {
-    other[r] = _mm512_shuffle_f32x4(row[r], row[r + 4], 0x88);
-    other[r + 4] = _mm512_shuffle_f32x4(row[r], row[r + 4], 0xdd);
-    other[r + 8] = _mm512_shuffle_f32x4(row[r + 8], row[r + 12], 0x88);
-    other[r + 12] = _mm512_shuffle_f32x4(row[r + 8], row[r + 12], 0xdd);
-  }
-#pragma GCC unroll 4
-  for (int r = 0; r < 4; r++) {
-    row[r] = _mm512_shuffle_f32x4(other[r], other[r + 8], 0x88);
-    row[r + 8] = _mm512_shuffle_f32x4(other[r], other[r + 8], 0xdd);
-    row[r + 4] = _mm512_shuffle_f32x4(other[r + 4], other[r + 12], 0x88);
-    row[r + 12] = _mm512_shuffle_f32x4(other[r + 4], other[r + 12], 0xdd);
-  }
-}
-
 /* dy [outputs][places] to [places][16], zeros for channels that are not there; adds its sums to bias [16]. */
-AVX512 static void turn_channels(int64_t outputs, int64_t places, const float *dy, float *turned, float *bias)
+RH_AVX512 static void turn_channels(int64_t outputs, int64_t places, const float *dy, float *turned, float *bias)
 {
   __m512 sum = _mm512_loadu_ps(bias);
   for (int64_t p = 0; p < places; p += LANES) {
@@ -230,7 +197,7 @@ AVX512 static void turn_channels(int64_t outputs, int64_t places, const float *d
     __m512 row[LANES];
     for (int64_t o = 0; o < LANES; o++)
       row[o] = o < outputs ? _mm512_maskz_loadu_ps(mask, dy + o * places + p) : _mm512_setzero_ps();
-    turn(row);
+    rh_turn(row);
     for (int64_t i = 0; i < left; i++) {
       sum = _mm512_add_ps(sum, row[i]);
       _mm512_storeu_ps(turned + (p + i) * LANES, row[i]);
@@ -240,7 +207,7 @@ AVX512 static void turn_channels(int64_t outputs, int64_t places, const float *d
 }
 
 /* Adds to sums [K K][16]: what the places of one image's plane x give for 16 output channels. */
-AVX512 static void weigh_plane(const rh_conv *c, const layout *l, const float *x, const float *turned, float *sums)
+RH_AVX512 static void weigh_plane(const rh_conv *c, const layout *l, const float *x, const float *turned, float *sums)
 {
   __m512 sum[TAPS];
 #pragma GCC unroll 25

@@ -44,22 +44,3 @@ void rh_dataset_normalise(rh_dataset *dataset)
   /* Images of one single grey carry no information; they are shifted only. */
   dataset->deviation = variance > 0 ? (float)(sqrt(variance) / 255) : 1.0f;
 }
-
-void rh_samples_gather(const rh_dataset *dataset, const rh_samples *samples, const int32_t *indices, int64_t n,
-                       float *x, int32_t *labels)
-{
-  float value[256]; /* of each pixel byte */
-  for (int pixel = 0; pixel < 256; pixel++) {
-    value[pixel] = ((float)pixel / 255.0f - dataset->mean) / dataset->deviation;
-  }
-  int64_t size = rh_shape_count(dataset->shape);
-  for (int64_t i = 0; i < n; i++) {
-    RH_ASSERT(indices[i] >= 0 && indices[i] < samples->count);
-    const uint8_t *pixels = samples->pixels + indices[i] * size;
-    float *row = x + i * size;
-    for (int64_t k = 0; k < size; k++) {
-      row[k] = value[pixels[k]];
-    }
-    labels[i] = samples->labels[indices[i]];
-  }
-}

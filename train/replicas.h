@@ -78,6 +78,13 @@ RH_CHECKED rh_status rh_replicas_gradients(rh_replicas *replicas, int64_t t, int
  * grads [count][stride]. */
 void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t);
 
+/* Both for all workers, each of which has a copy of its own (worker i copy i): the same bits as rh_replicas_gradients and
+ * rh_replicas_step of one chunk after the other, but each gradient is stepped with while it is in the cache.
+ *
+ * loss        [N] out, may be NULL
+ * returns     RH_EINTERRUPTED if `stop` was raised, after which some workers have made their step and others not */
+RH_CHECKED rh_status rh_replicas_train(rh_replicas *replicas, int64_t t, double lr, double *loss);
+
 /* Streaming sum of N rows in rank order as a balanced binary tree: same bits for any chunking. */
 typedef struct rh_tree_sum rh_tree_sum;
 RH_CHECKED rh_status rh_tree_sum_new(const rh_backend *backend, int64_t stride, rh_tree_sum **sum);

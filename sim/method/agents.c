@@ -106,6 +106,7 @@ rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
 {
   rh_world *w = a->world;
   if (!a->trains || !rh_world_has_values(w)) return RH_OK;
+  if (!step && !a->masking) return rh_replicas_train(w->replicas, a->t, a->lr, a->loss);
   const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
   const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
   for (int32_t first = 0; first < w->workers; first += chunk) {
@@ -113,7 +114,7 @@ rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
     step_job job = {a->masking, step, context, first, NULL, w->model->stride};
     rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &job.grads, a->loss + first);
     if (status != RH_OK) return status;
-    if (step || a->masking) def->backend->parallel(count, def->threads, step_one, &job);
+    def->backend->parallel(count, def->threads, step_one, &job);
     if (!step) rh_replicas_step(w->replicas, first, count, job.grads, a->lr, a->t);
   }
   return RH_OK;

@@ -79,21 +79,6 @@ typedef struct setting {
   int64_t steps; /* of each worker in a round */
 } setting;
 
-/* One step of every worker, chunk by chunk. */
-static rh_status step_all(rh_replicas *replicas, int32_t workers, int64_t t)
-{
-  rh_status status = RH_OK;
-  const int32_t chunk = (int32_t)rh_replicas_chunk(replicas);
-  for (int32_t first = 0; first < workers; first += chunk) {
-    const int32_t count = workers - first < chunk ? workers - first : chunk;
-    float *grads;
-    RH_TRY(rh_replicas_gradients(replicas, t, first, count, &grads, NULL));
-    rh_replicas_step(replicas, first, count, grads, 0.01, t);
-  }
-done:
-  return status;
-}
-
 static rh_status steps_a_second(const rh_model *model, const rh_dataset *dataset, const setting *how, double *best)
 {
   rh_status status = RH_OK;
@@ -120,7 +105,7 @@ static rh_status steps_a_second(const rh_model *model, const rh_dataset *dataset
   for (int round = 0; round < ROUNDS; round++) {
     const double start_s = now_s();
     for (int64_t t = 0; t < how->steps; t++)
-      RH_TRY(step_all(replicas, how->workers, t));
+      RH_TRY(rh_replicas_train(replicas, t, 0.01, NULL));
     const double rate = (double)(how->steps * how->workers) / (now_s() - start_s);
     if (rate > *best) *best = rate;
   }
@@ -137,7 +122,10 @@ typedef struct torch_rates {
 static torch_rates run_torch(void)
 {
   torch_rates rates = {0};
-  FILE *pipe = popen("python3 " RH_SOURCE_DIR "/tests/bench/torch_steps.py 2>&1", "r");
+  /* the distribution's interpreter first: it is the one that sees the distribution's packages */
+  FILE *pipe = popen("script=" RH_SOURCE_DIR "/tests/bench/torch_steps.py;"
+                     " /usr/bin/python3 $script 2>&1 || python3 $script 2>&1",
+                     "r");
   char line[256];
   while (pipe && fgets(line, sizeof line, pipe)) {
     (void)sscanf(line, "cnn %*d %lf", &rates.cnn);

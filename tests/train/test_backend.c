@@ -43,6 +43,8 @@ static void test_dense(void **state)
   rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0);
   for (int64_t b = 0; b < COUNT_OF(backends); b++) {
     compare_dense(backends[b], &(rh_dense){32, 784, 128}, 1, true);
+    compare_dense(backends[b], &(rh_dense){33, 300, 130}, 2, true); /* beyond what is turned, and kept, at a time */
+    compare_dense(backends[b], &(rh_dense){7, 790, 10}, 2, true);   /* few outputs, a sample without a partner */
     for (int i = 0; i < SHAPES; i++)
       compare_dense(backends[b], &(rh_dense){between(1, 33), between(1, 70), between(1, 40)}, between(1, 4), i % 2);
   }
