@@ -16,8 +16,8 @@ rh_status rh_probe_run(const char *file, const char *const *argv, rh_text *out, 
   rh_text said = {0};
   int exit_code;
   *at_pair = false;
-  /* the child's own alarm comes first and says where it was */
-  rh_status status = rh_process_run(argv, RH_PROBE_TIMEOUT_S + 10, rh_children_interrupted, out, &said, &exit_code);
+  /* no limit: the child has its own, and says where it was */
+  rh_status status = rh_process_run(argv, 0, rh_children_interrupted, out, &said, &exit_code);
   if (status == RH_OK && (exit_code != 0 || strstr(rh_text_get(&said), "Deprecated unit-less value")))
     status = rh_probe_translate(file, rh_text_get(&said), exit_code, at_pair);
   rh_text_clear(&said);

@@ -2,10 +2,12 @@
  * this process at any moment; what it was about to do is then written by a signal handler. */
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -17,7 +19,7 @@ typedef struct probe_arguments {
   bool ring;
   const char *describe;  /* NULL, "text", "json" or "svg" */
   const char *no_routes; /* of a description: why not */
-  int timeout_s;         /* after which the platform is given up */
+  double timeout_s;      /* of the processor, after which loading, or one route, is given up */
 } probe_arguments;
 
 enum {
@@ -61,7 +63,7 @@ static error_t parse_argument(int key, char *argument, struct argp_state *state)
     a->no_routes = argument;
     return 0;
   case KEY_TIMEOUT:
-    a->timeout_s = (int)strtol(argument, NULL, 10);
+    a->timeout_s = strtod(argument, NULL);
     return 0;
   case ARGP_KEY_ARG:
     a->def.file = argument;
@@ -87,20 +89,32 @@ static const struct argp_option options[] = {{.name = "model", .key = KEY_MODEL,
 
 /* What to say if SimGrid ends the process now; "" for nothing. Written in advance: a handler may not format. */
 static char last_message[2048];
-static rh_platform *platform; /* for report_trying, which the description calls without a context */
+static char late_message[2048]; /* the same, if what it is about to do takes too long */
+static rh_platform *platform;   /* for report_trying, which the description calls without a context */
+static double timeout_s;        /* likewise */
 
 static void say_last_message(int signal)
 {
+  const char *message = signal == SIGALRM || signal == SIGPROF ? late_message : last_message;
   /* The results can be nothing: the process is at its end. */
-  ssize_t written = write(STDERR_FILENO, last_message, strlen(last_message));
+  ssize_t written = write(STDERR_FILENO, message, strlen(message));
   (void)written;
   _exit(128 + signal);
+}
+
+/* From now on: seconds of this process alone, so that a busy machine refuses nothing, and many routes may take long. */
+static void limit_seconds(double limit_s)
+{
+  const double whole_s = floor(limit_s);
+  const struct itimerval timer = {
+      .it_value = {.tv_sec = (time_t)whole_s, .tv_usec = (suseconds_t)(1e6 * (limit_s - whole_s))}};
+  setitimer(ITIMER_PROF, &timer, NULL);
 }
 
 /* After loading, since SimGrid installs handlers of its own when it starts. */
 static void install_handlers(void)
 {
-  const int signals[] = {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGALRM};
+  const int signals[] = {SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGPROF};
   struct sigaction action = {.sa_handler = say_last_message};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
     sigaction(signals[i], &action, NULL);
@@ -124,7 +138,13 @@ static void report_trying(int32_t from, int32_t to)
                  rh_platform_file(platform), rh_platform_host(platform, from), rh_platform_host(platform, to));
   append_remedy(from, to, &text);
   snprintf(last_message, sizeof last_message, "%s\n", rh_text_get(&text));
+  snprintf(
+      late_message, sizeof late_message,
+      "\n" RH_PROBE_MARK
+      "RH_EUNSUPPORTED %.1024s: SimGrid is not done with the route from '%s' to '%s' after %g s of the processor\n",
+      rh_platform_file(platform), rh_platform_host(platform, from), rh_platform_host(platform, to), timeout_s);
   rh_text_clear(&text);
+  limit_seconds(timeout_s);
 }
 
 /* Both ways: the network models ask for the way back, too, and a rendezvous answers. */
@@ -213,6 +233,7 @@ static rh_status probe(const probe_arguments *a)
 {
   rh_status status = RH_OK;
   RH_TRY(rh_platform_load(&a->def, &platform));
+  alarm(0);
   install_handlers();
   snprintf(last_message, sizeof last_message, "%s", "");
   if (a->describe) return describe(a);
@@ -231,11 +252,15 @@ int rh_cmd_probe(int argc, char **argv)
   static const struct argp argp = {.options = options, .parser = parse_argument, .args_doc = "FILE"};
   probe_arguments arguments = {.timeout_s = RH_PROBE_TIMEOUT_S};
   if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) return 2;
-  snprintf(last_message, sizeof last_message,
-           "\n" RH_PROBE_MARK "RH_EUNSUPPORTED %.1024s: SimGrid is not done with this platform after %d s\n",
-           arguments.def.file, arguments.timeout_s);
+  timeout_s = arguments.timeout_s;
+  snprintf(late_message, sizeof late_message,
+           "\n" RH_PROBE_MARK "RH_EUNSUPPORTED %.1024s: SimGrid is not done with this platform after %g s of the "
+           "processor, or %g s by the clock\n",
+           arguments.def.file, timeout_s, 10 * timeout_s);
   signal(SIGALRM, say_last_message);
-  alarm((unsigned)arguments.timeout_s);
+  signal(SIGPROF, say_last_message);
+  alarm((unsigned)ceil(10 * timeout_s)); /* for files that never come to an end, as pipes */
+  limit_seconds(timeout_s);
   rh_status status = probe(&arguments);
   if (status != RH_OK) fprintf(stderr, "\n" RH_PROBE_MARK "%s %s\n", rh_status_name(status), rh_error_message());
   fflush(NULL);

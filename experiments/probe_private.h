@@ -4,7 +4,8 @@
 
 #include "probe.h"
 
-/* Seconds after which the child gives a platform up. */
+/* Seconds of the processor after which the child gives up loading a platform, or one route of it. Many routes may take
+ * as long as they do together: the 524,288 of a torus of 512 x 256 whose ranks talk half way round take minutes. */
 #define RH_PROBE_TIMEOUT_S 60
 
 /* The child writes its failure to stderr as "<mark><code name> <message>", the message to the end of the stream;

@@ -136,7 +136,7 @@ rh_status rh_probe_translate(const char *file, const char *said, int exit_code, 
   const char *marked = strstr(said, RH_PROBE_MARK);
   char *words = rh_probe_last_words(said);
   rh_status status;
-  *at_pair = marked && strstr(marked, "have no route");
+  *at_pair = marked && (strstr(marked, "have no route") || strstr(marked, "not done with the route"));
   if (marked)
     status = pass_on(file, marked + strlen(RH_PROBE_MARK), *at_pair || exit_code > 128 ? words : NULL);
   else if (words)

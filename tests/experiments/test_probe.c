@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,11 +172,70 @@ static void platform_that_takes_too_long_is_given_up(void **state)
   char pipe[512];
   snprintf(pipe, sizeof pipe, "%s", path_of("pipe.xml"));
   assert_int_equal(mkfifo(pipe, 0600), 0);
-  const char *argv[] = {"rehearse", "_probe", "--timeout", "1", "--workers", "1", pipe, NULL};
+  const char *argv[] = {"rehearse", "_probe", "--timeout", "0.1", "--workers", "1", pipe, NULL};
   rh_text out = {0};
   bool at_pair;
   assert_int_equal(rh_probe_run(pipe, argv, &out, &at_pair), RH_EUNSUPPORTED);
-  expect_words(rh_error_message(), (const char *[]){"pipe.xml", "not done", "1 s"}, 3);
+  expect_words(rh_error_message(), (const char *[]){"pipe.xml", "not done with this platform", "1 s by the clock"}, 3);
+  assert_false(at_pair);
+  rh_text_clear(&out);
+}
+
+/* N hosts in a ring of links, with a routing that works for its routes. */
+static const char *write_ring(const char *name, const char *routing, int N)
+{
+  rh_text xml = {0};
+  rh_text_append(&xml, HEAD MODEL("CM02") "<zone id=\"z\" routing=\"%s\">", routing);
+  for (int i = 0; i < N; i++)
+    rh_text_append(&xml, "<host id=\"n%d\" speed=\"1Gf\"/><link id=\"l%d\" bandwidth=\"1MBps\" latency=\"1us\"/>", i,
+                   i);
+  for (int i = 0; i < N; i++)
+    rh_text_append(&xml, "<route src=\"n%d\" dst=\"n%d\"><link_ctn id=\"l%d\"/></route>", i, (i + 1) % N, i);
+  rh_text_append(&xml, "</zone>" TAIL);
+  const char *file = write_file(name, rh_text_get(&xml));
+  rh_text_clear(&xml);
+  return file;
+}
+
+static double seconds_of_children(void)
+{
+  struct rusage used;
+  assert_int_equal(getrusage(RUSAGE_CHILDREN, &used), 0);
+  return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/* The limit is of loading, and of each route alone: many routes take as long as they take together. */
+static void limit_is_of_one_route(void **state)
+{
+  (void)state;
+  const double limit_s = 0.15, before_s = seconds_of_children();
+  char seconds[16], file[512];
+  snprintf(seconds, sizeof seconds, "%g", limit_s);
+  snprintf(file, sizeof file, "%s", write_ring("dijkstra.xml", "Dijkstra", 1500));
+  const char *argv[] = {"rehearse", "_probe", "--timeout", seconds, "--workers", "1500", "--ring", file, NULL};
+  rh_text out = {0};
+  bool at_pair;
+  const rh_status status = rh_probe_run(file, argv, &out, &at_pair);
+  if (status != RH_OK) fail_msg("%s", rh_error_message());
+  rh_text_clear(&out);
+  if (seconds_of_children() - before_s > limit_s) return;
+  print_message("skipped: too fast a machine, more hosts are needed\n");
+  skip();
+}
+
+/* Floyd's shortest paths are N^3 steps. */
+static void loading_that_takes_too_long_is_given_up(void **state)
+{
+  (void)state;
+  char file[512];
+  snprintf(file, sizeof file, "%s", write_ring("floyd.xml", "Floyd", 300));
+  const char *argv[] = {"rehearse", "_probe", "--timeout", "0.005", "--workers", "1", file, NULL};
+  rh_text out = {0};
+  bool at_pair;
+  assert_int_equal(rh_probe_run(file, argv, &out, &at_pair), RH_EUNSUPPORTED);
+  expect_words(rh_error_message(), (const char *[]){"floyd.xml", "not done with this platform", "0.005 s"}, 3);
+  assert_false(at_pair);
   rh_text_clear(&out);
 }
 
@@ -364,6 +424,8 @@ int main(void)
       cmocka_unit_test(every_bad_file_gets_a_reason),
       cmocka_unit_test(missing_file_is_named),
       cmocka_unit_test(platform_that_takes_too_long_is_given_up),
+      cmocka_unit_test(limit_is_of_one_route),
+      cmocka_unit_test(loading_that_takes_too_long_is_given_up),
       cmocka_unit_test(catalogue_platform_answers),
       cmocka_unit_test(impossible_ranks_are_refused),
       cmocka_unit_test(pairs_without_a_route_are_named),
