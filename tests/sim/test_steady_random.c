@@ -343,25 +343,45 @@ static void describe(char *text, size_t size, int64_t seed, const scenario *sc, 
 
 static int64_t seeds = 60, first_seed = 1;
 
+/* How far two runs are from each other: the largest difference of a round's or collective's times, begun at the same
+ * instant, or of a link's busy seconds, relative to the second's. */
+static double distance(const outcome *a, double a_delay_s, const outcome *b, double b_delay_s)
+{
+  double most = 0;
+#define COMPARE(x, y) most = fmax(most, fabs((x) - (y)) / fmax(fabs(y), 1e-3 * b->elapsed_s))
+  for (int64_t t = 0; t < b->rounds; t++) {
+    COMPARE(a->round[t].finish_s - a_delay_s, b->round[t].finish_s - b_delay_s);
+    COMPARE(a->round[t].first_finish_s - a_delay_s, b->round[t].first_finish_s - b_delay_s);
+  }
+  for (int64_t i = 0; i < b->collectives; i++)
+    COMPARE(a->collective[i].finish_s - a_delay_s, b->collective[i].finish_s - b_delay_s);
+  for (int32_t l = 0; l < b->link_count; l++)
+    COMPARE(a->links[l].busy_s, b->links[l].busy_s);
+#undef COMPARE
+  return most;
+}
+
 /* Where messages share links, SimGrid lets roundings of its clock decide which of two equal events comes first, and its
  * solver (which takes what is within 1e-5 for equal) may then find other rates. Such a scenario has no answer at 1e-9:
- * in full, but begun later, it takes other times. */
-static bool is_decided_by_roundings(const scenario *sc, const outcome *full)
+ * in full, but begun later, it takes other times. A skipped run that differs is right if it is no farther from the full
+ * one than full ones that begin at different times are from each other. (Seed 51 is such: bandwidths larger by 1e-12 of
+ * themselves change its times by .4 %. Seed 198, skipped, takes the times it takes in full when begun .2 s later.) */
+static bool is_decided_by_roundings(const scenario *sc, const outcome *skipped, const outcome *full, double *spread)
 {
-  static const double delays_s[] = {0.1, 0.37, 1.9, 0.011};
-  bool other = false;
-  for (size_t i = 0; i < sizeof delays_s / sizeof delays_s[0] && !other; i++) {
+  static const double delays_s[] = {0, 0.1, 0.2, 0.37, 1.9, 0.011, 0.05, 4};
+  enum { RUNS = sizeof delays_s / sizeof delays_s[0] };
+  outcome *runs[RUNS];
+  *spread = 0;
+  for (int i = 0; i < RUNS; i++) {
     scenario later = *sc;
     later.delay_s = delays_s[i];
-    outcome *o = simulate_apart(&later, false);
-    for (int64_t t = 0; t < full->rounds; t++)
-      other = other || fabs(o->round[t].finish_s - later.delay_s - full->round[t].finish_s) >
-                           RELATIVE * full->round[t].finish_s + ABSOLUTE_S;
-    for (int32_t l = 0; l < full->link_count; l++)
-      other = other || fabs(o->links[l].busy_s - full->links[l].busy_s) > RELATIVE * full->links[l].busy_s + ABSOLUTE_S;
-    free_outcome(o);
+    runs[i] = simulate_apart(&later, false);
+    for (int k = 0; k < i; k++)
+      *spread = fmax(*spread, distance(runs[k], delays_s[k], runs[i], delays_s[i]));
   }
-  return other;
+  for (int i = 0; i < RUNS; i++)
+    free_outcome(runs[i]);
+  return *spread > RELATIVE && distance(skipped, 0, full, 0) <= *spread;
 }
 
 typedef struct tally {
@@ -385,8 +405,9 @@ static void try_seed(int64_t seed, tally *sum)
   outcome *a = simulate_apart(&sc, true), *b = simulate_apart(&sc, false);
   if (!is_equal(&sc, a, b)) {
     describe(what, sizeof what, seed, &sc, &p);
-    if (mismatch_of_counts || !is_decided_by_roundings(&sc, b)) fail_msg("%s%s", what, mismatch);
-    print_message("decided by roundings: %s%s\n", what, mismatch);
+    double spread = 0;
+    if (mismatch_of_counts || !is_decided_by_roundings(&sc, a, b, &spread)) fail_msg("%s%s", what, mismatch);
+    print_message("decided by roundings, by which times vary up to %.2g of themselves: %s%s\n", spread, what, mismatch);
     sum->undecided++;
   }
   sum->skipped += a->steady.skipped_messages;
@@ -407,7 +428,7 @@ static void skipped_equals_full(void **state)
                 (long long)sum.undecided);
   if (seeds < 20) return;
   assert_true(sum.skipped > sum.simulated / 10 && sum.rounds > 0);
-  assert_true(sum.undecided <= seeds / 20);
+  assert_true(sum.undecided <= 1 + seeds / 100); /* each was shown to be; many would leave little that is compared */
 }
 
 int main(int argc, char **argv)
