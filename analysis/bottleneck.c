@@ -8,7 +8,7 @@
 #include "grid.h"
 #include "unit.h"
 
-static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.25;
+static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.25, worth_saying = 0.1;
 
 const char *rh_bottleneck_name(rh_bottleneck_kind kind)
 {
@@ -46,6 +46,7 @@ static void find_in_ranks(const rh_rank_row *ranks, int32_t count, rh_bottleneck
     b->straggler_count += ranks[i].compute_s > 0 && ranks[i].compute_s >= straggles * median_s;
   }
   b->compute = b->slowest->compute_s / b->elapsed_s;
+  if (b->slowest->compute_s > 0) b->coding = (b->slowest->encode_s + b->slowest->decode_s) / b->slowest->compute_s;
   b->median_compute = median_s / b->elapsed_s;
   b->waiting = waiting_s / count / b->elapsed_s;
   b->hidden = hidden_s / count / b->elapsed_s;
@@ -116,6 +117,14 @@ static void write_ends(const rh_link_row *link, rh_text *out)
   }
 }
 
+static void write_coding(const rh_bottleneck *b, rh_text *out)
+{
+  if (b->coding < worth_saying) return;
+  rh_text_append(out, "; of the slowest rank's computing ");
+  percent(out, b->coding);
+  rh_text_append(out, " is encoding and decoding of messages");
+}
+
 static void write_compute(const rh_bottleneck *b, rh_text *out)
 {
   char seconds[64];
@@ -124,6 +133,7 @@ static void write_compute(const rh_bottleneck *b, rh_text *out)
   percent(out, b->compute);
   rh_text_append(out, " of the %s, the median rank ", seconds);
   percent(out, b->median_compute);
+  write_coding(b, out);
   if (b->hidden > 0.005) {
     rh_text_append(out, "; ranks communicate at the same time for ");
     percent(out, b->hidden);
@@ -143,6 +153,7 @@ static void write_straggler(const rh_bottleneck *b, rh_text *out)
     rh_text_append(out, ", %.2f times as long as the median rank", b->compute / b->median_compute);
   if (b->straggler_count > 1)
     rh_text_append(out, ", with %d more at %.2f times or above", (int)b->straggler_count - 1, straggles);
+  write_coding(b, out);
   rh_text_append(out, "; ranks wait for ");
   percent(out, b->waiting);
   rh_text_append(out, " on average");

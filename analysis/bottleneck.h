@@ -41,6 +41,7 @@ typedef struct rh_bottleneck {
   /* shares of T */
   double compute, median_compute; /* of the slowest rank, and of the median one */
   double waiting, hidden;         /* means over ranks: neither computing nor communicating; both at once */
+  double coding;                  /* of what the slowest rank computes: encoding and decoding messages */
   const rh_rank_row *slowest;     /* borrowed */
   int32_t straggler_count;        /* ranks that compute 1.25 times as long as the median one, or longer */
   const rh_link_row *link;        /* with the highest mean load; borrowed; NULL: nothing was sent over a link */

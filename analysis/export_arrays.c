@@ -181,8 +181,9 @@ static const struct {
                " between_bytes FROM rounds WHERE run_id = ? ORDER BY round"},
     {"evaluations", "SELECT round, simulated_s, train_loss, test_loss, test_accuracy, accuracy_min, accuracy_median,"
                     " accuracy_max, consensus_distance FROM evaluations WHERE run_id = ? ORDER BY round"},
-    {"ranks", "SELECT rank, host, speed_flops, compute_s, communication_s, both_s, waiting_s, sent_bytes,"
-              " received_bytes, sent_messages, samples FROM ranks WHERE run_id = ? ORDER BY rank"},
+    {"ranks",
+     "SELECT rank, host, speed_flops, compute_s, communication_s, both_s, waiting_s, encode_s,"
+     " decode_s, sent_bytes, received_bytes, sent_messages, samples FROM ranks WHERE run_id = ? ORDER BY rank"},
     {"links", "SELECT link, bandwidth_Bps, latency_s, bytes, busy_s, load, peak_load FROM links WHERE run_id = ?"
               " ORDER BY link"},
     {"collectives", "SELECT round, kind, group_size, payload_bytes, messages, wire_bytes, start_s, finish_s,"

@@ -15,8 +15,9 @@ typedef struct part {
 } part;
 
 static const part parts[] = {
-    {"ranks", "SELECT rank, host, compute_s, communication_s, both_s, waiting_s, sent_bytes, received_bytes, samples "
-              "FROM ranks WHERE run_id = ?1 ORDER BY rank"},
+    {"ranks",
+     "SELECT rank, host, compute_s, communication_s, both_s, waiting_s, encode_s + decode_s AS coding_s, sent_bytes,"
+     " received_bytes, samples FROM ranks WHERE run_id = ?1 ORDER BY rank"},
     {"classes", "SELECT rank, class, samples FROM class_counts WHERE run_id = ?1 ORDER BY rank, class"},
     {"factors", "SELECT round, weight, rank FROM factor_ranks WHERE run_id = ?1 ORDER BY weight, round"},
     {"phases", "SELECT phase, first_round, rounds, share, mean_compression_ratio, wire_bytes FROM phase_summary "

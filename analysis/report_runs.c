@@ -51,7 +51,8 @@ static rh_status write_run(report *r, int32_t i, int64_t points, rh_text *out)
   rh_text_append(out, ", \"seconds\": ");
   RH_TRY(report_object(r,
                        "SELECT avg(compute_s) AS compute, avg(communication_s) AS communication, avg(both_s) AS both,"
-                       " avg(waiting_s) AS waiting, max(compute_s) AS most_compute, count(*) AS ranks "
+                       " avg(waiting_s) AS waiting, avg(encode_s) AS encode, avg(decode_s) AS decode, max(compute_s) "
+                       "AS most_compute, count(*) AS ranks "
                        "FROM ranks WHERE run_id = ?1 HAVING count(*) > 0",
                        run->id, out));
   rh_text_append(out, "}");

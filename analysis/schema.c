@@ -8,7 +8,7 @@
 /* The two numbers below are those of schema.h; a test holds them together. */
 const char rh_schema_sql[] =
     "PRAGMA application_id = 1380471379;\n"
-    "PRAGMA user_version = 5;\n"
+    "PRAGMA user_version = 6;\n"
     "BEGIN;\n"
 
     "CREATE TABLE studies(\n"
@@ -170,6 +170,8 @@ const char rh_schema_sql[] =
     "  communication_s REAL NOT NULL,\n"
     "  both_s REAL NOT NULL, -- of the two above, at the same time\n"
     "  waiting_s REAL NOT NULL,\n"
+    "  encode_s REAL NOT NULL, -- of compute_s: making messages, error feedback included\n"
+    "  decode_s REAL NOT NULL, -- of compute_s: decoding messages and adding them up\n"
     "  sent_bytes INTEGER NOT NULL,\n"
     "  received_bytes INTEGER NOT NULL,\n"
     "  sent_messages INTEGER NOT NULL,\n"

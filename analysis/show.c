@@ -52,13 +52,16 @@ static const section sections[] = {
     {"steady_states", FIELDS, "of the network; what was skipped is in all other numbers (network.steady)",
      "SELECT simulated_messages, skipped_messages, skipped_rounds, skipped_s,"
      " nullif(simulated_in_full, '') AS simulated_in_full FROM runs WHERE id = ? AND simulated_messages IS NOT NULL"},
-    {"seconds_of_ranks", TABLE, "compute + communication - both at once + waiting = the rank's elapsed seconds",
+    {"seconds_of_ranks", TABLE,
+     "compute + communication - both at once + waiting = the rank's elapsed seconds; encode and decode are parts of "
+     "compute",
      "SELECT 'mean' AS of, avg(compute_s) AS compute_s, avg(communication_s) AS communication_s, avg(both_s) AS both_s,"
-     " avg(waiting_s) AS waiting_s FROM ranks WHERE run_id = ?1 HAVING count(*) > 0 "
-     "UNION ALL SELECT 'least', min(compute_s), min(communication_s), min(both_s), min(waiting_s) FROM ranks"
-     " WHERE run_id = ?1 HAVING count(*) > 0 "
-     "UNION ALL SELECT 'most', max(compute_s), max(communication_s), max(both_s), max(waiting_s) FROM ranks"
-     " WHERE run_id = ?1 HAVING count(*) > 0"},
+     " avg(waiting_s) AS waiting_s, avg(encode_s) AS encode_s, avg(decode_s) AS decode_s"
+     " FROM ranks WHERE run_id = ?1 HAVING count(*) > 0 "
+     "UNION ALL SELECT 'least', min(compute_s), min(communication_s), min(both_s), min(waiting_s), min(encode_s),"
+     " min(decode_s) FROM ranks WHERE run_id = ?1 HAVING count(*) > 0 "
+     "UNION ALL SELECT 'most', max(compute_s), max(communication_s), max(both_s), max(waiting_s), max(encode_s),"
+     " max(decode_s) FROM ranks WHERE run_id = ?1 HAVING count(*) > 0"},
     {"phases", TABLE, "bytes of all ranks, within the innermost zones (nodes) and between them",
      "SELECT phase, first_round, rounds, share, within_bytes AS bytes_within_zones,"
      " between_bytes AS bytes_between_zones, mean_compression_ratio "

@@ -47,6 +47,8 @@ static void read_rank(sqlite3_stmt *s, rows *r)
   row->communication_s = sqlite3_column_double(s, 3);
   row->both_s = sqlite3_column_double(s, 4);
   row->waiting_s = sqlite3_column_double(s, 5);
+  row->encode_s = sqlite3_column_double(s, 6);
+  row->decode_s = sqlite3_column_double(s, 7);
 }
 
 static void read_link(sqlite3_stmt *s, rows *r)
@@ -89,8 +91,8 @@ done:
 static rh_status find(rh_store *store, const char *id, rh_bottleneck_kind *kind, rh_text *sentence)
 {
   static const char of_run[] = "SELECT simulated_s FROM runs WHERE id = ?";
-  static const char of_ranks[] = "SELECT rank, host, compute_s, communication_s, both_s, waiting_s FROM ranks"
-                                 " WHERE run_id = ? ORDER BY rank";
+  static const char of_ranks[] = "SELECT rank, host, compute_s, communication_s, both_s, waiting_s, encode_s,"
+                                 " decode_s FROM ranks WHERE run_id = ? ORDER BY rank";
   static const char of_links[] = "SELECT link, bandwidth_Bps, bytes, busy_s, load, peak_load, from_where, to_where"
                                  " FROM links WHERE run_id = ? ORDER BY load DESC, bytes DESC, link";
   rows r = {0};

@@ -312,8 +312,8 @@ static rh_status put_series(void *context, const rh_series_row *row)
 static rh_status put_rank(void *context, const rh_rank_row *row)
 {
   static const char sql[] = "INSERT INTO ranks(run_id, rank, host, speed_flops, compute_s, communication_s, both_s,"
-                            " waiting_s, sent_bytes, received_bytes, sent_messages, samples) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                            " waiting_s, encode_s, decode_s, sent_bytes, received_bytes, sent_messages, samples) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
   rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
@@ -324,6 +324,8 @@ static rh_status put_rank(void *context, const rh_rank_row *row)
   rh_bind_finite(&b, "communication_s", row->communication_s);
   rh_bind_finite(&b, "both_s", row->both_s);
   rh_bind_finite(&b, "waiting_s", row->waiting_s);
+  rh_bind_finite(&b, "encode_s", row->encode_s);
+  rh_bind_finite(&b, "decode_s", row->decode_s);
   rh_bind_integer(&b, row->sent_bytes);
   rh_bind_integer(&b, row->received_bytes);
   rh_bind_integer(&b, row->sent_messages);

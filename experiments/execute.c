@@ -184,6 +184,8 @@ static rh_status record_ranks(execution *e)
                        .communication_s = time.communication_s,
                        .both_s = time.both_s,
                        .waiting_s = time.waiting_s,
+                       .encode_s = time.encode_s,
+                       .decode_s = time.decode_s,
                        .sent_bytes = time.sent_bytes,
                        .received_bytes = time.received_bytes,
                        .sent_messages = time.sent_messages,

@@ -83,6 +83,7 @@ typedef struct rh_rank_row {
   const char *host;
   double speed_flops; /* flop/s */
   double compute_s, communication_s, both_s, waiting_s;
+  double encode_s, decode_s; /* of compute_s: making messages, and making use of those that arrived */
   int64_t sent_bytes, received_bytes, sent_messages, samples;
 } rh_rank_row;
 

@@ -14,9 +14,14 @@ function heatColour(share, stops) {
   return stops[i].map((v, k) => Math.round(v + (stops[i + 1][k] - v) * t));
 }
 
+/** Device pixels to a CSS pixel: more than two a side would cost more than anybody sees. */
+function screenRatio() {
+  return Math.min(2, devicePixelRatio || 1);
+}
+
 /** Sets a canvas to its size on this screen; returns its context in CSS pixels. */
 function prepareCanvas(canvas, width, height) {
-  const ratio = devicePixelRatio || 1;
+  const ratio = screenRatio();
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   canvas.style.width = `${width}px`;

@@ -175,7 +175,7 @@ static rh_token append_encode(rh_agents *a, int32_t i)
   const rh_step_seconds *sec = rh_world_seconds(a->sent, i);
   if (!lossy(a)) return rh_schedule_last(a->world->schedule, i, RH_LANE_COMPUTE);
   /* both phases make a single message */
-  return compute(a, i, sec->encode_s[0][0] + sec->encode_s[0][1], "encode", RH_AT_ONCE);
+  return compute(a, i, sec->encode_s[0][0] + sec->encode_s[0][1], RH_LABEL_ENCODE, RH_AT_ONCE);
 }
 
 static void append_exchange(rh_agents *a)
@@ -203,7 +203,7 @@ static void append_mix(rh_agents *a, int32_t i, int32_t messages)
   const rh_step_seconds *sec = rh_world_seconds(w, i);
   const int32_t terms = neighbours(a, i) + 1;
   const rh_token arrived = rh_schedule_last(w->schedule, i, RH_LANE_COMMUNICATION);
-  if (lossy(a) && messages > 0) compute(a, i, sec->decode_s[0] * messages, "decode", arrived);
+  if (lossy(a) && messages > 0) compute(a, i, sec->decode_s[0] * messages, RH_LABEL_DECODE, arrived);
   compute(a, i, sec->mix_s * (terms + a->def.passes), "mix", arrived);
 }
 
@@ -240,7 +240,7 @@ static void append_background(rh_agents *a)
     if (a->trains) append_update(a, i);
     append_mix(a, i, a->t > 0 ? neighbours(a, i) : 0);
     a->after[i] = append_encode(a, i);
-    if (lossy(a)) compute(a, i, rh_world_seconds(a->sent, i)->decode_s[0], "decode", RH_AT_ONCE);
+    if (lossy(a)) compute(a, i, rh_world_seconds(a->sent, i)->decode_s[0], RH_LABEL_DECODE, RH_AT_ONCE);
   }
   append_exchange(a);
 }

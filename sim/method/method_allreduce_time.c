@@ -48,7 +48,7 @@ static rh_token append_encode(rh_world *w, int32_t i, int32_t b)
   if (!charges_coding(w)) return rh_schedule_last(w->schedule, i, RH_LANE_COMPUTE);
   double seconds = sec->encode_s[b][0];
   if (w->feedback.kind != RH_FEEDBACK_NONE) seconds += sec->feedback_s * share(w, b);
-  return rh_schedule_compute(w->schedule, i, seconds, "encode", RH_AT_ONCE);
+  return rh_schedule_compute(w->schedule, i, seconds, RH_LABEL_ENCODE, RH_AT_ONCE);
 }
 
 /* Forward, backward and encoding of one rank. */
@@ -114,7 +114,7 @@ static void append_second_phase(rh_world *w, allreduce_state *s, int32_t b)
   const rh_summable *sum = w->compressor->sum;
   rh_token *ready = ready_of(w, s, b);
   for (int32_t i = 0; i < w->workers; i++)
-    ready[i] = rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->encode_s[b][1], "encode", ready[i]);
+    ready[i] = rh_schedule_compute(w->schedule, i, rh_world_seconds(w, i)->encode_s[b][1], RH_LABEL_ENCODE, ready[i]);
   append_allreduce(w, rh_aggregate_phase_bytes(s->aggregate, b, 1), sum->element_bytes, ready);
 }
 
@@ -134,7 +134,7 @@ static void append_answer(rh_world *w, allreduce_state *s, int32_t b)
   const double seconds =
       add_message_s(w, 0, b) * w->workers + (q->recodes ? rh_world_seconds(w, 0)->encode_s[b][0] : 0);
   rh_token *ready = ready_of(w, s, b);
-  ready[0] = rh_schedule_compute(w->schedule, 0, seconds, "decode", ready[0]);
+  ready[0] = rh_schedule_compute(w->schedule, 0, seconds, RH_LABEL_DECODE, ready[0]);
   rh_collective c = {.kind = &rh_broadcast_direct, .size = w->workers, .bytes = answer_bytes, .element_bytes = 1};
   rh_schedule_collective(w->schedule, &c, ready);
   for (int32_t i = 0; i < w->workers; i++)
@@ -152,7 +152,7 @@ static void append_decode(rh_world *w, allreduce_state *s, int32_t b)
     double seconds = gathered ? add_message_s(w, i, b) * w->workers : 0;
     if (w->compressor->sum || (!gathered && w->compressor->recodes)) seconds += decode_s;
     if (w->feedback.kind != RH_FEEDBACK_NONE && !gathered) seconds += decode_s;
-    if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, "decode", ready_of(w, s, b)[i]);
+    if (seconds > 0) rh_schedule_compute(w->schedule, i, seconds, RH_LABEL_DECODE, ready_of(w, s, b)[i]);
   }
 }
 

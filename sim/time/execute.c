@@ -324,7 +324,7 @@ static bool do_compute(lane *lane, const operation *operation)
   if (operation->seconds > 0) sg_actor_execute(operation->seconds * schedule->fastest_flops);
   const double start_s = lane->start_s + schedule->skipped_s, finish_s = schedule_now_s(schedule);
   rounds_note(lane, operation->round, start_s, finish_s);
-  rh_traffic_compute(&schedule->traffic, lane->rank, start_s, finish_s);
+  rh_traffic_compute(&schedule->traffic, lane->rank, operation->label, start_s, finish_s);
   lane->busy = false; /* until it is told, nothing behind its start may be folded */
   if (schedule->def.event != NULL)
     tell_event(schedule, &(rh_event){.rank = lane->rank,

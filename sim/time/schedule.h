@@ -57,6 +57,11 @@ typedef struct rh_round_time {
   int64_t within_bytes, between_bytes; /* of wire_bytes: both ranks in the same innermost zone, or in different ones */
 } rh_round_time;
 
+/* Labels of the computing that is told apart in a rank's seconds: making messages of what is sent, and making use of
+ * those that arrive. */
+#define RH_LABEL_ENCODE "encode"
+#define RH_LABEL_DECODE "decode"
+
 /* Seconds of one rank from 0 to its last operation's end. compute + communication - both + waiting = elapsed. */
 typedef struct rh_rank_time {
   double compute_s;       /* compute lane busy */
@@ -64,6 +69,7 @@ typedef struct rh_rank_time {
   double both_s;          /* both of the above at the same time */
   double waiting_s;       /* neither */
   int64_t sent_bytes, received_bytes, sent_messages;
+  double encode_s, decode_s; /* of compute_s: with what is labelled RH_LABEL_ENCODE, RH_LABEL_DECODE */
 } rh_rank_time;
 
 enum { RH_NOBODY = -1, RH_SEVERAL = -2 };
@@ -109,7 +115,8 @@ RH_CHECKED rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **s
 void rh_schedule_free(rh_schedule *schedule);
 
 /* Appends computing of `seconds` on the fastest host of the platform (scaled by the rank's speed), after the previous
- * operation of the compute lane and `after`. seconds >= 0 and finite. label is borrowed. */
+ * operation of the compute lane and `after`. seconds >= 0 and finite. label is borrowed; RH_LABEL_ENCODE and
+ * RH_LABEL_DECODE are counted apart. */
 rh_token rh_schedule_compute(rh_schedule *schedule, int32_t rank, double seconds, const char *label, rh_token after);
 
 /* Appends one message: a send on `from`'s and a receive on `to`'s communication lane. bytes >= 0. */

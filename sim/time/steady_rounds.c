@@ -101,7 +101,8 @@ void rounds_hash(lane *lane, const operation *operation)
   int64_t numbers[] = {lane->rank,
                        lane->kind,
                        operation->kind,
-                       operation->peer,
+                       operation->kind == OPERATION_COMPUTE ? (int64_t)rh_traffic_part_of(operation->label)
+                                                            : operation->peer,
                        operation->after == RH_AT_ONCE ? -1 : waits_for->appended - token_number(operation->after),
                        (int64_t)token_lane(operation->after),
                        0};

@@ -6,8 +6,8 @@
  * Why it is exact. As inside a collective (steady.h), with all lanes of all ranks in the place of one collective: if
  * from some round on every transfer and execution is that of p rounds before, T later, and a time is found by which
  * everything under way has begun within those rounds, the state at that time is that of T before, and what follows is
- * the same as long as the operations are. So they are compared as well, by a hash over everything that timing depends
- * on: of the rounds behind, of those under way, and of each one that is produced.
+ * the same as long as the operations are. So they are compared as well, by a hash over everything that timing and
+ * seconds of ranks depend on: of the rounds behind, of those under way, and of each one that is produced.
  *
  * How it is done. A producer is called for every round, at most `lead` ahead, as always, since the mathematics goes on:
  * the times of the past period are told again with T added, in the same order. Each time p rounds have been produced

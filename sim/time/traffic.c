@@ -38,6 +38,8 @@ static void fold_rank(rh_traffic *traffic, int32_t rank)
   const double floor_s = fmin(transfer_floor(traffic), traffic->compute_floor(traffic->context, rank));
   r->both_s += rh_busy_overlap(&r->compute, &r->communication, floor_s);
   rh_busy_fold(&r->compute, floor_s);
+  rh_busy_fold(&r->encode, floor_s);
+  rh_busy_fold(&r->decode, floor_s);
   rh_busy_fold(&r->communication, floor_s);
 }
 
@@ -102,10 +104,20 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
   count(traffic, from, to, route, bytes, 1);
 }
 
-void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s)
+rh_traffic_part rh_traffic_part_of(const char *label)
 {
-  if (rh_busy_full(&traffic->ranks[rank].compute)) fold_rank(traffic, rank);
-  rh_busy_add(&traffic->ranks[rank].compute, start_s, finish_s);
+  if (strcmp(label, RH_LABEL_ENCODE) == 0) return RH_PART_ENCODE;
+  return strcmp(label, RH_LABEL_DECODE) == 0 ? RH_PART_DECODE : RH_PART_NONE;
+}
+
+void rh_traffic_compute(rh_traffic *traffic, int32_t rank, const char *label, double start_s, double finish_s)
+{
+  rh_traffic_rank *r = &traffic->ranks[rank];
+  rh_busy *const parts[] = {[RH_PART_NONE] = NULL, [RH_PART_ENCODE] = &r->encode, [RH_PART_DECODE] = &r->decode};
+  rh_busy *part = parts[rh_traffic_part_of(label)];
+  if (rh_busy_full(&r->compute) || (part && rh_busy_full(part))) fold_rank(traffic, rank);
+  rh_busy_add(&r->compute, start_s, finish_s);
+  if (part) rh_busy_add(part, start_s, finish_s);
   traffic->told++;
 }
 
@@ -137,6 +149,8 @@ rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, doubl
 {
   const rh_traffic_rank *r = &traffic->ranks[rank];
   rh_rank_time time = {.compute_s = rh_busy_seconds(&r->compute),
+                       .encode_s = rh_busy_seconds(&r->encode),
+                       .decode_s = rh_busy_seconds(&r->decode),
                        .communication_s = rh_busy_seconds(&r->communication),
                        .both_s = r->both_s + rh_busy_overlap(&r->compute, &r->communication, INFINITY),
                        .sent_bytes = r->sent_bytes,
@@ -163,14 +177,22 @@ static double rank_cut(const rh_traffic *traffic, int32_t rank, double at_s)
   return fmin(at_s, traffic->compute_floor(traffic->context, rank));
 }
 
+/* What a mark holds and differences are formed of: seconds of links, and of five kinds of ranks. */
+static size_t values_of(const rh_traffic *traffic)
+{
+  return (size_t)traffic->link_count + 5 * (size_t)traffic->rank_count;
+}
+
 void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)
 {
   const int32_t links = traffic->link_count, ranks = traffic->rank_count;
   if (mark->links == NULL) {
-    mark->links = malloc(((size_t)links + 4 * (size_t)ranks) * sizeof *mark->links);
+    mark->links = malloc((values_of(traffic) + (size_t)ranks) * sizeof *mark->links);
     RH_ASSERT(mark->links != NULL);
     mark->compute = mark->links + links;
-    mark->communication = mark->compute + ranks;
+    mark->encode = mark->compute + ranks;
+    mark->decode = mark->encode + ranks;
+    mark->communication = mark->decode + ranks;
     mark->both = mark->communication + ranks;
     mark->rank_at_s = mark->both + ranks;
   }
@@ -182,6 +204,8 @@ void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark 
     const double rank_at_s = rank_cut(traffic, i, at_s);
     mark->rank_at_s[i] = rank_at_s;
     mark->compute[i] = rh_busy_before(&r->compute, rank_at_s);
+    mark->encode[i] = rh_busy_before(&r->encode, rank_at_s);
+    mark->decode[i] = rh_busy_before(&r->decode, rank_at_s);
     mark->communication[i] = rh_busy_before(&r->communication, rank_at_s);
     mark->both[i] = r->both_s + rh_busy_overlap(&r->compute, &r->communication, rank_at_s);
   }
@@ -209,7 +233,7 @@ double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_
 {
   rh_traffic_mark now = {0};
   rh_traffic_mark_at(traffic, at_s, &now);
-  const size_t values = (size_t)traffic->link_count + 3 * (size_t)traffic->rank_count;
+  const size_t values = values_of(traffic);
   for (size_t i = 0; i < values; i++)
     mark->links[i] = now.links[i] - mark->links[i];
   double uneven_s = 0;
@@ -221,7 +245,7 @@ double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_
 
 void rh_traffic_mark_divide(const rh_traffic *traffic, rh_traffic_mark *mark, int64_t parts)
 {
-  const size_t values = (size_t)traffic->link_count + 3 * (size_t)traffic->rank_count;
+  const size_t values = values_of(traffic);
   for (size_t i = 0; i < values; i++)
     mark->links[i] /= (double)parts;
 }
@@ -236,6 +260,8 @@ void rh_traffic_skip(rh_traffic *traffic, const rh_traffic_mark *busy, double at
     const double rank_at_s = rank_cut(traffic, i, at_s);
     r->both_s += rh_busy_overlap(&r->compute, &r->communication, rank_at_s) + n * busy->both[i];
     rh_busy_skip(&r->compute, rank_at_s, all_s, n * busy->compute[i]);
+    rh_busy_skip(&r->encode, rank_at_s, all_s, n * busy->encode[i]);
+    rh_busy_skip(&r->decode, rank_at_s, all_s, n * busy->decode[i]);
     rh_busy_skip(&r->communication, rank_at_s, all_s, n * busy->communication[i]);
   }
   rh_bins_insert(&traffic->bins, at_s, all_s);
@@ -280,6 +306,8 @@ void rh_traffic_clear(rh_traffic *traffic)
     rh_busy_clear(&traffic->links[i].busy);
   for (int32_t i = 0; i < traffic->rank_count; i++) {
     rh_busy_clear(&traffic->ranks[i].compute);
+    rh_busy_clear(&traffic->ranks[i].encode);
+    rh_busy_clear(&traffic->ranks[i].decode);
     rh_busy_clear(&traffic->ranks[i].communication);
   }
   rh_bins_clear(&traffic->bins);

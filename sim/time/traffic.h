@@ -20,7 +20,8 @@ typedef struct rh_traffic_link {
 
 typedef struct rh_traffic_rank {
   rh_busy compute, communication;
-  double both_s; /* of what was folded */
+  rh_busy encode, decode; /* parts of compute */
+  double both_s;          /* of what was folded */
   int64_t sent_bytes, received_bytes, sent_messages;
 } rh_traffic_rank;
 
@@ -49,16 +50,20 @@ typedef struct rh_traffic {
 /* Busy seconds of everything before one time, or between two. A rank's time is that of the transfers, or earlier, when
  * its execution under way began. */
 typedef struct rh_traffic_mark {
-  double at_s;                                        /* of the transfers */
-  double *links;                                      /* [link_count], owned */
-  double *compute, *communication, *both, *rank_at_s; /* [rank_count], of one allocation that `links` owns */
+  double at_s;                              /* of the transfers */
+  double *links;                            /* [link_count], owned */
+  double *compute, *encode, *decode;        /* [rank_count], as the next ones of one allocation that `links` owns */
+  double *communication, *both, *rank_at_s; /* likewise */
 } rh_traffic_mark;
 
 /* Sizes the tables of a traffic whose floors and context are set. */
 void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks);
 void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
                          double start_s, double finish_s);
-void rh_traffic_compute(rh_traffic *traffic, int32_t rank, double start_s, double finish_s);
+/* What computing is counted as: in whole only, or in a part that is told apart as well. */
+typedef enum rh_traffic_part { RH_PART_NONE, RH_PART_ENCODE, RH_PART_DECODE } rh_traffic_part;
+rh_traffic_part rh_traffic_part_of(const char *label);
+void rh_traffic_compute(rh_traffic *traffic, int32_t rank, const char *label, double start_s, double finish_s);
 /* `times` transfers of lone_s seconds each, of which no two overlap with each other nor with any other on a link: all of
  * them but their bins and the ranks' seconds. */
 void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times,

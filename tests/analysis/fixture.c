@@ -143,8 +143,8 @@ void fixture_record(rh_recorder r)
   rh_link_row links[] = {{"up", 1e9, 1e-6, 2000, 0.25, 0.125, 0.5, "rank 0", "rank 1", NULL, 0},
                          {"down", 1e9, 1e-6, 500, 0.5, 0.25, 1.0, NULL, "zone a", loads, 3}};
   const int64_t bytes[] = {125000000, 0, 250000000};
-  rh_rank_row ranks[] = {{0, "n0", 1e9, 0.5, 0.25, 0.125, 0.375, 1250, 1250, 4, 3000},
-                         {1, "n1", 2e9, 0.25, 0.25, 0.0, 0.5, 1250, 1250, 4, 3000}};
+  rh_rank_row ranks[] = {{0, "n0", 1e9, 0.5, 0.25, 0.125, 0.375, 0.125, 0.0625, 1250, 1250, 4, 3000},
+                         {1, "n1", 2e9, 0.25, 0.25, 0.0, 0.5, 0.0, 0.03125, 1250, 1250, 4, 3000}};
   must(r.class_count(r.context, &(rh_class_count_row){1, 9, 3000}));
   must(r.round(r.context, &rounds[0]));
   must(r.phase(r.context, &(rh_phase_row){1, "FULL", 1.0}));

@@ -52,6 +52,19 @@ static void ranks_that_compute_alike_are_bound_by_computing(void **state)
   expect(ranks, links, 1, RH_BOTTLENECK_COMPUTE,
          "The bottleneck is computing: the slowest rank computes 90 % of the 10.0 s, the median rank 90 %; ranks "
          "communicate at the same time for 20 %.");
+  ranks[0].encode_s = 0.5; /* with the next one a tenth of the 9 s */
+  ranks[0].decode_s = 0.4;
+  expect(
+      ranks, links, 1, RH_BOTTLENECK_COMPUTE,
+      "The bottleneck is computing: the slowest rank computes 90 % of the 10.0 s, the median rank 90 %; of the slowest "
+      "rank's computing 10 % is encoding and decoding of messages; ranks communicate at the same time for 20 %.");
+  ranks[0].decode_s = 0.39;
+  rh_bottleneck b;
+  rh_text text = {0};
+  rh_bottleneck_find(ranks, RANKS, links, 1, 10, &b);
+  rh_bottleneck_write(&b, &text);
+  assert_null(strstr(rh_text_get(&text), "encoding"));
+  rh_text_clear(&text);
 }
 
 static void one_slow_rank_is_a_straggler(void **state)

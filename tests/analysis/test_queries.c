@@ -23,7 +23,7 @@ static const struct {
     {"loss-over-time", "1|1|0.5|2.25|0.5"},
     {"over-seeds", "edge-vs-hpc|ring|2|allreduce|none|1|0.875|0.875|0.875|1|1"},
     {"stragglers", "1|0|n0|0.5|0.375|1.33333"},
-    {"where-time-goes", "1|0.375|0.1875|0.0625|0.4375"},
+    {"where-time-goes", "1|0.375|0.1875|0.0625|0.4375|0.0625|0.046875"},
     {"who-sends-to-whom", "1|0|1|1|0.00125|1"},
 };
 enum { QUERIES = sizeof queries / sizeof queries[0] };

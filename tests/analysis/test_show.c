@@ -5,33 +5,35 @@
 
 static void show_tells_everything_of_a_run(void **state)
 {
-  static const char *const parts[] = {"run\n  id                  1\n",
-                                      "  question            Does 8 bits pay?\n",
-                                      "  wall                12.5 s\n",
-                                      "  step flop           1.5e+08\n",
-                                      "  step int8 op        2.5e+08\n",
-                                      "  weight bytes        20.6 kB\n",
-                                      "  peak memory bytes   123 MB\n",
-                                      "  precision           1e-12 s\n",
-                                      "  device              test device\n",
-                                      "  accuracy            87.50 %\n",
-                                      "  closed form ratio   1.25\n",
-                                      "  zones               2\n",
-                                      "  bytes within zones  700 B\n",
-                                      "  bytes between zones 1.80 kB\n",
-                                      "  busiest load        25.00 %\n",
-                                      "  mean    375 ms         250 ms  62.5 ms   438 ms\n",
-                                      "  FULL             1       1  50.00 %               700 B                300 B",
-                                      "  AB               2       1  50.00 %                 0 B              1.50 kB",
-                                      "  conv2.weight      24    24    24\n",
-                                      "  allreduce-ring           2      1",
-                                      "  down  25.00 %   100.00 %  20.00 %",
-                                      "  down, tenths of its load, 250 ms each:\n  5.9\n",
-                                      "bottleneck\n  The bottleneck is a straggler: rank 0 (n0) computes 50 % of the "
-                                      "1.00 s, 1.33 times as long as the median rank; ranks wait for 44 % on average. "
-                                      "Nearly as much comes from latency: ",
-                                      "  the graph is sparse\n",
-                                      "  run.seed=7\n"};
+  static const char *const parts[] = {
+      "run\n  id                  1\n",
+      "  question            Does 8 bits pay?\n",
+      "  wall                12.5 s\n",
+      "  step flop           1.5e+08\n",
+      "  step int8 op        2.5e+08\n",
+      "  weight bytes        20.6 kB\n",
+      "  peak memory bytes   123 MB\n",
+      "  precision           1e-12 s\n",
+      "  device              test device\n",
+      "  accuracy            87.50 %\n",
+      "  closed form ratio   1.25\n",
+      "  zones               2\n",
+      "  bytes within zones  700 B\n",
+      "  bytes between zones 1.80 kB\n",
+      "  busiest load        25.00 %\n",
+      "  mean    375 ms         250 ms  62.5 ms   438 ms  62.5 ms  46.9 ms\n",
+      "  FULL             1       1  50.00 %               700 B                300 B",
+      "  AB               2       1  50.00 %                 0 B              1.50 kB",
+      "  conv2.weight      24    24    24\n",
+      "  allreduce-ring           2      1",
+      "  down  25.00 %   100.00 %  20.00 %",
+      "  down, tenths of its load, 250 ms each:\n  5.9\n",
+      "bottleneck\n  The bottleneck is a straggler: rank 0 (n0) computes 50 % of the "
+      "1.00 s, 1.33 times as long as the median rank; of the "
+      "slowest rank's computing 38 % is encoding and decoding of messages; ranks wait for 44 % on average. "
+      "Nearly as much comes from latency: ",
+      "  the graph is sparse\n",
+      "  run.seed=7\n"};
   rh_store *store;
   rh_text text = {0}, json = {0};
   const char *path = fixture_path(state, "a.db");

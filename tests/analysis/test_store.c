@@ -80,9 +80,10 @@ static void every_table_is_written(void **state)
   expect(path, "SELECT simulated_in_full FROM runs", "2 collectives did not settle");
   expect(path,
          "SELECT host || '|' || speed_flops || '|' || compute_s || '|' || communication_s || '|' || both_s || '|' ||"
-         " waiting_s || '|' || sent_bytes || '|' || received_bytes || '|' || sent_messages || '|' || samples"
+         " waiting_s || '|' || encode_s || '|' || decode_s || '|' || sent_bytes || '|' || received_bytes || '|' || "
+         "sent_messages || '|' || samples"
          " FROM ranks WHERE rank = 0",
-         "n0|1000000000.0|0.5|0.25|0.125|0.375|1250|1250|4|3000");
+         "n0|1000000000.0|0.5|0.25|0.125|0.375|0.125|0.0625|1250|1250|4|3000");
   expect(path, "SELECT rank || '|' || class || '|' || samples FROM class_counts", "1|9|3000");
   expect(
       path,

@@ -47,6 +47,8 @@ static inline void expect_equal_ranks(const scenario *sc, const outcome *a, cons
     expect_count("bytes received by rank", i, x->received_bytes, y->received_bytes);
     expect_count("messages of rank", i, x->sent_messages, y->sent_messages);
     expect_seconds("compute of rank", i, x->compute_s, y->compute_s, y->compute_s);
+    expect_seconds("encoding of rank", i, x->encode_s, y->encode_s, y->compute_s);
+    expect_seconds("decoding of rank", i, x->decode_s, y->decode_s, y->compute_s);
     expect_seconds("communication of rank", i, x->communication_s, y->communication_s, y->communication_s);
     expect_seconds("both of rank", i, x->both_s, y->both_s, b->elapsed_s);
     expect_seconds("waiting of rank", i, x->waiting_s, y->waiting_s, b->elapsed_s);

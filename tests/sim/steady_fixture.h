@@ -23,6 +23,7 @@ typedef struct scenario {
   int32_t lead;
   int64_t rounds;
   double compute_s, spread_s;
+  bool alternate;   /* what computing is called, from round to round; else from rank to rank alone */
   double beside_s;  /* computing that the collective does not wait for */
   bool unequal;     /* messages of different lengths */
   int32_t cycle;    /* of rounds: every cycle-th one has 8 KiB more; 0: all are alike */
@@ -93,8 +94,9 @@ static inline rh_status simulation_produce(void *context, int64_t round, bool *m
     const double seconds =
         sc->compute_s + sc->spread_s * i / sc->workers + sc->jitter_s * 0x1p-64 * (double)(mixed ^ mixed >> 29);
     const rh_token last = rh_schedule_last(s->schedule, i, RH_LANE_COMMUNICATION);
-    if (sc->beside_s > 0) rh_schedule_compute(s->schedule, i, sc->beside_s, "beside", RH_AT_ONCE);
-    if (seconds > 0) after[i] = rh_schedule_compute(s->schedule, i, seconds, "gradient", last);
+    if (sc->beside_s > 0) rh_schedule_compute(s->schedule, i, sc->beside_s, RH_LABEL_DECODE, RH_AT_ONCE);
+    const char *label = (i + sc->alternate * round) % 2 ? "gradient" : RH_LABEL_ENCODE; /* one of them is told apart */
+    if (seconds > 0) after[i] = rh_schedule_compute(s->schedule, i, seconds, label, last);
   }
   rh_collective c = s->collective;
   if (sc->cycle > 0 && round % sc->cycle == 0) c.bytes += 8192;

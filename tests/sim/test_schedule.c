@@ -134,6 +134,8 @@ static void assert_rank(const trial *t, int32_t rank, rh_rank_time expected)
 {
   const rh_rank_time time = rh_schedule_rank_time(t->schedule, rank);
   assert_near(time.compute_s, expected.compute_s);
+  assert_near(time.encode_s, expected.encode_s);
+  assert_near(time.decode_s, expected.decode_s);
   assert_near(time.communication_s, expected.communication_s);
   assert_near(time.both_s, expected.both_s);
   assert_near(time.waiting_s, expected.waiting_s);
@@ -222,11 +224,11 @@ static void every_event_of_two_rounds(void **state)
   assert_near(bus.busy_s, 4.8 + 0.6);
 
   /* 0: computes 0 to 2, transfers 2 to 6.8, and is done */
-  assert_rank(&t, 0, (rh_rank_time){2, 4.8, 0, 0, 2200000, 1200000, 2});
+  assert_rank(&t, 0, (rh_rank_time){2, 4.8, 0, 0, 2200000, 1200000, 2, 0, 0});
   /* 1: computes 0 to 2 and 5.7 to 7.7, transfers 2 to 6.8 and 8.7 to 9.3; waits 7.7 to 8.7 */
-  assert_rank(&t, 1, (rh_rank_time){4, 5.4, 1.1, 1, 1200000, 2700000, 1});
+  assert_rank(&t, 1, (rh_rank_time){4, 5.4, 1.1, 1, 1200000, 2700000, 1, 0, 0});
   /* 2: computes 0 to 3 and 5.7 to 8.7, transfers 3 to 5.7 and 8.7 to 9.3 */
-  assert_rank(&t, 2, (rh_rank_time){6, 3.3, 0, 0, 1700000, 1200000, 2});
+  assert_rank(&t, 2, (rh_rank_time){6, 3.3, 0, 0, 1700000, 1200000, 2, 0, 0});
   rh_schedule_free(t.schedule);
 }
 
@@ -249,8 +251,8 @@ static void rendezvous_waits_for_the_receiver(void **state)
   assert_int_equal(simulate(&t, RH_PROTOCOL_RENDEZVOUS, 1), RH_OK);
   assert_event(&t, 1, RH_LANE_COMMUNICATION, "message", 0, 0, 1000000, 3, 4.1);
   assert_near(rh_schedule_elapsed_s(t.schedule), 4.1);
-  assert_rank(&t, 0, (rh_rank_time){1, 1.1, 0, 2, 1000000, 0, 1});
-  assert_rank(&t, 1, (rh_rank_time){3, 1.1, 0, 0, 0, 1000000, 0});
+  assert_rank(&t, 0, (rh_rank_time){1, 1.1, 0, 2, 1000000, 0, 1, 0, 0});
+  assert_rank(&t, 1, (rh_rank_time){3, 1.1, 0, 0, 0, 1000000, 0, 0, 0});
   rh_schedule_free(t.schedule);
 }
 
@@ -262,8 +264,8 @@ static void eager_does_not_wait_for_the_receiver(void **state)
   assert_int_equal(simulate(&t, RH_PROTOCOL_EAGER, 1), RH_OK);
   assert_event(&t, 1, RH_LANE_COMMUNICATION, "message", 0, 0, 1000000, 1, 2.1);
   assert_near(rh_schedule_elapsed_s(t.schedule), 3);
-  assert_rank(&t, 0, (rh_rank_time){1, 1.1, 0, 0, 1000000, 0, 1});
-  assert_rank(&t, 1, (rh_rank_time){3, 1.1, 1.1, 0, 0, 1000000, 0});
+  assert_rank(&t, 0, (rh_rank_time){1, 1.1, 0, 0, 1000000, 0, 1, 0, 0});
+  assert_rank(&t, 1, (rh_rank_time){3, 1.1, 1.1, 0, 0, 1000000, 0, 0, 0});
   rh_schedule_free(t.schedule);
 }
 
@@ -293,8 +295,9 @@ static void ranks_run_ahead_by_lead_rounds(void **state)
   rh_schedule_free(t.schedule);
 }
 
-/* 0.5 s of computing, then a cycle of 100 kB: 0.1 + 0.3 s with a third of the bus each. 2000 rounds leave gaps on the
- * bus that cannot be merged, so the interval lists are folded many times. */
+/* 0.5 s of computing, the middle of which is decoding and the end encoding, then a cycle of 100 kB: 0.1 + 0.3 s with a
+ * third of the bus each. 2000 rounds leave gaps on the bus that cannot be merged, so the interval lists are folded many
+ * times. */
 static rh_status many_rounds(trial *t, int64_t round, bool *more)
 {
   const rh_collective exchange = {
@@ -302,7 +305,11 @@ static rh_status many_rounds(trial *t, int64_t round, bool *more)
   rh_token computed[3];
   for (int32_t rank = 0; rank < 3; rank++) {
     const rh_token after = rh_schedule_last(t->schedule, rank, RH_LANE_COMMUNICATION);
-    computed[rank] = rh_schedule_compute(t->schedule, rank, rank == 2 ? 0.25 : 0.5, "gradient", after);
+    const double all_s = rank == 2 ? 0.25 : 0.5; /* at half speed */
+    rh_schedule_compute(t->schedule, rank, 0.5 * all_s, "gradient", after);
+    rh_schedule_compute(t->schedule, rank, 0.125 * all_s, RH_LABEL_DECODE, RH_AT_ONCE);
+    rh_schedule_compute(t->schedule, rank, 0.125 * all_s, "mix", RH_AT_ONCE);
+    computed[rank] = rh_schedule_compute(t->schedule, rank, 0.25 * all_s, RH_LABEL_ENCODE, RH_AT_ONCE);
   }
   rh_schedule_collective(t->schedule, &exchange, computed);
   *more = round + 1 < 2000;
@@ -321,7 +328,8 @@ static void long_runs_add_up(void **state)
   assert_int_equal(bus.bytes, 2000 * 300000);
   assert_near(bus.busy_s, 2000 * 0.4);
   for (int32_t rank = 0; rank < 3; rank++)
-    assert_rank(&t, rank, (rh_rank_time){1000, 800, 0, 0, 200000000, 200000000, 2000});
+    assert_rank(&t, rank,
+                (rh_rank_time){1000, 800, 0, 0, 200000000, 200000000, 2000, .encode_s = 250, .decode_s = 125});
   rh_schedule_free(t.schedule);
 }
 

@@ -78,6 +78,7 @@ static void rounds_are_skipped_exactly(void **state)
       {.kind = "allreduce-ring", .workers = 16, .bytes = 4000000, .rounds = 100, .compute_s = 1e-3},
       {.kind = "allreduce-doubling", .workers = 64, .bytes = 82088, .rounds = 101, .compute_s = 1e-5, .spread_s = 1e-6},
       {.kind = "allreduce-doubling", .workers = 13, .bytes = 82088, .rounds = 500, .compute_s = 1e-5, .cycle = 3},
+      {.kind = "allreduce-doubling", .workers = 8, .bytes = 82088, .rounds = 81, .compute_s = 1e-5, .alternate = true},
       {.kind = "neighbour-exchange", .workers = 64, .bytes = 82088, .rounds = 150},
       {.kind = "neighbour-exchange", .workers = 64, .bytes = 82088, .rounds = 151, .compute_s = 1e-5, .cycle = 4},
       {.kind = "neighbour-exchange", .workers = 20, .bytes = 8000, .rounds = 150, .compute_s = 1e-5, .spread_s = 1e-4},
