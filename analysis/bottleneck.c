@@ -88,6 +88,8 @@ void rh_bottleneck_find(const rh_rank_row *ranks, int32_t rank_count, const rh_l
 
 static void percent(rh_text *out, double share)
 {
+  const double nothing = 1e-9; /* a rounding, in seconds that were added up */
+  if (share < nothing) share = 0;
   const char *format = share == 0 || share >= 0.0995 ? "%.0f %%" : share >= 0.001 ? "%.1f %%" : "%.2g %%";
   rh_text_append(out, format, 100 * share);
 }

@@ -53,6 +53,7 @@ class NetworkView {
   }
 
   resize() {
+    if (!this.plot.clientWidth) return; // taken out of the page, for another run's
     const [x0, y0, x1, y1] = this.bounds;
     this.width = this.plot.clientWidth;
     const aspect = this.network.layout === "fat-tree" ? 0.38 : (y1 - y0) / (x1 - x0 || 1);

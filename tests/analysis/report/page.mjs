@@ -71,10 +71,7 @@ await open("seeds", async (page) => {
   await page.keyboard.press("ArrowRight");
   assert.match(await page.locator("#inside .when").textContent(), /^at /);
   assert.notEqual(await pixels(page, "canvas.network"), still);
-  const spot = await page.evaluate(() => {
-    const view = document.querySelector("#inside .inside").networkView, [a, b] = [view.network.lines[0].a, view.network.lines[0].b];
-    return [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  });
+  const spot = await page.evaluate(() => document.querySelector("#inside .inside").networkView.shapes.middle(0));
   await page.locator("canvas.network").hover({ position: { x: spot[0], y: spot[1] } });
   assert.match(await page.locator("#inside .hover").first().textContent(), /in all.*load/);
   const near = await pixels(page, "canvas.network");
