@@ -49,8 +49,12 @@ static void other_version_is_refused(void **state)
 {
   const char *path = fixture_path(state, "a.db");
   fixture_make(path, "1", "done");
-  fixture_sql(path, "PRAGMA user_version = 7");
-  expect_refused(state, path, RH_EFORMAT, "schema version 7, this program reads and writes version 5");
+  char other[64], message[128];
+  snprintf(other, sizeof other, "PRAGMA user_version = %d", RH_SCHEMA_VERSION + 1);
+  snprintf(message, sizeof message, "schema version %d, this program reads and writes version %d",
+           RH_SCHEMA_VERSION + 1, RH_SCHEMA_VERSION);
+  fixture_sql(path, other);
+  expect_refused(state, path, RH_EFORMAT, message);
 }
 
 static void other_application_is_refused(void **state)
