@@ -8,11 +8,13 @@
 #include "grid.h"
 #include "unit.h"
 
-static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.25, worth_saying = 0.1;
+static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.25, worth_saying = 0.1, waits = 0.1,
+                    alike = 1e-3;
 
 const char *rh_bottleneck_name(rh_bottleneck_kind kind)
 {
-  static const char *const names[RH_BOTTLENECK_KINDS] = {"none", "compute", "straggler", "link", "waiting", "latency"};
+  static const char *const names[RH_BOTTLENECK_KINDS] = {"none",    "compute", "straggler", "link",
+                                                         "waiting", "links",   "latency"};
   return names[kind];
 }
 
@@ -52,6 +54,20 @@ static void find_in_ranks(const rh_rank_row *ranks, int32_t count, rh_bottleneck
   b->hidden = hidden_s / count / b->elapsed_s;
 }
 
+/* The most loaded link; of those that are loaded alike the one that is busy longest, the first of several. */
+static const rh_link_row *most_loaded(const rh_link_row *links, int32_t count)
+{
+  double load = 0;
+  const rh_link_row *most = NULL;
+  for (int32_t i = 0; i < count; i++)
+    load = fmax(load, links[i].load);
+  for (int32_t i = 0; i < count; i++) {
+    if (links[i].load < load * (1 - alike)) continue;
+    if (most == NULL || links[i].busy_s > most->busy_s * (1 + alike)) most = &links[i];
+  }
+  return most;
+}
+
 static void find_in_links(const rh_rank_row *ranks, int32_t rank_count, const rh_link_row *links, int32_t link_count,
                           rh_bottleneck *b)
 {
@@ -60,8 +76,8 @@ static void find_in_links(const rh_rank_row *ranks, int32_t rank_count, const rh
     communication_s = fmax(communication_s, ranks[i].communication_s);
   for (int32_t i = 0; i < link_count; i++) {
     communication_s = fmax(communication_s, links[i].busy_s);
-    if (b->link == NULL || links[i].load > b->link->load) b->link = &links[i];
   }
+  b->link = most_loaded(links, link_count);
   if (b->link == NULL || !(b->link->busy_s > 0)) return;
   const double full_s = (double)b->link->bytes / b->link->bandwidth_Bps;
   b->communication_load = full_s / communication_s;
@@ -77,8 +93,9 @@ void rh_bottleneck_find(const rh_rank_row *ranks, int32_t rank_count, const rh_l
   find_in_links(ranks, rank_count, links, link_count, b);
   const rh_bottleneck_kind compute = b->straggler_count > 0 ? RH_BOTTLENECK_STRAGGLER : RH_BOTTLENECK_COMPUTE;
   const rh_bottleneck_kind communication = b->communication_load >= loaded ? RH_BOTTLENECK_LINK
-                                           : b->busy_load >= loaded        ? RH_BOTTLENECK_WAITING
-                                                                           : RH_BOTTLENECK_LATENCY;
+                                           : b->busy_load < loaded         ? RH_BOTTLENECK_LATENCY
+                                           : b->waiting >= waits           ? RH_BOTTLENECK_WAITING
+                                                                           : RH_BOTTLENECK_LINKS;
   const bool computes = b->compute >= larger;
   b->kind = computes ? compute : communication;
   if (b->compute > counts && b->compute < 1 - counts) b->other = computes ? communication : compute;
@@ -191,6 +208,19 @@ static void write_waiting(const rh_bottleneck *b, rh_text *out)
   percent(out, b->link->busy_s / b->elapsed_s);
 }
 
+static void write_links(const rh_bottleneck *b, rh_text *out)
+{
+  rh_text_append(out, "communication, over now this and now that link: the most loaded one, ");
+  quoted(out, b->link->name);
+  write_ends(b->link, out);
+  rh_text_append(out, ", carries ");
+  percent(out, b->busy_load);
+  rh_text_append(out, " of what it can while it is busy, but is busy for only ");
+  percent(out, b->link->busy_s / b->elapsed_s);
+  rh_text_append(out, "; ranks compute for at most ");
+  percent(out, b->compute);
+}
+
 static void write_latency(const rh_bottleneck *b, rh_text *out)
 {
   rh_text_append(out, "latency: no link is loaded");
@@ -209,12 +239,10 @@ static void write_latency(const rh_bottleneck *b, rh_text *out)
 
 void rh_bottleneck_write(const rh_bottleneck *b, rh_text *out)
 {
-  static void (*const write[RH_BOTTLENECK_KINDS])(const rh_bottleneck *,
-                                                  rh_text *) = {[RH_BOTTLENECK_COMPUTE] = write_compute,
-                                                                [RH_BOTTLENECK_STRAGGLER] = write_straggler,
-                                                                [RH_BOTTLENECK_LINK] = write_link,
-                                                                [RH_BOTTLENECK_WAITING] = write_waiting,
-                                                                [RH_BOTTLENECK_LATENCY] = write_latency};
+  static void (*const write[RH_BOTTLENECK_KINDS])(const rh_bottleneck *, rh_text *) = {
+      [RH_BOTTLENECK_COMPUTE] = write_compute, [RH_BOTTLENECK_STRAGGLER] = write_straggler,
+      [RH_BOTTLENECK_LINK] = write_link,       [RH_BOTTLENECK_WAITING] = write_waiting,
+      [RH_BOTTLENECK_LINKS] = write_links,     [RH_BOTTLENECK_LATENCY] = write_latency};
   if (b->kind == RH_BOTTLENECK_NONE) return;
   rh_text_append(out, "The bottleneck is ");
   write[b->kind](b, out);

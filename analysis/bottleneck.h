@@ -10,9 +10,13 @@
  *        compute       else: ranks are alike
  *   2. Else time goes into communication. Its measure is the link with the highest mean load q / (b T):
  *        link          q / (b M) >= 1/2: it is loaded for most of the time that is communicated
- *        waiting       q / (b u) >= 1/2: loaded while it is busy, which is seldom: ranks wait for one another
+ *        waiting       q / (b u) >= 1/2: loaded while it is busy, which is seldom; and ranks wait for one another:
+ *                      the mean of w is T / 10 or more
+ *        links         likewise, but ranks hardly wait: now one link is loaded, now another
  *        latency       else, or without links: a transfer spends more time on its latency than on its bytes
  *   3. With T / 3 < C < 2 T / 3 both parts count: the other one is said, too.
+ *
+ * Of links that are loaded alike, to a thousandth, the one that is busy longest is taken: its transfers are the slow ones.
  *
  * A link is named with what all of its transfers have in common, where they do: a rank (a server's way in) or a zone
  * (a site's way out). The halves and thirds are where one part outweighs the other; jitter of some percent stays below
@@ -30,6 +34,7 @@ typedef enum rh_bottleneck_kind {
   RH_BOTTLENECK_STRAGGLER,
   RH_BOTTLENECK_LINK,
   RH_BOTTLENECK_WAITING,
+  RH_BOTTLENECK_LINKS,
   RH_BOTTLENECK_LATENCY,
   RH_BOTTLENECK_KINDS
 } rh_bottleneck_kind;

@@ -1,6 +1,7 @@
 /* The report page: which runs, and the page's frame. See report.h. */
 #include "report.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,12 +88,44 @@ done:
   return status;
 }
 
-/* Runs end in an order that says nothing; "workers 4" stands before "workers 16". */
+/* The number that a text begins with, times what a prefix of its unit says: 1e8 for "100Mbps". *text is moved behind. */
+static double quantity_at(const char **text)
+{
+  static const char prefixes[] = "kMGT";
+  char *end;
+  double value = strtod(*text, &end);
+  const char *prefix = *end ? strchr(prefixes, *end) : NULL;
+  if (prefix && (end[1] == 'b' || end[1] == 'B' || end[1] == 'f')) {
+    value *= pow(1000, (double)(prefix - prefixes) + 1);
+    end++;
+  }
+  *text = end;
+  return value;
+}
+
+/* Runs end in an order that says nothing: "workers 4" stands before "workers 16", 100Mbps before 1Gbps. */
+static int compare_names(const char *a, const char *b)
+{
+  while (*a && *b) {
+    if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+      const double x = quantity_at(&a), y = quantity_at(&b);
+      if (x != y) return x < y ? -1 : 1;
+    } else if (*a != *b) {
+      return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+    } else {
+      a++;
+      b++;
+    }
+  }
+  return (*a != '\0') - (*b != '\0');
+}
+
 static int by_name(const void *a, const void *b)
 {
   const rh_compared *x = a, *y = b;
-  const int order = rh_text_compare_natural(x->setting, y->setting);
-  return order ? order : rh_text_compare_natural(x->label, y->label);
+  int order = compare_names(x->setting, y->setting);
+  if (order == 0) order = strcmp(x->setting, y->setting); /* "1k" and "1000": settings stay together */
+  return order ? order : compare_names(x->label, y->label);
 }
 
 /* Beside trained runs those of timing alone have nothing to be compared by. */
@@ -140,6 +173,23 @@ static void write_head(const report *r, rh_text *out)
   rh_text_append(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", rh_report_style);
 }
 
+enum { TITLE_BYTES = 120 }; /* longer names are said below it */
+
+/* Without a question: "allreduce, topk, 64 workers on fat-tree-64", or how many runs there are. */
+static void write_title(const report *r, rh_text *out)
+{
+  if (r->runs.count != 1) {
+    rh_text_append(out, r->runs.count ? "%d runs" : "No run", (int)r->runs.count);
+    return;
+  }
+  const rh_run_summary *run = &r->runs.list[0];
+  rh_text title = {0}; /* what no other run has to be told from */
+  report_alone(run, &title);
+  rh_text_append(&title, ", %d worker%s on %s", (int)run->workers, run->workers == 1 ? "" : "s", run->platform);
+  report_escape(out, title.length <= TITLE_BYTES ? rh_text_get(&title) : "One run");
+  rh_text_clear(&title);
+}
+
 static rh_status write_opening(report *r, rh_text *out)
 {
   rh_text_append(out, "<header>\n<p class=\"kicker\">Rehearsal");
@@ -149,7 +199,7 @@ static rh_status write_opening(report *r, rh_text *out)
   if (r->question[0])
     report_escape(out, r->question);
   else
-    rh_text_append(out, r->runs.count == 1 ? "One run" : "%d runs", (int)r->runs.count);
+    write_title(r, out);
   rh_text_append(out, "</h1>\n");
   rh_status status = report_write_answer(r, out);
   rh_text_append(out, "</header>\n");

@@ -1,6 +1,7 @@
 /* The answer in plain words: which configuration reached the target first, by how much, how sure that is, and what
  * limited it; setting by setting. See report_private.h. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,8 +26,7 @@ static void write_configuration(const report *r, const rh_compared *e, bool stro
 {
   const rh_run_summary *run = &r->runs.list[e->run[0]];
   rh_text name = {0}, alone = {0};
-  rh_text_append(&alone, "%s, %s", run->method,
-                 strcmp(run->compressor, "none") == 0 ? "uncompressed" : run->compressor);
+  report_alone(run, &alone);
   report_name(&name, e->label, rh_text_get(&alone));
   if (strong)
     write_strong(out, rh_text_get(&name));
@@ -150,10 +150,16 @@ static void write_lead(const report *r, const rh_compared *best, const rh_compar
   report_quantity(out, next->time_s.estimate, RH_UNIT_SECOND);
   rh_text_append(out, ")");
   if (isnan(paired.low)) return;
+  char low[32], high[32];
+  snprintf(low, sizeof low, "%.3g", paired.low);
+  snprintf(high, sizeof high, "%.3g", paired.high);
   if (paired.low <= 1)
     rh_text_append(out, "; paired by seed, the difference is within what the seeds make");
+  else if (strcmp(low, high) == 0)
+    rh_text_append(out, "; paired by seed, %s times (both ends of the %.0f %% interval)", low,
+                   100 * r->comparison.def.level);
   else
-    rh_text_append(out, "; paired by seed, %.3g to %.3g times (%.0f %% interval)", paired.low, paired.high,
+    rh_text_append(out, "; paired by seed, %s to %s times (%.0f %% interval)", low, high,
                    100 * r->comparison.def.level);
 }
 
@@ -260,6 +266,17 @@ static rh_status write_place(const report *r, const place *p, bool several, rh_t
   return status;
 }
 
+/* Where nothing but the setting differs, settings are what is compared. */
+static void write_best_setting(const report *r, int settings, rh_text *out)
+{
+  const rh_compared *best = &r->comparison.list[0];
+  for (int i = 1; i < r->comparison.count; i++)
+    if (merit(r, &r->comparison.list[i]) < merit(r, best)) best = &r->comparison.list[i];
+  rh_text_append(out, "<strong>");
+  write_setting(r, best, out);
+  rh_text_append(out, "</strong> comes out first of %d settings.", settings);
+}
+
 /* One sentence over all settings. */
 static void write_verdict(const report *r, int settings, rh_text *out)
 {
@@ -275,12 +292,13 @@ static void write_verdict(const report *r, int settings, rh_text *out)
   }
   if (none) {
     rh_text_append(out, "The target was reached in none of the %d settings.", settings);
+  } else if (all && list[0].label[0] == '\0') {
+    write_best_setting(r, settings, out);
   } else if (all) {
     rh_text name = {0};
-    report_name(&name, winner, "The one configuration");
+    report_name(&name, winner, "");
     write_strong(out, rh_text_get(&name));
-    rh_text_append(
-        out, r->comparison.list[0].label[0] ? " comes out first in all %d settings." : " in %d settings:", settings);
+    rh_text_append(out, " comes out first in all %d settings.", settings);
     rh_text_clear(&name);
   } else {
     rh_text_append(out, "<strong>It depends on where it runs:</strong> the winner differs between the %d settings.",

@@ -136,3 +136,8 @@ void report_name(rh_text *out, const char *label, const char *none)
     label += length + (label[length] == ' ');
   }
 }
+
+void report_alone(const rh_run_summary *run, rh_text *out)
+{
+  rh_text_append(out, "%s, %s", run->method, strcmp(run->compressor, "none") == 0 ? "uncompressed" : run->compressor);
+}

@@ -35,6 +35,8 @@ void report_make_safe(rh_text *out, size_t start);
 /* The name of a configuration or setting as a person says it: "train.method=dpsgd compress.name=qsgd" gives
  * "dpsgd, qsgd". "" gives `none`. */
 void report_name(rh_text *out, const char *label, const char *none);
+/* A configuration that no other one has to be told from: "allreduce, uncompressed". */
+void report_alone(const rh_run_summary *run, rh_text *out);
 
 /* The answer in plain words as HTML (report_answer.c), and the results as a table (report_table.c). */
 RH_CHECKED rh_status report_write_answer(report *r, rh_text *out);

@@ -21,10 +21,9 @@ static void write_cell(rh_text *out, const rh_interval *x, rh_unit unit, double 
   rh_text_append(out, "</td>");
 }
 
-static void write_name(const report *r, const char *label, const char *none, rh_text *out)
+static void write_name(const char *label, const char *none, rh_text *out)
 {
   rh_text name = {0};
-  (void)r;
   report_name(&name, label, none);
   rh_text_append(out, "<th scope=\"row\">");
   report_escape(out, rh_text_get(&name));
@@ -84,8 +83,11 @@ static void write_row(const report *r, int i, bool settings, rh_text *out)
                  : opens ? "opens"
                          : "",
                  first || opens ? "\"" : "");
-  if (settings) write_name(r, e->setting, run->platform, out);
-  write_name(r, e->label, run->method, out);
+  if (settings) write_name(e->setting, run->platform, out);
+  rh_text alone = {0};
+  report_alone(run, &alone);
+  write_name(e->label, rh_text_get(&alone), out);
+  rh_text_clear(&alone);
   rh_text_append(out, "<td>%d</td>", e->runs);
   if (timed) {
     rh_text_append(out, "<td>%d of %d</td>", e->reached, e->runs);
@@ -199,7 +201,10 @@ void report_write_comparison(const report *r, rh_text *out)
     const rh_run_summary *run = &r->runs.list[e->run[0]];
     rh_text_append(out, "%s\n{\"reached\": %d", i ? "," : "", e->reached);
     write_text(out, "setting", e->setting, run->platform);
-    write_text(out, "label", e->label, run->method);
+    rh_text alone = {0};
+    report_alone(run, &alone);
+    write_text(out, "label", e->label, rh_text_get(&alone));
+    rh_text_clear(&alone);
     rh_text_append(out, ", \"settingKeys\": ");
     rh_text_append_json(out, e->setting);
     write_interval(out, "time", &e->time_s);

@@ -1,6 +1,6 @@
 "use strict";
-// What all parts of the page share: the data, elements, colours, sections. Files are joined into one script, in the order
-// that CMakeLists.txt gives. Text from the data reaches the page as text nodes only.
+// What all parts of the page share: the data, elements, colours, sections. Files are joined into one script, in the
+// order that CMakeLists.txt gives. Text from the data reaches the page as text nodes only.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -39,15 +39,23 @@ function section(id, title, intro, fill) {
   if (body.childElementCount === before) body.remove();
 }
 
-// --- configurations and settings ---------------------------------------------------------------------------------------
+// --- configurations and settings -----------------------------------------------------------------------------------
 
 // Runs that are not done belong to no configuration: without any that is, each is one of its own.
 const configurations = data.configurations.length
   ? data.configurations
   : data.runs.map((run, i) => ({
-      setting: run.about.platform, label: [run.about.method, run.about.compressor, run.about.id.slice(0, 4)].join(", "),
-      settingKeys: "", reached: 0, runs: [i], time: [null, null, null], bytes: [null, null, null],
-      accuracy: [run.about.accuracy, null, null], times: [null], sizes: [null], unfinished: true,
+      setting: run.about.platform,
+      label: [run.about.method, run.about.compressor, run.about.id.slice(0, 4)].join(", "),
+      settingKeys: "",
+      reached: 0,
+      runs: [i],
+      time: [null, null, null],
+      bytes: [null, null, null],
+      accuracy: [run.about.accuracy, null, null],
+      times: [null],
+      sizes: [null],
+      unfinished: true,
     }));
 const settings = [...new Set(configurations.map((c) => c.setting))];
 const labels = [...new Set(configurations.map((c) => c.label))];
@@ -81,22 +89,42 @@ function nameOfRun(i) {
 function choice(name, choices, value, change) {
   const group = el("div", { class: "choice", role: "group", "aria-label": name }, el("span", { class: "name" }, name));
   const buttons = choices.map(([key, text]) =>
-    el("button", {
-      type: "button", "aria-pressed": String(key === value), "data-value": key,
-      onclick: () => {
-        buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.value === String(key))));
-        change(key);
+    el(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": String(key === value),
+        "data-value": key,
+        onclick: () => {
+          buttons.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.value === String(key))));
+          change(key);
+        },
       },
-    }, text));
+      text,
+    ),
+  );
   group.append(el("span", { class: "buttons" }, ...buttons));
   return group;
+}
+
+/** A button with a sign or a word; name: what it does, where the sign does not say it. */
+function button(text, name, onclick) {
+  return el("button", { type: "button", class: "play", "aria-label": name, onclick }, text);
+}
+
+/** "1 link", "12 links" */
+function several(number, what) {
+  return `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 }
 
 /** A list of which one entry is shown; with one entry nothing. */
 function picker(name, entries, change) {
   if (entries.length < 2) return null;
-  const select = el("select", { onchange: () => change(Number(select.value)) },
-    ...entries.map((text, i) => el("option", { value: i }, text)));
+  const select = el(
+    "select",
+    { onchange: () => change(Number(select.value)) },
+    ...entries.map((text, i) => el("option", { value: i }, text)),
+  );
   return el("label", { class: "picker" }, el("span", { class: "name" }, name), select);
 }
 

@@ -4,8 +4,11 @@ const charts = [];
 const printing = matchMedia("print");
 
 function missingNote() {
-  return el("p", { class: "note missing" },
-    `This page has no charts: ${globalThis.chartsMissing || "their library is not in it"}. Their tables follow.`);
+  return el(
+    "p",
+    { class: "note missing" },
+    `This page has no charts: ${globalThis.chartsMissing || "their library is not in it"}. Their tables follow.`,
+  );
 }
 
 /** Draws option() into a figure's plot, again whenever colours or sizes change. */
@@ -24,12 +27,20 @@ function drawChart(fig, height, option) {
   onRedraw(draw);
   charts.push(chart);
   new ResizeObserver(() => chart.resize()).observe(fig.plot);
-  return { chart, draw, height(h) { fig.plot.style.height = `${h}px`; chart.resize(); } };
+  return {
+    chart,
+    draw,
+    height(h) {
+      fig.plot.style.height = `${h}px`;
+      chart.resize();
+    },
+  };
 }
 
 function common() {
   return {
-    animation: false, backgroundColor: "transparent",
+    animation: false,
+    backgroundColor: "transparent",
     textStyle: { fontFamily: css("--sans"), fontSize: 12, color: css("--ink") },
     grid: { left: 12, right: 26, top: 14, bottom: 34, containLabel: true },
   };
@@ -38,9 +49,15 @@ function common() {
 /** An axis. kind: "value" | "log" | "category". format: number -> text. */
 function axis(name, kind, format, more = {}) {
   return {
-    type: kind, name, nameLocation: "middle", nameGap: 28, scale: kind !== "category", minorTick: { show: kind === "log" },
+    type: kind,
+    name,
+    nameLocation: "middle",
+    nameGap: 28,
+    scale: kind !== "category",
+    minorTick: { show: kind === "log" },
     nameTextStyle: { color: css("--soft"), fontSize: 12 },
-    axisLine: { show: false, lineStyle: { color: css("--line") } }, axisTick: { show: false },
+    axisLine: { show: false, lineStyle: { color: css("--line") } },
+    axisTick: { show: false },
     splitLine: { show: kind !== "category", lineStyle: { color: css("--rule"), width: 1 } },
     ...more,
     axisLabel: { color: css("--soft"), fontSize: 12, hideOverlap: true, formatter: format, ...more.axisLabel },
@@ -50,13 +67,28 @@ function axis(name, kind, format, more = {}) {
 /** A tooltip whose content is built of elements, so that no name is read as markup. lines(params) gives texts. */
 function tooltip(trigger, lines) {
   return {
-    trigger, confine: true, backgroundColor: css("--paper"), borderColor: css("--line"), borderWidth: 1, padding: [6, 10],
-    textStyle: { color: css("--ink"), fontSize: 12 }, axisPointer: { lineStyle: { color: css("--line") } },
+    trigger,
+    confine: true,
+    backgroundColor: css("--paper"),
+    borderColor: css("--line"),
+    borderWidth: 1,
+    padding: [6, 10],
+    textStyle: { color: css("--ink"), fontSize: 12 },
+    axisPointer: { lineStyle: { color: css("--line") } },
     formatter: (params) => {
       const texts = lines(params);
-      return el("div", {}, ...texts.map((line, i) =>
-        el("div", {}, line.colour ? el("span", { class: "key", style: `background:${line.colour}` }) : null,
-          i === 0 && !line.colour ? el("b", {}, line.text || line) : line.text || line)));
+      return el(
+        "div",
+        {},
+        ...texts.map((line, i) =>
+          el(
+            "div",
+            {},
+            line.colour ? el("span", { class: "key", style: `background:${line.colour}` }) : null,
+            i === 0 && !line.colour ? el("b", {}, line.text || line) : line.text || line,
+          ),
+        ),
+      );
     },
   };
 }
@@ -68,26 +100,64 @@ function facets(host, entries, make) {
   return entries.map((entry) => make(grid, entry));
 }
 
-/** Ticks at 1, 2 and 5 times powers of ten (thinned out over many), the axis ending a little beyond what is drawn. */
+/** An axis of names, from above; long ones are broken. */
+function nameAxis(names) {
+  const wide = innerWidth > 640;
+  return axis("", "category", (text) => text, {
+    data: names,
+    inverse: true,
+    axisLabel: {
+      color: css("--ink"),
+      fontSize: wide ? 13 : 12,
+      lineHeight: 14,
+      width: wide ? 220 : 116,
+      overflow: "break",
+    },
+  });
+}
+
+/** Where ticks stand in each power of ten, so that there are about five over so many. */
+function stepsOver(decades) {
+  if (decades > 4) return [1];
+  if (decades > 2) return [1, 3];
+  return decades > 0.6 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
+}
+
+/** Ticks of a logarithmic axis, which ends a little beyond what is drawn. */
 function logRange(values) {
   const good = values.filter((v) => v > 0 && Number.isFinite(v));
   if (!good.length) return {};
-  const low = Math.min(...good), high = Math.max(...good), air = Math.max(1.1, (high / low) ** 0.07);
-  const decades = Math.log10(high / low), steps = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9];
+  const low = Math.min(...good);
+  const high = Math.max(...good);
+  const air = Math.max(1.1, (high / low) ** 0.07);
+  const steps = stepsOver(Math.log10(high / low));
   const ticks = [];
   for (let power = Math.floor(Math.log10(low / air)); power <= Math.log10(high * air); power++)
     for (const step of steps) ticks.push(Number(`${step}e${power}`));
   const inside = ticks.filter((tick) => tick >= low / air && tick <= high * air);
-  return { min: low / air, max: high * air, axisTick: { show: false, customValues: inside }, axisLabel: { customValues: inside }, minorTick: { show: false } };
+  return {
+    min: low / air,
+    max: high * air,
+    axisTick: { show: false, customValues: inside },
+    axisLabel: { customValues: inside },
+    minorTick: { show: false },
+  };
 }
 
 /** An axis for values that may lie far apart: logarithmic where they do. */
 function wideAxis(name, values, format, more) {
   const good = values.filter((v) => v > 0 && Number.isFinite(v));
   if (good.length && Math.max(...good) < 2.5 * Math.min(...good)) {
-    const low = Math.min(...good), high = Math.max(...good), air = (high - low || low) * 0.15;
-    return axis(name, "value", format, { min: (v) => Math.max(0, v.min - air), max: (v) => v.max + air, splitNumber: 4, ...more,
-      axisLabel: { showMinLabel: false, showMaxLabel: false } });
+    const low = Math.min(...good);
+    const high = Math.max(...good);
+    const air = (high - low || low) * 0.15;
+    return axis(name, "value", format, {
+      min: Math.max(0, low - air),
+      max: high + air,
+      splitNumber: 4,
+      ...more,
+      axisLabel: { showMinLabel: false, showMaxLabel: false },
+    });
   }
   return axis(name, "log", format, { ...logRange(values), ...more });
 }

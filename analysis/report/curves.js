@@ -16,10 +16,12 @@ const advances = {
 
 /** The points [x, y] of one run; what is not finite is left out. */
 function pointsOf(run, measure, advance) {
-  const columns = run[measure.from], per = advance === "bytes" ? run.about.workers : 1;
+  const columns = run[measure.from],
+    per = advance === "bytes" ? run.about.workers : 1;
   const points = [];
   for (let i = 0; i < lengthOf(columns); i++) {
-    const x = columns[advances[advance].column][i], y = columns[measure.column][i];
+    const x = columns[advances[advance].column][i],
+      y = columns[measure.column][i];
     if (x !== null && y !== null) points.push([x / per, y]);
   }
   return points;
@@ -28,18 +30,21 @@ function pointsOf(run, measure, advance) {
 /** The value of a run's curve at x; null outside of it. */
 function valueAt(points, x) {
   if (!points.length || x < points[0][0] || x > points[points.length - 1][0]) return null;
-  let low = 0, high = points.length - 1;
+  let low = 0,
+    high = points.length - 1;
   while (high - low > 1) {
     const middle = (low + high) >> 1;
     if (points[middle][0] <= x) low = middle;
     else high = middle;
   }
-  const [x0, y0] = points[low], [x1, y1] = points[high];
+  const [x0, y0] = points[low],
+    [x1, y1] = points[high];
   return x1 > x0 ? y0 + ((y1 - y0) * (x - x0)) / (x1 - x0) : y1;
 }
 
 function median(values) {
-  const sorted = [...values].sort((a, b) => a - b), middle = sorted.length >> 1;
+  const sorted = [...values].sort((a, b) => a - b),
+    middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
@@ -51,22 +56,31 @@ function curveOf(c, measure, advance) {
   const start = Math.max(...curves.map((points) => points[0][0]));
   const end = Math.max(...curves.map((points) => points[points.length - 1][0]));
   const grid = Array.from({ length: CURVE_POINTS }, (_, k) => start + ((end - start) * k) / (CURVE_POINTS - 1));
-  return grid.map((x) => {
-    const values = curves.map((points) => valueAt(points, x)).filter((y) => y !== null);
-    return 2 * values.length < curves.length ? null : [x, median(values), Math.min(...values), Math.max(...values)];
-  }).filter(Boolean);
+  return grid
+    .map((x) => {
+      const values = curves.map((points) => valueAt(points, x)).filter((y) => y !== null);
+      return 2 * values.length < curves.length ? null : [x, median(values), Math.min(...values), Math.max(...values)];
+    })
+    .filter(Boolean);
 }
 
 /** The span over the seeds as a polygon: stacked areas would be wrong on a log axis. */
 function bandSeries(c, curve, state) {
   const x = (point) => point[0];
   return {
-    type: "custom", name: c.label, silent: true, z: 1, data: [[0, 0]], clip: true,
+    type: "custom",
+    name: c.label,
+    silent: true,
+    z: 1,
+    data: [[0, 0]],
+    clip: true,
     renderItem: (_, api) => ({
       type: "polygon",
       shape: {
-        points: [...curve.map((p) => api.coord([x(p), Math.max(p[3], state.floor)])),
-          ...[...curve].reverse().map((p) => api.coord([x(p), Math.max(p[2], state.floor)]))],
+        points: [
+          ...curve.map((p) => api.coord([x(p), Math.max(p[3], state.floor)])),
+          ...[...curve].reverse().map((p) => api.coord([x(p), Math.max(p[2], state.floor)])),
+        ],
       },
       style: { fill: colourOf(c.label), opacity: 0.16 },
     }),
@@ -75,28 +89,52 @@ function bandSeries(c, curve, state) {
 
 function curveSeries(c, curve) {
   return {
-    type: "line", name: c.label, data: curve.map(([x, y]) => [x, y]), showSymbol: curve.length < 12, symbolSize: 5, z: 2,
+    type: "line",
+    name: c.label,
+    data: curve.map(([x, y]) => [x, y]),
+    showSymbol: curve.length < 12,
+    symbolSize: 5,
+    z: 2,
     lineStyle: { width: 2, color: colourOf(c.label), type: dashOf(c.label).length ? dashOf(c.label) : "solid" },
-    itemStyle: { color: colourOf(c.label) }, emphasis: { disabled: true },
+    itemStyle: { color: colourOf(c.label) },
+    emphasis: { disabled: true },
   };
 }
 
 function targetLine(state) {
   return {
-    type: "line", data: [], silent: true,
+    type: "line",
+    data: [],
+    silent: true,
     markLine: {
-      silent: true, symbol: "none", data: [{ yAxis: data.target }], lineStyle: { color: css("--soft"), type: [4, 4], width: 1 },
-      label: { formatter: `target ${percent(data.target)}`, position: "insideEndTop", color: css("--soft"), fontSize: 11 },
+      silent: true,
+      symbol: "none",
+      data: [{ yAxis: data.target }],
+      lineStyle: { color: css("--soft"), type: [4, 4], width: 1 },
+      label: {
+        formatter: `target ${percent(data.target)}`,
+        position: "insideStartTop",
+        color: css("--soft"),
+        fontSize: 11,
+      },
     },
   };
 }
 
 function curveOption(setting, state) {
-  const measure = measures[state.measure], advance = advances[state.advance];
-  const shown = within(setting).filter((c) => !state.hidden.has(c.label))
-    .map((c) => [c, curveOf(c, measure, state.advance).filter((p) => (state.x !== "log" || p[0] > 0) && (state.y !== "log" || p[1] > 0))])
+  const measure = measures[state.measure],
+    advance = advances[state.advance];
+  const shown = within(setting)
+    .filter((c) => !state.hidden.has(c.label))
+    .map((c) => [
+      c,
+      curveOf(c, measure, state.advance).filter(
+        (p) => (state.x !== "log" || p[0] > 0) && (state.y !== "log" || p[1] > 0),
+      ),
+    ])
     .filter(([, curve]) => curve.length);
-  const xs = shown.flatMap(([, curve]) => curve.map((p) => p[0])), ys = shown.flatMap(([, curve]) => curve.map((p) => p[1]));
+  const xs = shown.flatMap(([, curve]) => curve.map((p) => p[0])),
+    ys = shown.flatMap(([, curve]) => curve.map((p) => p[1]));
   state.floor = state.y === "log" ? Math.min(...ys.filter((y) => y > 0)) : -Infinity;
   const series = [];
   for (const [c, curve] of shown) {
@@ -105,13 +143,25 @@ function curveOption(setting, state) {
   }
   if (state.measure === "accuracy" && data.target !== null) series.push(targetLine(state));
   return {
-    xAxis: axis(advance.text, state.x, advance.format, state.x === "log" ? logRange(xs) : { min: 0, scale: false, splitNumber: 4 }),
-    yAxis: axis("", state.y, measure.format, state.y === "log" ? logRange(ys) : state.measure === "accuracy" ? { max: 1 } : {}),
+    xAxis: axis(
+      advance.text,
+      state.x,
+      advance.format,
+      state.x === "log" ? logRange(xs) : { min: 0, scale: false, splitNumber: 4 },
+    ),
+    yAxis: axis(
+      "",
+      state.y,
+      measure.format,
+      state.y === "log" ? logRange(ys) : state.measure === "accuracy" ? { max: 1 } : {},
+    ),
     tooltip: tooltip("axis", (params) => {
       const drawn = params.filter((p) => p.seriesType === "line" && p.value.length);
       if (!drawn.length) return [];
-      return [{ text: `${advance.text}: ${advance.format(drawn[0].value[0])}` },
-        ...drawn.map((p) => ({ colour: p.color, text: `${p.seriesName}: ${measure.format(p.value[1])}` }))];
+      return [
+        { text: `${advance.text}: ${advance.format(drawn[0].value[0])}` },
+        ...drawn.map((p) => ({ colour: p.color, text: `${p.seriesName}: ${measure.format(p.value[1])}` })),
+      ];
     }),
     series,
   };
@@ -119,34 +169,56 @@ function curveOption(setting, state) {
 
 /** What a curve came to, for the table: its last point, and its best. */
 function curveRows(setting, state) {
-  const measure = measures[state.measure], advance = advances[state.advance];
+  const measure = measures[state.measure],
+    advance = advances[state.advance];
   return within(setting).map((c) => {
     const curve = curveOf(c, measure, state.advance);
     if (!curve.length) return [c.label, "–", "–", "–", "–"];
-    const last = curve[curve.length - 1], half = curve[curve.length >> 1];
-    return [c.label, advance.format(half[0]), measure.format(half[1]), advance.format(last[0]), measure.format(last[1])];
+    const last = curve[curve.length - 1],
+      half = curve[curve.length >> 1];
+    return [
+      c.label,
+      advance.format(half[0]),
+      measure.format(half[1]),
+      advance.format(last[0]),
+      measure.format(last[1]),
+    ];
   });
 }
 
 function legend(state, changed) {
   if (labels.length < 2) return null;
-  return el("div", { class: "legend", role: "group", "aria-label": "configurations" }, ...labels.map((label) => {
-    const button = el("button", {
-      type: "button", "aria-pressed": "true",
-      onclick: () => {
-        if (state.hidden.has(label)) state.hidden.delete(label);
-        else state.hidden.add(label);
-        button.setAttribute("aria-pressed", String(!state.hidden.has(label)));
-        changed();
-      },
-    }, el("span", { class: "swatch", "data-label": label }), label);
-    return button;
-  }));
+  return el(
+    "div",
+    { class: "legend", role: "group", "aria-label": "configurations" },
+    ...labels.map((label) => {
+      const button = el(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": "true",
+          onclick: () => {
+            if (state.hidden.has(label)) state.hidden.delete(label);
+            else state.hidden.add(label);
+            button.setAttribute("aria-pressed", String(!state.hidden.has(label)));
+            changed();
+          },
+        },
+        el("span", { class: "swatch", "data-label": label }),
+        label,
+      );
+      return button;
+    }),
+  );
 }
 
 /** The same without buttons: which colour is what. */
 function keyOfLabels() {
-  const key = el("div", { class: "legend" }, ...labels.map((label) => el("span", {}, el("span", { class: "swatch", "data-label": label }), label)));
+  const key = el(
+    "div",
+    { class: "legend" },
+    ...labels.map((label) => el("span", {}, el("span", { class: "swatch", "data-label": label }), label)),
+  );
   paintSwatches(key);
   onRedraw(() => paintSwatches(key));
   return key;
@@ -154,7 +226,8 @@ function keyOfLabels() {
 
 function paintSwatches(host) {
   for (const swatch of host.querySelectorAll(".swatch")) {
-    const { label } = swatch.dataset, dash = dashOf(label).length;
+    const { label } = swatch.dataset,
+      dash = dashOf(label).length;
     swatch.style.borderTop = `3px ${dash ? "dashed" : "solid"} ${colourOf(label)}`;
   }
 }
@@ -163,25 +236,42 @@ function hasValues(measure) {
   return data.runs.some((run) => (run[measures[measure].from][measures[measure].column] || []).some((v) => v !== null));
 }
 
+function curveControls(kinds, state, set) {
+  const scales = [
+    ["value", "linear"],
+    ["log", "log"],
+  ];
+  const named = (keys, list) => keys.map((key) => [key, list[key].text]);
+  return el(
+    "div",
+    { class: "controls" },
+    kinds.length > 1 ? choice("show", named(kinds, measures), state.measure, set("measure")) : null,
+    choice("against", named(Object.keys(advances), advances), "s", set("advance")),
+    choice("x axis", scales, "value", set("x")),
+    choice("y axis", scales, "value", set("y")),
+  );
+}
+
 function drawCurves(host, kinds, id) {
   const state = { measure: kinds[0], advance: "s", x: "value", y: "value", hidden: new Set(), floor: 0 };
   const panels = [];
-  const update = () => panels.forEach(({ fig, view, setting }) => {
-    if (view) view.draw();
-    const measure = measures[state.measure], advance = advances[state.advance];
-    fig.fill(["configuration", `${advance.text}, half way`, measure.text, `${advance.text}, at the end`, measure.text],
-      curveRows(setting, state), `${measure.text} against ${advance.text.toLowerCase()}, ${setting}`);
-  });
+  const update = () =>
+    panels.forEach(({ fig, view, setting }) => {
+      if (view) view.draw();
+      const measure = measures[state.measure],
+        advance = advances[state.advance];
+      fig.fill(
+        ["configuration", `${advance.text}, half way`, measure.text, `${advance.text}, at the end`, measure.text],
+        curveRows(setting, state),
+        `${measure.text} against ${advance.text.toLowerCase()}, ${setting}`,
+      );
+    });
   const set = (key) => (value) => {
     state[key] = value;
     if (key === "measure") state.y = value === "accuracy" ? "value" : state.y;
     update();
   };
-  host.append(el("div", { class: "controls" },
-    kinds.length > 1 ? choice("show", kinds.map((k) => [k, measures[k].text]), state.measure, set("measure")) : null,
-    choice("against", Object.entries(advances).map(([k, a]) => [k, a.text]), "s", set("advance")),
-    choice("across", [["value", "linear"], ["log", "log"]], "value", set("x")),
-    choice("up", [["value", "linear"], ["log", "log"]], "value", set("y"))));
+  host.append(curveControls(kinds, state, set));
   const keys = legend(state, update);
   if (keys) {
     host.append(keys);
@@ -191,7 +281,11 @@ function drawCurves(host, kinds, id) {
   facets(host, settings, (grid, setting) => {
     const fig = figure(setting, "");
     grid.append(fig.whole);
-    panels.push({ fig, setting, view: drawChart(fig, settings.length > 1 ? 300 : 380, () => curveOption(setting, state)) });
+    panels.push({
+      fig,
+      setting,
+      view: drawChart(fig, settings.length > 1 ? 300 : 380, () => curveOption(setting, state)),
+    });
   });
   host.dataset.view = id;
   update();
@@ -201,7 +295,10 @@ function showCurves() {
   const kinds = ["accuracy", "test", "train"].filter(hasValues);
   if (timingOnly && !kinds.length) return; // said at the top
   const seeds = Math.max(...configurations.map((c) => c.runs.length));
-  const intro = seeds > 1 ? "Lines are medians over the seeds, shades reach from the least to the most; they end when half of the runs have ended." : "";
+  const words =
+    "Lines are medians over the seeds, shades reach from the least to the most; " +
+    "they end when half of the runs have ended.";
+  const intro = seeds > 1 ? words : "";
   section("curves", "How they learned", intro, (host) => {
     if (kinds.length) drawCurves(host, kinds, "curves");
     else if (data.runs.length) host.append(el("p", { class: "note" }, "No loss or accuracy was recorded."));

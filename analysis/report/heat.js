@@ -1,8 +1,21 @@
 // Heat maps on a canvas of our own: one cell may be a pixel, and there may be a quarter of a million of them.
 
-const heatStops = () => (isDark()
-  ? [[28, 32, 36], [58, 63, 110], [158, 62, 110], [238, 128, 76], [250, 224, 140]]
-  : [[247, 245, 240], [246, 214, 140], [232, 138, 82], [170, 52, 88], [66, 26, 84]]);
+const heatStops = () =>
+  isDark()
+    ? [
+        [28, 32, 36],
+        [58, 63, 110],
+        [158, 62, 110],
+        [238, 128, 76],
+        [250, 224, 140],
+      ]
+    : [
+        [247, 245, 240],
+        [246, 214, 140],
+        [232, 138, 82],
+        [170, 52, 88],
+        [66, 26, 84],
+      ];
 
 function isDark() {
   return matchMedia("(prefers-color-scheme: dark)").matches && !printing.matches;
@@ -10,7 +23,9 @@ function isDark() {
 
 /** A colour between 0 and 1. */
 function heatColour(share, stops) {
-  const at = Math.min(0.9999, Math.max(0, share)) * (stops.length - 1), i = Math.floor(at), t = at - i;
+  const at = Math.min(0.9999, Math.max(0, share)) * (stops.length - 1),
+    i = Math.floor(at),
+    t = at - i;
   return stops[i].map((v, k) => Math.round(v + (stops[i + 1][k] - v) * t));
 }
 
@@ -38,58 +53,100 @@ function hoverBox(host, canvas, at) {
   host.append(box);
   const move = (event) => {
     const frame = canvas.getBoundingClientRect();
-    const x = event.clientX - frame.left, y = event.clientY - frame.top, lines = at(x, y);
+    const x = event.clientX - frame.left,
+      y = event.clientY - frame.top,
+      lines = at(x, y);
     box.hidden = !lines;
     if (!lines) return;
     box.replaceChildren(...lines.map((text, i) => el(i ? "div" : "b", {}, text)));
     const left = canvas.offsetLeft + Math.min(Math.max(0, x + 14), Math.max(0, frame.width - box.offsetWidth - 4));
     box.style.left = `${left}px`;
-    box.style.top = `${canvas.offsetTop + (y + 18 + box.offsetHeight > frame.height ? y - box.offsetHeight - 10 : y + 18)}px`;
+    const below = y + 18 + box.offsetHeight <= frame.height;
+    box.style.top = `${canvas.offsetTop + (below ? y + 18 : y - box.offsetHeight - 10)}px`;
   };
   canvas.addEventListener("pointermove", move);
   canvas.addEventListener("pointerdown", move);
-  canvas.addEventListener("pointerleave", () => { box.hidden = true; });
+  canvas.addEventListener("pointerleave", () => {
+    box.hidden = true;
+  });
   return box;
 }
 
-/** map: {title, caption, rows, columns, value(i, k), rowName(i), columnName(k), rowTitle, columnTitle, format, square, log} */
+/** The least value above 0, and the most. */
+function extentOf(map) {
+  let least = Infinity;
+  let most = 0;
+  for (let i = 0; i < map.rows; i++)
+    for (let k = 0; k < map.columns; k++) {
+      const value = map.value(i, k);
+      most = Math.max(most, value);
+      if (value > 0) least = Math.min(least, value);
+    }
+  return { least, most };
+}
+
+/** A value as a share of the colours; 0 is nothing, also where the scale is logarithmic. */
+function shareOf(value, { least, most }, logarithmic) {
+  if (value <= 0) return 0;
+  if (logarithmic && most > least) return 0.08 + (0.92 * Math.log(value / least)) / Math.log(most / least);
+  return value / (most || 1);
+}
+
+/** Width and height of a cell, in pixels. */
+function cellOf(map, inner) {
+  const width = inner / map.columns;
+  const most = Math.min(28, 520 / map.rows);
+  if (map.square) return [Math.min(width, most), Math.min(width, most)];
+  return [width, Math.min(most, Math.max(320 / map.rows, 4))];
+}
+
+function drawCells(context, map, box, cell, extent) {
+  const stops = heatStops();
+  const [width, height] = cell.map((size) => Math.ceil(size) - (size > 6 ? 1 : 0)); // large ones have a gap
+  for (let i = 0; i < map.rows; i++)
+    for (let k = 0; k < map.columns; k++) {
+      const share = shareOf(map.value(i, k), extent, map.log);
+      context.fillStyle = `rgb(${heatColour(share, stops).join(",")})`;
+      context.fillRect(box.left + k * cell[0], box.top + i * cell[1], width, height);
+    }
+}
+
+function heatScale(map, { least, most }) {
+  const from = map.log ? `0, then ${map.format(least)}` : map.format(0);
+  const ramp = [el("span", {}, from), el("span", { class: "ramp" }), el("span", {}, map.format(most))];
+  return el("p", { class: "scale" }, ...ramp, map.log ? " (logarithmic)" : "");
+}
+
+/** map: {title, caption, rows, columns, value(i, k), rowName(i), columnName(k), rowTitle, columnTitle, format} and,
+ * where wanted, {square, log, rowLabels}. */
 function drawHeat(host, map) {
   const fig = figure(map.title, map.caption);
   host.append(fig.whole);
   const canvas = el("canvas", { class: "heat" });
   fig.plot.append(canvas);
-  let top = 0, least = Infinity;
-  for (let i = 0; i < map.rows; i++)
-    for (let k = 0; k < map.columns; k++) {
-      const value = map.value(i, k);
-      top = Math.max(top, value);
-      if (value > 0) least = Math.min(least, value);
-    }
-  const scale = (value) => (value <= 0 ? 0 : map.log && top > least ? 0.08 + (0.92 * Math.log(value / least)) / Math.log(top / least) : value / (top || 1));
-  const box = { left: map.rowLabels ? Math.min(150, 10 + 7 * Math.max(...Array.from({ length: map.rows }, (_, i) => map.rowName(i).length))) : 46, top: 8, bottom: 40 };
+  const extent = extentOf(map);
+  const longest = map.rowLabels ? Math.max(...Array.from({ length: map.rows }, (_, i) => map.rowName(i).length)) : 0;
+  const box = { left: map.rowLabels ? Math.min(150, 10 + 7 * longest) : 46, top: 8, bottom: 40 };
   let cell = [1, 1];
   const draw = () => {
-    const width = fig.plot.clientWidth, inner = Math.max(40, width - box.left - 8);
-    cell = [inner / map.columns, Math.min(28, map.square ? inner / map.columns : Math.max(320 / map.rows, 4), 520 / map.rows)];
-    if (map.square) cell[0] = cell[1] = Math.min(cell[0], 520 / map.rows, 28);
-    const height = Math.ceil(box.top + cell[1] * map.rows + box.bottom), context = prepareCanvas(canvas, width, height), stops = heatStops();
-    for (let i = 0; i < map.rows; i++)
-      for (let k = 0; k < map.columns; k++) {
-        const value = map.value(i, k);
-        context.fillStyle = `rgb(${heatColour(scale(value), stops).join(",")})`;
-        context.fillRect(box.left + k * cell[0], box.top + i * cell[1], Math.ceil(cell[0]) - (cell[0] > 6 ? 1 : 0), Math.ceil(cell[1]) - (cell[1] > 6 ? 1 : 0));
-      }
+    const width = fig.plot.clientWidth;
+    cell = cellOf(map, Math.max(40, width - box.left - 8));
+    const height = Math.ceil(box.top + cell[1] * map.rows + box.bottom);
+    const context = prepareCanvas(canvas, width, height);
+    drawCells(context, map, box, cell, extent);
     labelHeat(context, map, box, cell, width, height);
   };
   onRedraw(draw);
   new ResizeObserver(draw).observe(fig.plot);
   hoverBox(fig.plot, canvas, (x, y) => {
-    const i = Math.floor((y - box.top) / cell[1]), k = Math.floor((x - box.left) / cell[0]);
+    const i = Math.floor((y - box.top) / cell[1]);
+    const k = Math.floor((x - box.left) / cell[0]);
     if (i < 0 || k < 0 || i >= map.rows || k >= map.columns) return null;
-    return [map.format(map.value(i, k)), `${map.rowTitle} ${map.rowName(i)}`, `${map.columnTitle} ${map.columnName(k)}`];
+    const where = [`${map.rowTitle} ${map.rowName(i)}`, `${map.columnTitle} ${map.columnName(k)}`];
+    return [map.format(map.value(i, k)), ...where];
   });
   draw();
-  fig.whole.append(el("p", { class: "scale" }, el("span", {}, map.format(0)), el("span", { class: "ramp" }), el("span", {}, map.format(top)), map.log ? " (logarithmic)" : ""));
+  fig.whole.append(heatScale(map, extent));
   return fig;
 }
 
@@ -99,9 +156,11 @@ function labelHeat(context, map, box, cell, width, height) {
   context.textAlign = "right";
   context.textBaseline = "middle";
   const every = (size, room) => Math.max(1, Math.ceil(room / size));
-  for (let i = 0; i < map.rows; i += every(cell[1], 16)) context.fillText(map.rowName(i), box.left - 6, box.top + (i + 0.5) * cell[1]);
+  for (let i = 0; i < map.rows; i += every(cell[1], 16))
+    context.fillText(map.rowName(i), box.left - 6, box.top + (i + 0.5) * cell[1]);
   context.textAlign = "center";
-  for (let k = 0; k < map.columns; k += every(cell[0], 44)) context.fillText(map.columnName(k), box.left + (k + 0.5) * cell[0], height - box.bottom + 12);
+  for (let k = 0; k < map.columns; k += every(cell[0], 44))
+    context.fillText(map.columnName(k), box.left + (k + 0.5) * cell[0], height - box.bottom + 12);
   context.textAlign = "left";
   context.fillText(`${map.columnTitle} →`, box.left, height - 10);
   if (map.rowLabels) return;

@@ -2,8 +2,11 @@
 
 const PLAY_MS = 12000; // a run is played in so long
 const layoutWords = {
-  star: "hosts around their switch", "fat-tree": "hosts below, switches above in their layers", torus: "the torus’s grid",
-  dragonfly: "groups on a circle, their switches inside", force: "laid out by forces: what is joined is near",
+  star: "hosts around their switch",
+  "fat-tree": "hosts below, switches above in their layers",
+  torus: "the grid of its cables, or their ring",
+  dragonfly: "groups on a circle, their switches inside",
+  force: "laid out by forces: what is joined is near",
 };
 
 /** Plays bins one after the other as time goes by, from `first` on and around; `show` is called with each. */
@@ -31,39 +34,64 @@ class Player {
   }
 }
 
-function button(text, name, onclick) {
-  return el("button", { type: "button", class: "play", "aria-label": name, onclick }, text);
-}
-
 /** Play button and slider, and what they say; nothing but the words where there is no time to choose from. */
 function timeControls(view, network, shown) {
   const say = el("output", { class: "when" });
-  const slider = el("input", { type: "range", min: "-1", max: String(network.bins - 1), value: "-1", "aria-label": "moment of the run" });
+  const slider = el("input", {
+    type: "range",
+    min: "-1",
+    max: String(network.bins - 1),
+    value: "-1",
+    "aria-label": "moment of the run",
+  });
   const show = (bin) => {
     slider.value = String(bin);
     view.setBin(bin);
-    say.textContent = bin < 0 ? "whole run, mean" : `at ${seconds(bin * network.bin_s)} to ${seconds((bin + 1) * network.bin_s)}`;
+    say.textContent =
+      bin < 0 ? "whole run, mean" : `at ${seconds(bin * network.bin_s)} to ${seconds((bin + 1) * network.bin_s)}`;
     slider.setAttribute("aria-valuetext", say.textContent);
     shown();
   };
   show(-1);
   if (network.bins < 2) return [say];
   const play = button("Play", null, () => (player.request ? player.stop() : player.start(view.bin)));
-  const player = new Player(network.bins, show, (on) => { play.textContent = on ? "Pause" : "Play"; });
-  const whole = button("Whole run", null, () => { player.stop(); show(-1); });
-  slider.addEventListener("input", () => { player.stop(); show(Number(slider.value)); });
+  const player = new Player(network.bins, show, (on) => {
+    play.textContent = on ? "Pause" : "Play";
+  });
+  const whole = button("Whole run", null, () => {
+    player.stop();
+    show(-1);
+  });
+  slider.addEventListener("input", () => {
+    player.stop();
+    show(Number(slider.value));
+  });
   view.player = player;
   return [play, whole, slider, say];
 }
 
 function zoomControls(view) {
-  return el("span", { class: "zoom" }, button("−", "zoom out", () => view.setZoom(view.zoom / 1.5)),
-    button("+", "zoom in", () => view.setZoom(view.zoom * 1.5)), button("fit", "show all", () => view.setZoom(1)));
+  return el(
+    "span",
+    { class: "zoom" },
+    button("−", "zoom out", () => view.setZoom(view.zoom / 1.5)),
+    button("+", "zoom in", () => view.setZoom(view.zoom * 1.5)),
+    button("fit", "show all", () => view.setZoom(1)),
+  );
 }
 
 function linkRows(links) {
-  return links.slice(0, TABLE_ROWS).map((link) => [link.link, bandwidth(link.bandwidth_Bps), seconds(link.latency_s),
-    bytes(link.bytes), percent(link.load), percent(link.peak_load), seconds(link.busy_s)]);
+  return links
+    .slice(0, TABLE_ROWS)
+    .map((link) => [
+      link.link,
+      bandwidth(link.bandwidth_Bps),
+      seconds(link.latency_s),
+      bytes(link.bytes),
+      percent(link.load),
+      percent(link.peak_load),
+      seconds(link.busy_s),
+    ]);
 }
 
 function drawNetwork(host, inside) {
@@ -71,16 +99,26 @@ function drawNetwork(host, inside) {
   const network = networkOf(inside);
   if (!network.lines.count) return;
   const hosts = network.nodes.filter((node) => node.kind === "host").length;
-  const fig = figure("The network, as far as it was used",
-    `${count(hosts)} hosts, ${count(network.links.length)} links: ${layoutWords[network.layout]}.`);
+  const many = `${several(hosts, "host")}, ${several(network.links.length, "link")}`;
+  const fig = figure("The network, as far as it was used", `${many}: ${layoutWords[network.layout]}.`);
   host.append(fig.whole);
-  const view = new NetworkView(fig.plot, network), end = el("span", {});
-  const controls = timeControls(view, network, () => { end.textContent = percent(view.top()); });
-  fig.plot.after(el("div", { class: "player" }, ...controls, zoomControls(view)),
-    el("p", { class: "scale" }, "load ", el("span", {}, "0 %"), el("span", { class: "ramp" }), end));
-  if (inside.about.lines_left_out)
-    fig.whole.append(el("p", { class: "note" }, `${count(inside.about.lines_left_out)} lines of the links with the fewest bytes are left out.`));
-  fig.fill(["link", "bandwidth", "latency", "bytes", "load", "at its peak", "busy"], linkRows(network.links),
-    `Network of ${hosts} hosts; the most loaded link is ${network.links[0].link} with ${percent(network.links[0].load)}`);
+  const view = new NetworkView(fig.plot, network);
+  const end = el("span", {});
+  const controls = timeControls(view, network, () => {
+    end.textContent = percent(view.top());
+  });
+  fig.plot.after(
+    el("div", { class: "player" }, ...controls, zoomControls(view)),
+    el("p", { class: "scale" }, "load ", el("span", {}, "0 %"), el("span", { class: "ramp" }), end),
+  );
+  const left = inside.about.lines_left_out;
+  const words = `${several(left, "line")} of the links with the fewest bytes are left out.`;
+  if (left) fig.whole.append(el("p", { class: "note" }, words));
+  const [first] = network.links;
+  fig.fill(
+    ["link", "bandwidth", "latency", "bytes", "load", "at its peak", "busy"],
+    linkRows(network.links),
+    `Network of ${several(hosts, "host")}; the most loaded link is ${first.link} with ${percent(first.load)}`,
+  );
   host.networkView = view;
 }

@@ -29,16 +29,25 @@ function besideOf(rows) {
 }
 
 function networkOf(inside) {
-  const links = rowsOf(inside.links), placeOf = new Map(links.map((link, i) => [link.link, i]));
+  const links = rowsOf(inside.links),
+    placeOf = new Map(links.map((link, i) => [link.link, i]));
   const rows = rowsOf(inside.lines).filter((row) => placeOf.has(row.link));
   const most = (name) => links.reduce((top, link) => Math.max(top, link[name] || 0), 0);
   return {
-    nodes: rowsOf(inside.nodes), links, ...loadsOf(links), peak: most("peak_load"), mean: most("load"),
+    nodes: rowsOf(inside.nodes),
+    links,
+    ...loadsOf(links),
+    peak: most("peak_load"),
+    mean: most("load"),
     lines: {
-      count: rows.length, from: Int32Array.from(rows, (row) => row.from_node), to: Int32Array.from(rows, (row) => row.to_node),
-      link: Int32Array.from(rows, (row) => placeOf.get(row.link)), beside: besideOf(rows),
+      count: rows.length,
+      from: Int32Array.from(rows, (row) => row.from_node),
+      to: Int32Array.from(rows, (row) => row.to_node),
+      link: Int32Array.from(rows, (row) => placeOf.get(row.link)),
+      beside: besideOf(rows),
     },
-    layout: inside.about.layout, bin_s: inside.about.bin_s,
+    layout: inside.about.layout,
+    bin_s: inside.about.bin_s,
   };
 }
 

@@ -1,6 +1,7 @@
-// The network on a canvas of our own: ten thousand links must stay fluid. What does not change with time is drawn once, into
-// two layers: all lines as idle ones, and the nodes. Between them come the lines that carry something, colour by colour. Where
-// there are many they are one device pixel wide, which is drawn segment by segment; a wider one would be filled as an area.
+// The network on a canvas of our own: ten thousand links must stay fluid. What does not change with time is drawn once,
+// into two layers: all lines as idle ones, and the nodes. Between them come the lines that carry something, colour by
+// colour. Where there are many they are one device pixel wide: that is drawn segment by segment, and a wider one would
+// be filled as an area.
 
 const LOAD_COLOURS = 24;
 const MANY_LINES = 1500;
@@ -13,11 +14,14 @@ class NetworkView {
     this.idle = el("canvas", {});
     this.nodes = el("canvas", {});
     plot.append(this.canvas);
-    const xs = network.nodes.map((n) => n.x), ys = network.nodes.map((n) => n.y);
+    const xs = network.nodes.map((n) => n.x),
+      ys = network.nodes.map((n) => n.y);
     this.bounds = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
     hoverBox(plot, this.canvas, (x, y) => this.describe(x, y));
     this.listen();
-    new ResizeObserver(() => { if (plot.clientWidth !== this.width) this.resize(); }).observe(plot);
+    new ResizeObserver(() => {
+      if (plot.clientWidth !== this.width) this.resize();
+    }).observe(plot);
     onRedraw(() => this.resize());
     this.resize();
   }
@@ -34,7 +38,10 @@ class NetworkView {
       [this.panX, this.panY] = [e.clientX - from[0], e.clientY - from[1]];
       this.place();
     });
-    for (const end of ["pointerup", "pointercancel"]) this.canvas.addEventListener(end, () => { from = null; });
+    for (const end of ["pointerup", "pointercancel"])
+      this.canvas.addEventListener(end, () => {
+        from = null;
+      });
   }
 
   setZoom(zoom) {
@@ -63,8 +70,11 @@ class NetworkView {
 
   /** Positions on the canvas; then both layers, and the picture. */
   place() {
-    const { nodes, layout } = this.network, [x0, y0, x1, y1] = this.bounds, edge = layout === "torus" ? 40 : 22;
-    let sx = (this.width - 2 * edge) / (x1 - x0 || 1), sy = (this.height - 2 * edge) / (y1 - y0 || 1);
+    const { nodes, layout } = this.network,
+      [x0, y0, x1, y1] = this.bounds,
+      edge = layout === "torus" ? 40 : 22;
+    let sx = (this.width - 2 * edge) / (x1 - x0 || 1),
+      sy = (this.height - 2 * edge) / (y1 - y0 || 1);
     if (layout !== "fat-tree") sx = sy = Math.min(sx, sy);
     const left = this.width / 2 + this.panX - ((x0 + x1) / 2) * sx * this.zoom;
     const top = this.height / 2 + this.panY - ((y0 + y1) / 2) * sy * this.zoom;
@@ -80,7 +90,7 @@ class NetworkView {
     this.draw();
   }
 
-  // --- layers ----------------------------------------------------------------------------------------------------------
+  // --- layers --------------------------------------------------------------------------------------------------------
 
   drawIdle() {
     const context = prepareCanvas(this.idle, this.width, this.height);
@@ -94,8 +104,10 @@ class NetworkView {
 
   /** Each kind as one path: thousands of small ones would take longer than all lines. */
   drawNodes() {
-    const context = prepareCanvas(this.nodes, this.width, this.height), room = this.nodeRoom();
-    const size = Math.max(1.2, Math.min(9, room * 0.3)), paper = css("--paper");
+    const context = prepareCanvas(this.nodes, this.width, this.height),
+      room = this.nodeRoom();
+    const size = Math.max(1.2, Math.min(9, room * 0.3)),
+      paper = css("--paper");
     const styles = { host: [css("--accent"), paper], switch: [paper, css("--ink")], air: [paper, css("--ink")] };
     for (const kind of ["switch", "air", "host"]) {
       context.beginPath();
@@ -131,7 +143,7 @@ class NetworkView {
     return room;
   }
 
-  // --- the picture of a moment -------------------------------------------------------------------------------------------
+  // --- the picture of a moment ---------------------------------------------------------------------------------------
 
   widthOf(colour) {
     if (this.many) return 1 / this.ratio;
@@ -145,9 +157,12 @@ class NetworkView {
 
   /** The colour of each link now, by its byte. */
   coloursNow() {
-    const { loads, links } = this.network, top = this.top(), first = (this.bin + 1) * links.length;
+    const { loads, links } = this.network,
+      top = this.top(),
+      first = (this.bin + 1) * links.length;
     const colourOfByte = loadOfByte.map((load) =>
-      (load > 0 ? 1 + Math.min(LOAD_COLOURS - 1, Math.floor((load / top) * LOAD_COLOURS)) : IDLE));
+      load > 0 ? 1 + Math.min(LOAD_COLOURS - 1, Math.floor((load / top) * LOAD_COLOURS)) : IDLE,
+    );
     const colours = new Uint8Array(links.length);
     for (let link = 0; link < colours.length; link++) colours[link] = colourOfByte[loads[first + link]];
     return colours;
@@ -158,7 +173,8 @@ class NetworkView {
     const colours = this.coloursNow();
     if (this.shown && this.shown.every((colour, link) => colour === colours[link])) return;
     this.shown = colours;
-    const context = prepareCanvas(this.canvas, this.width, this.height), stops = heatStops();
+    const context = prepareCanvas(this.canvas, this.width, this.height),
+      stops = heatStops();
     context.drawImage(this.idle, 0, 0, this.width, this.height);
     linesByColour(this.visible, this.network.lines.link, colours).forEach((lines, colour) => {
       if (colour === IDLE || !lines.length) return;
@@ -171,7 +187,7 @@ class NetworkView {
     context.drawImage(this.nodes, 0, 0, this.width, this.height);
   }
 
-  // --- what the pointer is at --------------------------------------------------------------------------------------------
+  // --- what the pointer is at ----------------------------------------------------------------------------------------
 
   describe(x, y) {
     const node = this.network.nodes.find((_, i) => Math.hypot(this.at[2 * i] - x, this.at[2 * i + 1] - y) < 6);
@@ -181,11 +197,16 @@ class NetworkView {
   }
 
   describeLink(i) {
-    const link = this.network.links[i], load = percent(loadAt(this.network, i, this.bin));
+    const link = this.network.links[i],
+      load = percent(loadAt(this.network, i, this.bin));
     const ends = [link.from_where && `from ${link.from_where}`, link.to_where && `to ${link.to_where}`];
-    return [link.link, `${bandwidth(link.bandwidth_Bps)}, ${seconds(link.latency_s)}`, `${bytes(link.bytes)} in all`,
+    return [
+      link.link,
+      `${bandwidth(link.bandwidth_Bps)}, ${seconds(link.latency_s)}`,
+      `${bytes(link.bytes)} in all`,
       `load ${load}${this.bin < 0 ? " over the run" : " now"}, ${percent(link.peak_load)} at its peak`,
-      ends.filter(Boolean).join(" ")].filter(Boolean);
+      ends.filter(Boolean).join(" "),
+    ].filter(Boolean);
   }
 }
 

@@ -5,7 +5,9 @@ function attempt(show) {
     show();
   } catch (error) {
     console.error(error);
-    document.getElementById("body").append(el("p", { class: "note" }, `A part of this page could not be shown: ${error.message}`));
+    document
+      .getElementById("body")
+      .append(el("p", { class: "note" }, `A part of this page could not be shown: ${error.message}`));
   }
 }
 

@@ -3,13 +3,19 @@
 /** The seconds that a configuration is judged by: to the target, or of a round where nothing was evaluated. */
 function secondsOf(c) {
   if (!timingOnly) return c.time[0];
-  const each = c.runs.map((i) => data.runs[i].about).filter((a) => a.rounds > 0 && a.simulated_s !== null).map((a) => a.simulated_s / a.rounds);
+  const each = c.runs
+    .map((i) => data.runs[i].about)
+    .filter((a) => a.rounds > 0 && a.simulated_s !== null)
+    .map((a) => a.simulated_s / a.rounds);
   return each.length ? median(each) : null;
 }
 
 function bytesOf(c) {
   if (!timingOnly) return c.bytes[0];
-  const each = c.runs.map((i) => data.runs[i].about).filter((a) => a.rounds > 0).map((a) => a.wire_bytes / a.rounds / a.workers);
+  const each = c.runs
+    .map((i) => data.runs[i].about)
+    .filter((a) => a.rounds > 0)
+    .map((a) => a.wire_bytes / a.rounds / a.workers);
   return each.length ? median(each) : null;
 }
 
@@ -25,39 +31,62 @@ function reachedText(c) {
 function intervalItem(c, row) {
   return (_, api) => {
     const at = (x) => api.coord([x, row]);
-    const colour = colourOf(c.label), children = [];
+    const colour = colourOf(c.label),
+      children = [];
     const whisker = c.time[1] !== null && c.time[2] !== null && !timingOnly;
     if (whisker) {
-      const [a, y] = at(c.time[1]), [b] = at(c.time[2]);
-      children.push({ type: "rect", shape: { x: a, y: y - 4, width: Math.max(1, b - a), height: 8, r: 2 }, style: { fill: colour, opacity: 0.28 } });
+      const [a, y] = at(c.time[1]),
+        [b] = at(c.time[2]);
+      children.push({
+        type: "rect",
+        shape: { x: a, y: y - 4, width: Math.max(1, b - a), height: 8, r: 2 },
+        style: { fill: colour, opacity: 0.28 },
+      });
     }
     for (const x of timingOnly ? [] : c.times.filter((t) => t !== null)) {
       const [a, y] = at(x);
-      children.push({ type: "line", shape: { x1: a, x2: a, y1: y - 7, y2: y + 7 }, style: { stroke: colour, lineWidth: 1, opacity: 0.6 } });
+      children.push({
+        type: "line",
+        shape: { x1: a, x2: a, y1: y - 7, y2: y + 7 },
+        style: { stroke: colour, lineWidth: 1, opacity: 0.6 },
+      });
     }
-    const [x, y] = at(secondsOf(c)), [end] = at(Math.max(secondsOf(c), c.time[2] || 0, ...(timingOnly ? [] : c.times)));
-    children.push({ type: "circle", shape: { cx: x, cy: y, r: 5.5 }, style: { fill: colour, stroke: css("--paper"), lineWidth: 1.5 } });
+    const [x, y] = at(secondsOf(c)),
+      [end] = at(Math.max(secondsOf(c), c.time[2] || 0, ...(timingOnly ? [] : c.times)));
     children.push({
-      type: "text", style: { text: seconds(secondsOf(c)), x: end + 9, y: y - 6, fill: css("--soft"), font: `12px ${css("--sans")}` },
+      type: "circle",
+      shape: { cx: x, cy: y, r: 5.5 },
+      style: { fill: colour, stroke: css("--paper"), lineWidth: 1.5 },
+    });
+    children.push({
+      type: "text",
+      style: { text: seconds(secondsOf(c)), x: end + 9, y: y - 6, fill: css("--soft"), font: `12px ${css("--sans")}` },
     });
     return { type: "group", children };
   };
 }
 
 function timeOption(setting, range) {
-  const list = within(setting), wide = innerWidth > 640;
+  const list = within(setting);
   const shown = list.filter((c) => secondsOf(c) !== null);
   return {
     grid: { left: 12, right: 40, top: 8, bottom: 34, containLabel: true },
     xAxis: wideAxis(timeName, range, seconds),
-    yAxis: axis("", "category", (text) => text, {
-      data: list.map((c) => (reachedText(c) ? `${c.label} – ${reachedText(c)}` : c.label)), inverse: true,
-      axisLabel: { color: css("--ink"), fontSize: wide ? 13 : 12, lineHeight: 14, width: wide ? 220 : 116, overflow: "break" },
-      splitLine: { show: true, lineStyle: { color: css("--rule") } }, boundaryGap: true,
-    }),
-    tooltip: tooltip("item", (p) => [p.seriesName, `median ${seconds(secondsOf(shown[p.seriesIndex]))}`, ...timingOnly ? [] : [intervalText(shown[p.seriesIndex])]]),
+    yAxis: {
+      ...nameAxis(list.map((c) => (reachedText(c) ? `${c.label} – ${reachedText(c)}` : c.label))),
+      splitLine: { show: true, lineStyle: { color: css("--rule") } },
+      boundaryGap: true,
+    },
+    tooltip: tooltip("item", (p) => [
+      p.seriesName,
+      `median ${seconds(secondsOf(shown[p.seriesIndex]))}`,
+      ...(timingOnly ? [] : [intervalText(shown[p.seriesIndex])]),
+    ]),
     series: shown.map((c) => ({
-      type: "custom", name: c.label, data: [[secondsOf(c), list.indexOf(c)]], renderItem: intervalItem(c, list.indexOf(c)),
+      type: "custom",
+      name: c.label,
+      data: [[secondsOf(c), list.indexOf(c)]],
+      renderItem: intervalItem(c, list.indexOf(c)),
       itemStyle: { color: colourOf(c.label) },
     })),
   };
@@ -67,39 +96,69 @@ function intervalText(c) {
   const reached = `${c.reached} of ${c.runs.length} runs reached it`;
   if (c.time[1] !== null) return `95 % interval ${seconds(c.time[1])} to ${seconds(c.time[2])}; ${reached}`;
   const points = c.times.filter((t) => t !== null);
-  return points.length > 1 ? `from ${seconds(Math.min(...points))} to ${seconds(Math.max(...points))}; ${reached}` : reached;
+  return points.length > 1
+    ? `from ${seconds(Math.min(...points))} to ${seconds(Math.max(...points))}; ${reached}`
+    : reached;
 }
 
 function drawTimes(host) {
-  const all = configurations.flatMap((c) => [secondsOf(c), ...(timingOnly ? [] : c.times)]).filter((t) => t !== null);
+  const drawn = (c) =>
+    [secondsOf(c), ...(timingOnly ? [] : [...c.times, c.time[1], c.time[2]])].filter((t) => t !== null);
+  const all = configurations.flatMap(drawn);
   const spread = settings.length > 1 && Math.max(...all) / Math.min(...all) < 50;
   facets(host, settings, (grid, setting) => {
     const list = within(setting);
     const fig = figure(settings.length > 1 ? setting : timeName, "");
     grid.append(fig.whole);
-    const own = list.flatMap((c) => [secondsOf(c), ...(timingOnly ? [] : c.times)]);
+    const own = list.flatMap(drawn);
     drawChart(fig, 70 + 38 * list.length, () => timeOption(setting, spread ? all : own));
-    fig.fill(["configuration", "median", "low", "high", "reached", "runs"], list.map((c) => [c.label, secondsOf(c) === null ? "not reached" : seconds(secondsOf(c)),
-      seconds(c.time[1]), seconds(c.time[2]), timingOnly ? "–" : c.reached, c.runs.length]), `${timeName}, ${setting}`);
+    fig.fill(
+      ["configuration", "median", "low", "high", "reached", "runs"],
+      list.map((c) => [
+        c.label,
+        secondsOf(c) === null ? "not reached" : seconds(secondsOf(c)),
+        seconds(c.time[1]),
+        seconds(c.time[2]),
+        timingOnly ? "–" : c.reached,
+        c.runs.length,
+      ]),
+      `${timeName}, ${setting}`,
+    );
   });
 }
 
-// --- time against bytes ------------------------------------------------------------------------------------------------
+// --- time against bytes --------------------------------------------------------------------------------------------
 
 /** Those that no other beats in time and bytes at once, by time. */
 function frontOf(list) {
   const good = list.filter((c) => secondsOf(c) !== null && bytesOf(c) !== null);
-  return good.filter((c) => !good.some((o) => o !== c && secondsOf(o) <= secondsOf(c) && bytesOf(o) <= bytesOf(c) &&
-    (secondsOf(o) < secondsOf(c) || bytesOf(o) < bytesOf(c)))).sort((a, b) => secondsOf(a) - secondsOf(b));
+  return good
+    .filter(
+      (c) =>
+        !good.some(
+          (o) =>
+            o !== c &&
+            secondsOf(o) <= secondsOf(c) &&
+            bytesOf(o) <= bytesOf(c) &&
+            (secondsOf(o) < secondsOf(c) || bytesOf(o) < bytesOf(c)),
+        ),
+    )
+    .sort((a, b) => secondsOf(a) - secondsOf(b));
 }
 
 function paretoOption(setting) {
-  const good = within(setting).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null), front = frontOf(good);
+  const good = within(setting).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null),
+    front = frontOf(good);
   const middle = Math.sqrt(Math.min(...good.map(bytesOf)) * Math.max(...good.map(bytesOf)));
   const point = (c) => ({
-    name: c.label, value: [bytesOf(c), secondsOf(c)],
+    name: c.label,
+    value: [bytesOf(c), secondsOf(c)],
     label: { position: bytesOf(c) > middle ? "left" : "right" },
-    itemStyle: { color: front.includes(c) ? colourOf(c.label) : css("--paper"), borderColor: colourOf(c.label), borderWidth: 2 },
+    itemStyle: {
+      color: front.includes(c) ? colourOf(c.label) : css("--paper"),
+      borderColor: colourOf(c.label),
+      borderWidth: 2,
+    },
   });
   return {
     grid: { left: 12, right: 24, top: 22, bottom: 34, containLabel: true },
@@ -107,36 +166,69 @@ function paretoOption(setting) {
     yAxis: wideAxis("", good.map(secondsOf), seconds),
     tooltip: tooltip("item", (p) => (p.value ? [p.name, `${bytes(p.value[0])} a worker`, seconds(p.value[1])] : [])),
     series: [
-      { type: "line", step: "end", silent: true, symbol: "none", data: front.map((c) => [bytesOf(c), secondsOf(c)]).reverse(), lineStyle: { color: css("--line"), width: 1.5 }, z: 1 },
-      { type: "scatter", symbolSize: 13, data: good.map(point), z: 2,
-        label: { show: true, formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 8 }, labelLayout: { moveOverlap: "shiftY" } },
+      {
+        type: "line",
+        step: "end",
+        silent: true,
+        symbol: "none",
+        data: front.map((c) => [bytesOf(c), secondsOf(c)]).reverse(),
+        lineStyle: { color: css("--line"), width: 1.5 },
+        z: 1,
+      },
+      {
+        type: "scatter",
+        symbolSize: 13,
+        data: good.map(point),
+        z: 2,
+        label: { show: true, formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 8 },
+        labelLayout: { moveOverlap: "shiftY" },
+      },
     ],
   };
 }
 
 function drawPareto(host) {
-  const shown = settings.filter((s) => within(s).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null).length > 1);
+  const shown = settings.filter(
+    (s) => within(s).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null).length > 1,
+  );
   if (!shown.length) return;
-  host.append(el("h3", {}, "Time against bytes"), el("p", { class: "intro" },
-    "Full dots are the front: nothing else is better in both. Hollow ones are beaten."));
+  host.append(
+    el("h3", {}, "Time against bytes"),
+    el("p", { class: "intro" }, "Full dots are the front: nothing else is better in both. Hollow ones are beaten."),
+  );
   facets(host, shown, (grid, setting) => {
     const front = frontOf(within(setting));
     const fig = figure(settings.length > 1 ? setting : "Time against bytes", "");
     grid.append(fig.whole);
     drawChart(fig, 320, () => paretoOption(setting));
-    fig.fill(["configuration", "bytes a worker", "time", "on the front"], within(setting).map((c) => [c.label, bytes(bytesOf(c)), secondsOf(c) === null ? "not reached" : seconds(secondsOf(c)),
-      front.includes(c) ? "yes" : "no"]), `Time against bytes, ${setting}`);
+    fig.fill(
+      ["configuration", "bytes a worker", "time", "on the front"],
+      within(setting).map((c) => [
+        c.label,
+        bytes(bytesOf(c)),
+        secondsOf(c) === null ? "not reached" : seconds(secondsOf(c)),
+        front.includes(c) ? "yes" : "no",
+      ]),
+      `Time against bytes, ${setting}`,
+    );
   });
 }
 
-function showTarget() {
-  if (configurations.length < 2 && configurations.every((c) => c.runs.length < 2)) return; // one number, and the answer has said it
-  if (!configurations.some((c) => secondsOf(c) !== null) || configurations.every((c) => c.unfinished)) return;
+/** What the marks are. */
+function marksText() {
+  if (timingOnly) return "";
+  if (configurations.every((c) => c.runs.length < 2)) return "Each dot is one run.";
   const intervals = configurations.some((c) => c.time[1] !== null);
-  section("target", timingOnly ? "How long a round takes" : "When they got there",
-    timingOnly ? "" : configurations.every((c) => c.runs.length < 2) ? "Each dot is one run." : `Dots are medians${intervals ? ", bars 95 % intervals (bootstrap, from six runs on)" : ""}${configurations.some((c) => c.runs.length > 1) ? ", ticks the runs themselves" : ""}.`,
-    (host) => {
-      drawTimes(host);
-      drawPareto(host);
-    });
+  const bars = intervals ? ", bars 95 % intervals (bootstrap, from six runs on)" : "";
+  return `Dots are medians${bars}, ticks the runs themselves.`;
+}
+
+function showTarget() {
+  const single = configurations.length < 2 && configurations.every((c) => c.runs.length < 2);
+  if (single) return; // one number, and the answer has said it
+  if (!configurations.some((c) => secondsOf(c) !== null) || configurations.every((c) => c.unfinished)) return;
+  section("target", timingOnly ? "How long a round takes" : "When they got there", marksText(), (host) => {
+    drawTimes(host);
+    drawPareto(host);
+  });
 }

@@ -200,6 +200,36 @@ static void without_time_or_ranks_nothing_is_said(void **state)
   assert_int_equal(text.length, 0);
 }
 
+/* Both links carry as much; the second one's transfers take three times as long, most of it latency. */
+static void of_links_loaded_alike_the_slow_one_is_named(void **state)
+{
+  (void)state;
+  rh_rank_row ranks[RANKS];
+  fill(ranks, 0, 10, 0);
+  const rh_link_row links[] = {link_of("quick", 2500000, 3), link_of("slow", 2500000, 9)};
+  expect(
+      ranks, links, 2, RH_BOTTLENECK_LATENCY,
+      "The bottleneck is latency: no link is loaded, the most loaded one, 'slow', carries 28 % of what it can while it "
+      "is busy; ranks wait for 0 % on average and compute for at most 0 %.");
+}
+
+/* A link that is full for a third of the time, while ranks always communicate: the other thirds belong to others. */
+static void links_that_are_full_by_turns(void **state)
+{
+  (void)state;
+  rh_rank_row ranks[RANKS];
+  fill(ranks, 0, 9.9, 0);
+  const rh_link_row links[] = {link_of("a", 3300000, 3.3), link_of("b", 3000000, 3)};
+  expect(ranks, links, 2, RH_BOTTLENECK_LINKS,
+         "The bottleneck is communication, over now this and now that link: the most loaded one, 'a', carries 100 % of "
+         "what "
+         "it can while it is busy, but is busy for only 33 %; ranks compute for at most 0 %.");
+  fill(ranks, 0, 9, 0); /* ranks wait for a tenth */
+  rh_bottleneck b;
+  rh_bottleneck_find(ranks, RANKS, links, 2, 10, &b);
+  assert_int_equal(b.kind, RH_BOTTLENECK_WAITING);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -211,6 +241,8 @@ int main(void)
       cmocka_unit_test(links_that_take_turns_let_ranks_wait),
       cmocka_unit_test(two_parts_of_like_size_are_both_said),
       cmocka_unit_test(without_time_or_ranks_nothing_is_said),
+      cmocka_unit_test(of_links_loaded_alike_the_slow_one_is_named),
+      cmocka_unit_test(links_that_are_full_by_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,22 @@
-// Checks the report's pages in a browser: node page.mjs FOLDER; report_page.sh makes them. Status 1 with the first failure
-// said; SHOTS: a folder for screenshots.
+// Checks the report's pages in a browser: node page.mjs FOLDER; report_page.sh makes them. Status 1 with the first
+// failure said; SHOTS: a folder for screenshots.
 import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
 const folder = process.argv[2];
 const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM, timeout: 60000,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  executablePath: process.env.CHROMIUM,
+  timeout: 60000,
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
 });
 
 /** Opens a page, hands it to `look`; whatever it says on the console, asks for or throws is a failure. */
@@ -18,8 +27,13 @@ async function open(name, look, options = {}) {
   const said = [];
   page.on("console", (message) => said.push(`console ${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => said.push(`error: ${error.message}`));
-  page.on("dialog", (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on("request", (request) => { if (!request.url().endsWith(`/${name}.html`)) said.push(`request: ${request.url()}`); });
+  page.on("dialog", (dialog) => {
+    said.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on("request", (request) => {
+    if (!request.url().endsWith(`/${name}.html`)) said.push(`request: ${request.url()}`);
+  });
   await page.goto(pathToFileURL(`${folder}/${name}.html`).href);
   await look(page);
   assert.deepEqual(said, [], `${name} is silent`);
@@ -27,25 +41,40 @@ async function open(name, look, options = {}) {
 }
 
 /** A canvas's picture as text, to see that it changed. */
-const pixels = (page, selector) => page.locator(selector).first().evaluate((canvas) => canvas.toDataURL());
+const pixels = (page, selector) =>
+  page
+    .locator(selector)
+    .first()
+    .evaluate((canvas) => canvas.toDataURL());
 
 /** Lines, dots and bars that a chart draws, by the colours of the configurations. */
-const marks = (page, selector) => page.locator(selector).evaluate((plot) => {
-  const colours = Array.from({ length: 8 }, (_, i) => getComputedStyle(document.documentElement).getPropertyValue(`--c${i}`).trim());
-  return [...plot.querySelectorAll("svg path, svg rect, svg circle, svg polyline, svg polygon")]
-    .filter((mark) => ["fill", "stroke"].some((name) => colours.includes(mark.getAttribute(name)))).length;
-});
+const marks = (page, selector) =>
+  page.locator(selector).evaluate((plot) => {
+    const colours = Array.from({ length: 8 }, (_, i) =>
+      getComputedStyle(document.documentElement).getPropertyValue(`--c${i}`).trim(),
+    );
+    return [...plot.querySelectorAll("svg path, svg rect, svg circle, svg polyline, svg polygon")].filter((mark) =>
+      ["fill", "stroke"].some((name) => colours.includes(mark.getAttribute(name))),
+    ).length;
+  });
 
 await open("seeds", async (page) => {
   assert.equal(await page.locator("h1").textContent(), "Does it pay to send 8 bits, <b>here</b> & there?");
   assert.match(await page.locator(".answers").textContent(), /reached 30 %/);
   assert.match(await page.locator("#results table").textContent(), /6 of 6/);
-  for (const id of ["results", "target", "curves", "crossings", "seconds", "inside", "consensus", "provenance"]) assert.equal(await page.locator(`#${id}`).count(), 1, `section ${id}`);
+  for (const id of ["results", "target", "curves", "crossings", "seconds", "inside", "consensus", "provenance"])
+    assert.equal(await page.locator(`#${id}`).count(), 1, `section ${id}`);
 
   // every chart has its marks: 4 configurations in each of 2 settings, lines and bands, intervals and dots
-  for (const [plot, least] of [["#curves .plot >> nth=0", 8], ["#curves .plot >> nth=1", 8], ["#target .plot >> nth=0", 8], ["#target .plot >> nth=2", 4], ["#crossings .plot >> nth=0", 8]])
-    assert.ok(await marks(page, plot) >= least, `${plot} has ${await marks(page, plot)} marks, not ${least}`);
-  assert.ok(await page.locator("#seconds .plot >> nth=0").locator("svg path").count() >= 8, "bars");
+  for (const [plot, least] of [
+    ["#curves .plot >> nth=0", 8],
+    ["#curves .plot >> nth=1", 8],
+    ["#target .plot >> nth=0", 8],
+    ["#target .plot >> nth=2", 4],
+    ["#crossings .plot >> nth=0", 8],
+  ])
+    assert.ok((await marks(page, plot)) >= least, `${plot} has ${await marks(page, plot)} marks, not ${least}`);
+  assert.ok((await page.locator("#seconds .plot >> nth=0").locator("svg path").count()) >= 8, "bars");
 
   // switches: against bytes the axis says so; a log axis has other ticks; a legend's entry takes its line away
   const curve = page.locator("#curves .plot >> nth=0");
@@ -53,13 +82,13 @@ await open("seeds", async (page) => {
   await page.locator('#curves button[data-value="bytes"]').click();
   assert.match(await curve.textContent(), /Bytes sent by a worker/);
   const ticks = await curve.textContent();
-  await page.locator('#curves .choice[aria-label="across"] button[data-value="log"]').click();
+  await page.locator('#curves .choice[aria-label="x axis"] button[data-value="log"]').click();
   assert.notEqual(await curve.textContent(), ticks);
   const all = await marks(page, "#curves .plot >> nth=0");
   const toggle = page.locator("#curves .legend button").first();
   await toggle.click();
   assert.equal(await toggle.getAttribute("aria-pressed"), "false");
-  assert.ok(await marks(page, "#curves .plot >> nth=0") < all, "a line is gone");
+  assert.ok((await marks(page, "#curves .plot >> nth=0")) < all, "a line is gone");
   await toggle.click();
   assert.equal(await marks(page, "#curves .plot >> nth=0"), all);
 
@@ -82,7 +111,7 @@ await open("seeds", async (page) => {
   const gantt = await pixels(page, "canvas.gantt");
   await page.locator("#inside .picker select").nth(1).selectOption({ index: 2 });
   assert.notEqual(await pixels(page, "canvas.gantt"), gantt);
-  assert.ok(await page.locator("canvas.heat").count() >= 2, "who sent to whom, and classes");
+  assert.ok((await page.locator("canvas.heat").count()) >= 2, "who sent to whom, and classes");
 
   // another run from inside; another run's provenance
   await page.locator("#inside .picker select").first().selectOption({ index: 1 });
@@ -93,11 +122,12 @@ await open("seeds", async (page) => {
 
   // tables behind the pictures: in the page for a screen reader, seen when asked for, and in print
   const table = page.locator("#curves .behind").first();
-  assert.ok(await table.locator("tbody tr").count() >= 4);
+  assert.ok((await table.locator("tbody tr").count()) >= 4);
   await page.locator("#curves figure button.quiet").first().click();
   assert.ok((await table.boundingBox()).height > 60);
   await page.emulateMedia({ media: "print" });
-  for (const one of await page.locator(".behind table").all()) assert.ok((await one.boundingBox()).height > 20, "a table in print");
+  for (const one of await page.locator(".behind table").all())
+    assert.ok((await one.boundingBox()).height > 20, "a table in print");
   assert.equal(await page.locator(".controls").first().isVisible(), false);
 });
 
@@ -112,12 +142,14 @@ await open("hostile", async (page) => {
   const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(width <= 0, `a name of 10,000 letters does not widen the page (${width})`);
 });
-await open("open-none", async (page) => assert.match(await page.locator(".answer").textContent(), /no run in this database/));
+await open("open-none", async (page) =>
+  assert.match(await page.locator(".answer").textContent(), /no run in this database/),
+);
 await open("open-killed", async (page) => {
   assert.match(await page.locator(".answer").textContent(), /No answer yet/);
-  assert.ok(await page.locator("#curves .plot svg path").count() > 0, "what was recorded is drawn");
+  assert.ok((await page.locator("#curves .plot svg path").count()) > 0, "what was recorded is drawn");
 });
-await open("one", async (page) => assert.ok(await page.locator("canvas.network").count() === 1));
+await open("one", async (page) => assert.ok((await page.locator("canvas.network").count()) === 1));
 await open("timing", async (page) => {
   assert.match(await page.locator(".answer").textContent(), /a round takes 500 ms/);
   assert.equal(await page.locator("#curves").count(), 0);
@@ -127,9 +159,14 @@ await open("timing", async (page) => {
 for (const width of [1400, 400])
   for (const colorScheme of ["light", "dark"])
     for (const name of ["seeds", "ab", "one", "timing"])
-      await open(name, async (page) => {
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        assert.ok(over <= 0, `${name} at ${width} is ${over} pixels too wide`);
-        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}-${width}-${colorScheme}.png`, fullPage: true });
-      }, { viewport: { width, height: 900 }, colorScheme });
+      await open(
+        name,
+        async (page) => {
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(over <= 0, `${name} at ${width} is ${over} pixels too wide`);
+          if (process.env.SHOTS)
+            await page.screenshot({ path: `${process.env.SHOTS}/${name}-${width}-${colorScheme}.png`, fullPage: true });
+        },
+        { viewport: { width, height: 900 }, colorScheme },
+      );
 await browser.close();
