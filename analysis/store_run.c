@@ -275,7 +275,8 @@ static rh_status put_collective(void *context, const rh_collective_row *row)
 static rh_status put_link(void *context, const rh_link_row *row)
 {
   static const char sql[] = "INSERT INTO links(run_id, link, bandwidth_Bps, latency_s, bytes, busy_s, load,"
-                            " peak_load, from_where, to_where, bin_loads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                            " peak_load, from_where, to_where, bin_loads, down_s) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
   rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
@@ -289,12 +290,13 @@ static rh_status put_link(void *context, const rh_link_row *row)
   rh_bind_text(&b, row->from_where);
   rh_bind_text(&b, row->to_where);
   rh_bind_blob(&b, row->bin_loads, row->bin_count);
+  rh_bind_finite(&b, "down_s", row->down_s);
   return rh_store_end_row(context, &b);
 }
 
 static rh_status put_series(void *context, const rh_series_row *row)
 {
-  static const char sql[] = "INSERT INTO link_bins(run_id, link, bin, bytes) VALUES (?, ?, ?, ?)";
+  static const char sql[] = "INSERT INTO link_bins(run_id, link, bin, bytes, load) VALUES (?, ?, ?, ?, ?)";
   rh_status status = RH_OK;
   for (int32_t k = 0; k < row->count && status == RH_OK; k++) {
     if (row->bytes[k] == 0) continue;
@@ -304,6 +306,7 @@ static rh_status put_series(void *context, const rh_series_row *row)
     rh_bind_text(&b, row->link);
     rh_bind_integer(&b, k);
     rh_bind_integer(&b, row->bytes[k]);
+    rh_bind_finite(&b, "load", row->loads[k]);
     status = rh_store_end_row(context, &b);
   }
   return status;

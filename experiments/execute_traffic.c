@@ -10,6 +10,17 @@
 
 #include "run.h"
 
+/* What a link could carry in a span of time, and how loaded it was. */
+static double load_of(const rh_platform *platform, int32_t link, int64_t bytes, double from_s, double to_s)
+{
+  const rh_capacity *capacity = rh_platform_link_capacity(platform, link);
+  const double nominal_bytes = rh_platform_link_bandwidth(platform, link) * (to_s - from_s);
+  if (!(to_s > from_s)) return 0;
+  if (capacity == NULL) return (double)bytes / nominal_bytes;
+  const double could_bytes = rh_capacity_bytes(capacity, from_s, to_s);
+  return rh_capacity_is_down(capacity, could_bytes / (to_s - from_s)) ? 0 : (double)bytes / could_bytes;
+}
+
 typedef struct candidate {
   int32_t link;
   double load;
@@ -46,31 +57,31 @@ static int32_t *find_ranks(const rh_platform *platform)
 
 /* Fills a link's row but for its ends; false: nothing crossed it. */
 static bool fill_row(const rh_platform *platform, int32_t link, const rh_link_time *time, double elapsed_s,
-                     double bin_s, rh_link_row *row)
+                     rh_link_row *row)
 {
   if (time->bytes == 0 && time->busy_s == 0) return false; /* such links are not listed */
-  const double bandwidth_Bps = rh_platform_link_bandwidth(platform, link);
-  const double load = elapsed_s > 0 ? (double)time->bytes / (bandwidth_Bps * elapsed_s) : 0;
+  const rh_capacity *capacity = rh_platform_link_capacity(platform, link);
+  double bandwidth_Bps = rh_platform_link_bandwidth(platform, link);
+  if (capacity != NULL && elapsed_s > 0) bandwidth_Bps = rh_capacity_bytes(capacity, 0, elapsed_s) / elapsed_s;
   *row = (rh_link_row){.name = rh_platform_link_name(platform, link),
                        .bandwidth_Bps = bandwidth_Bps,
                        .latency_s = rh_platform_link_latency(platform, link),
+                       .down_s = capacity != NULL ? rh_capacity_down_s(capacity, elapsed_s) : 0,
                        .bytes = time->bytes,
                        .busy_s = time->busy_s,
-                       .load = load,
-                       /* the last bin may end after the run and so look emptier than it was */
-                       .peak_load = fmax(load, (double)time->peak_bytes / (bandwidth_Bps * bin_s))};
+                       .load = load_of(platform, link, time->bytes, 0, elapsed_s)};
   return true;
 }
 
-/* Loads of a link in its bins, as bytes in loads [RH_BINS_MAX]; returns how many. */
-static int32_t fill_loads(const rh_schedule *schedule, int32_t link, double bandwidth_Bps, uint8_t *loads)
+/* Loads of a link in its bins [RH_BINS_MAX]; returns their bytes, *count of them. */
+static const int64_t *find_loads(const rh_schedule *schedule, const rh_platform *platform, int32_t link, double *loads,
+                                 int32_t *count)
 {
-  int32_t count;
-  const int64_t *bytes = rh_schedule_link_bins(schedule, link, &count);
-  const double full_bytes = bandwidth_Bps * rh_schedule_bin_s(schedule);
-  for (int32_t k = 0; k < count; k++)
-    loads[k] = rh_load_byte((double)bytes[k] / full_bytes);
-  return count;
+  const int64_t *bytes = rh_schedule_link_bins(schedule, link, count);
+  const double bin_s = rh_schedule_bin_s(schedule);
+  for (int32_t k = 0; k < *count; k++)
+    loads[k] = load_of(platform, link, bytes[k], k * bin_s, (k + 1) * bin_s);
+  return bytes;
 }
 
 static rh_status record_series(const rh_schedule *schedule, const rh_platform *platform, const rh_recorder *recorder,
@@ -79,8 +90,9 @@ static rh_status record_series(const rh_schedule *schedule, const rh_platform *p
   rh_status status = RH_OK;
   qsort(candidates, (size_t)count, sizeof *candidates, compare);
   for (int32_t i = 0; i < count && i < RH_EXECUTE_SERIES_MAX; i++) {
-    rh_series_row row = {.link = rh_platform_link_name(platform, candidates[i].link)};
-    row.bytes = rh_schedule_link_bins(schedule, candidates[i].link, &row.count);
+    double loads[RH_BINS_MAX];
+    rh_series_row row = {.link = rh_platform_link_name(platform, candidates[i].link), .loads = loads};
+    row.bytes = find_loads(schedule, platform, candidates[i].link, loads, &row.count);
     RH_TRY(recorder->series(recorder->context, &row));
   }
 done:
@@ -90,23 +102,29 @@ done:
 rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platform, const rh_recorder *recorder)
 {
   const int32_t links = rh_platform_link_count(platform);
-  const double elapsed_s = rh_schedule_elapsed_s(schedule), bin_s = rh_schedule_bin_s(schedule);
+  const double elapsed_s = rh_schedule_elapsed_s(schedule);
   rh_status status = RH_OK;
   rh_text from = {0}, to = {0};
-  uint8_t loads[RH_BINS_MAX];
+  double loads[RH_BINS_MAX];
+  uint8_t load_bytes[RH_BINS_MAX];
   int32_t *rank_in = find_ranks(platform), count = 0;
   candidate *candidates = malloc(((size_t)links + 1) * sizeof *candidates);
   RH_ASSERT(candidates != NULL);
   for (int32_t l = 0; l < links; l++) {
     const rh_link_time time = rh_schedule_link_time(schedule, l);
     rh_link_row row;
-    if (!fill_row(platform, l, &time, elapsed_s, bin_s, &row)) continue;
+    if (!fill_row(platform, l, &time, elapsed_s, &row)) continue;
     name_end(platform, rank_in, time.ends.from_rank, time.ends.from_zone, &from);
     name_end(platform, rank_in, time.ends.to_rank, time.ends.to_zone, &to);
     row.from_where = rh_text_get(&from);
     row.to_where = rh_text_get(&to);
-    row.bin_loads = loads;
-    row.bin_count = fill_loads(schedule, l, row.bandwidth_Bps, loads);
+    row.bin_loads = load_bytes;
+    (void)find_loads(schedule, platform, l, loads, &row.bin_count);
+    row.peak_load = row.load; /* the last bin may end after the run and so look emptier than it was */
+    for (int32_t k = 0; k < row.bin_count; k++) {
+      row.peak_load = fmax(row.peak_load, loads[k]);
+      load_bytes[k] = rh_load_byte(loads[k]);
+    }
     RH_TRY(recorder->link(recorder->context, &row));
     candidates[count++] = (candidate){l, row.load};
   }

@@ -58,7 +58,9 @@ typedef struct rh_collective_row {
 
 typedef struct rh_link_row {
   const char *name;
-  double bandwidth_Bps, latency_s;
+  double bandwidth_Bps; /* of a link that changes with time the mean over the run */
+  double latency_s;     /* as in the platform's file */
+  double down_s;        /* of the run in which it was off or stalled (capacity.h) */
   int64_t bytes;
   double busy_s;
   double load;      /* bytes / (bandwidth x simulated time), 0..1 on a wired link */
@@ -76,6 +78,7 @@ typedef struct rh_series_row {
   const char *link;
   int32_t count;
   const int64_t *bytes; /* [count] */
+  const double *loads;  /* [count] bytes over what the link could carry in that bin; 0 where it was down all the time */
 } rh_series_row;
 
 typedef struct rh_rank_row {

@@ -191,6 +191,8 @@ static void platform_free(rh_platform *platform)
   free(platform->hosts);
   free(platform->ranks);
   free(platform->zone_of);
+  for (int32_t i = 0; i < platform->link_count; i++)
+    free(platform->links[i].capacity);
   free(platform->links);
   free(platform);
 }
@@ -212,7 +214,9 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   if (model) RH_TRY(check_model(model, "network.model"));
   start_engine(model);
   /* when a latency changes, SimGrid's lazy update loses transfers that wait for it (3.32): they would never end */
-  if (rh_platform_has_profiles(platform)) rh_shim_set("network/optim", "Full");
+  platform->profiles = platform_reads_profiles(platform);
+  if (platform->profiles) rh_shim_set("network/optim", "Full");
+  if (platform->profiles) platform_watch_links();
   RH_TRY(load_file(platform));
   RH_TRY(read_model(platform, def->workers > 0));
   platform_read_rates(platform);
@@ -220,6 +224,7 @@ rh_status rh_platform_load(const rh_platform_def *def, rh_platform **loaded)
   RH_TRY(collect_hosts(platform));
   collect_links(platform);
   RH_TRY(check_links(platform));
+  if (platform->profiles) platform_follow_links(platform);
   RH_TRY(platform_choose_ranks(platform, def));
   platform_number_zones(platform);
   rh_shim_wifi_stations(set_station_rate, &wifi);

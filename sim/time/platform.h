@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capacity.h"
 #include "status.h"
 #include "text.h"
 
@@ -79,10 +80,13 @@ bool rh_platform_cross_traffic(const rh_platform *platform);
 
 int32_t rh_platform_link_count(const rh_platform *platform);
 const char *rh_platform_link_name(const rh_platform *platform, int32_t link);
+/* What the file gives the link, whatever its profiles make of it: for descriptions and closed forms. */
 double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link); /* byte/s; Wi-Fi: of level 0 */
 double rh_platform_link_latency(const rh_platform *platform, int32_t link);   /* s */
+/* What it can carry, as far as the simulation has come; borrowed. NULL: always that bandwidth. */
+const rh_capacity *rh_platform_link_capacity(const rh_platform *platform, int32_t link);
 
-/* A route, cached; borrowed from the platform. Nominal numbers: the network model's factors are not in them. A link may
+/* A route, cached; borrowed from the platform. Nominal numbers: neither the network model's factors nor profiles are in them. A link may
  * stand in it twice (between two Wi-Fi stations every byte crosses the air twice) and then gives half its bandwidth. */
 typedef struct rh_route {
   int32_t link_count;

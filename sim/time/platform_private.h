@@ -5,12 +5,14 @@
 #include <simgrid/host.h>
 #include <simgrid/link.h>
 
+#include "capacity.h"
 #include "platform.h"
 
 typedef struct platform_link {
   sg_link_t link;
-  double bandwidth_Bps; /* Wi-Fi: of level 0 */
-  double latency_s;
+  double bandwidth_Bps;  /* what the file gives it, whatever its profile says; Wi-Fi: of level 0 */
+  double latency_s;      /* likewise */
+  rh_capacity *capacity; /* owned; NULL: it has not changed */
   int32_t stations; /* of a Wi-Fi link */
   bool wifi;
 } platform_link;
@@ -36,6 +38,7 @@ struct rh_platform {
 
   int32_t link_count;
   platform_link *links; /* [link_count], natural order of names */
+  bool profiles;        /* does it change with time? */
 
   route_entry *routes; /* open addressing; route NULL: free */
   size_t route_count, route_size;
@@ -50,6 +53,13 @@ RH_CHECKED rh_status platform_choose_ranks(rh_platform *platform, const rh_platf
 
 /* Reads how long a transfer takes that is alone (platform_route.c). */
 void platform_read_rates(rh_platform *platform);
+
+/* Does the platform's file name profiles? */
+bool platform_reads_profiles(const rh_platform *platform);
+/* Has SimGrid tell what the file gives links; before it is loaded. */
+void platform_watch_links(void);
+/* Puts it into platform->links, and follows the links' changes from now on. */
+void platform_follow_links(rh_platform *platform);
 
 /* Numbers the zones of the ranks (platform_ranks.c). */
 void platform_number_zones(rh_platform *platform);

@@ -44,8 +44,10 @@ static rh_route *make_route(const rh_platform *platform, const sg_link_t *links,
   RH_ASSERT(route);
   int32_t *indices = (int32_t *)(route + 1);
   *route = (rh_route){.link_count = count, .links = indices, .latency_s = latency_s, .bandwidth_Bps = INFINITY};
-  for (int32_t i = 0; i < count; i++)
+  for (int32_t i = 0; i < count; i++) {
     indices[i] = platform_link_index(links[i]);
+    if (platform->profiles) route->latency_s += platform->links[indices[i]].latency_s - sg_link_get_latency(links[i]);
+  }
   for (int32_t i = 0; i < count; i++)
     route->bandwidth_Bps = fmin(route->bandwidth_Bps, crossing_bandwidth(platform, indices, count, indices[i]));
   return route;
@@ -92,7 +94,7 @@ rh_status rh_platform_route(rh_platform *platform, int32_t from, int32_t to, con
 void platform_read_rates(rh_platform *platform)
 {
   const bool plain = strcmp(platform->model, "CM02") == 0 || strcmp(platform->model, "LV08") == 0;
-  platform->lone_known = plain && !rh_platform_cross_traffic(platform);
+  platform->lone_known = plain && !rh_platform_cross_traffic(platform) && !platform->profiles;
   if (!platform->lone_known) return;
   platform->latency_factor = rh_shim_setting_number("network/latency-factor");
   platform->bandwidth_factor = rh_shim_setting_number("network/bandwidth-factor");

@@ -91,6 +91,7 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   rounds_init(s);
   s->traffic = (rh_traffic){.transfer_floor = transfer_floor, .compute_floor = compute_floor, .context = s};
   s->traffic.zones = rh_platform_zones(def->platform);
+  if (rh_platform_has_profiles(def->platform)) s->traffic.changing = def->platform;
   rh_traffic_init(&s->traffic, rh_platform_link_count(def->platform), s->workers);
   *schedule = s;
   return RH_OK;

@@ -133,6 +133,43 @@ int rh_shim_route(sg_host_t from, sg_host_t to, sg_link_t **links, double *laten
   return static_cast<int>(route.size());
 }
 
+void rh_shim_watch_links(void (*visit)(void *context, const char *name, double bandwidth_Bps, double latency_s),
+                         void *context)
+{
+  sg::Link::on_creation_cb([=](const sg::Link &link) {
+    visit(context, link.get_cname(), link.get_bandwidth(), link.get_latency());
+  });
+}
+
+const char *rh_shim_link_file_name(sg_link_t link)
+{
+  static std::string name;
+  name = link->get_name();
+  for (const std::string end : {"_UP", "_DOWN"}) {
+    if (name.size() <= end.size() || name.compare(name.size() - end.size(), end.size(), end) != 0) continue;
+    const std::string both = name.substr(0, name.size() - end.size());
+    const sg::SplitDuplexLink *duplex = sg::Engine::get_instance()->split_duplex_link_by_name(both);
+    if (duplex != nullptr && (duplex->get_link_up() == link || duplex->get_link_down() == link)) name = both;
+  }
+  return name.c_str();
+}
+
+double rh_shim_link_bandwidth(sg_link_t link)
+{
+  return link->is_on() ? link->get_bandwidth() : 0;
+}
+
+void rh_shim_watch_changes(void (*visit)(void *context, sg_link_t link, double at_s, double bandwidth_Bps),
+                           void *context)
+{
+  const auto tell = [=](const sg::Link &link) {
+    sg_link_t changed = const_cast<sg_link_t>(&link);
+    visit(context, changed, sg::Engine::get_clock(), rh_shim_link_bandwidth(changed));
+  };
+  sg::Link::on_bandwidth_change_cb(tell);
+  sg::Link::on_state_change_cb(tell);
+}
+
 bool rh_shim_link_wifi(sg_link_t link)
 {
   return link->get_sharing_policy() == sg::Link::SharingPolicy::WIFI;

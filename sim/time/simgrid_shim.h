@@ -40,6 +40,17 @@ bool rh_shim_setting_switch(const char *key);
  * *latency_s is the sum over the links, Vivaldi's distances included. */
 int rh_shim_route(sg_host_t from, sg_host_t to, sg_link_t **links, double *latency_s, char *why, size_t size);
 
+/* Has `visit` told, while the platform is loaded, what the file gives every link, before profiles change it: of a
+ * split-duplex link once. Some links are told twice, first as in the file. */
+void rh_shim_watch_links(void (*visit)(void *context, const char *name, double bandwidth_Bps, double latency_s),
+                         void *context);
+/* The link's name in the file: of one direction of a split-duplex link that of both. Borrowed until the next call. */
+const char *rh_shim_link_file_name(sg_link_t link);
+/* Has `visit` told whenever a profile has changed a link's bandwidth or state; off: 0 byte/s. */
+void rh_shim_watch_changes(void (*visit)(void *context, sg_link_t link, double at_s, double bandwidth_Bps),
+                           void *context);
+double rh_shim_link_bandwidth(sg_link_t link); /* now, byte/s; off: 0 */
+
 bool rh_shim_link_wifi(sg_link_t link);
 bool rh_shim_link_fatpipe(sg_link_t link);
 /* Sets the rate of one station; level is an index into the link's list of rates. */

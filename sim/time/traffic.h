@@ -30,6 +30,7 @@ typedef struct rh_traffic {
   rh_traffic_link *links; /* [link_count], owned */
   rh_traffic_rank *ranks; /* [rank_count], owned */
   const int32_t *zones;   /* [rank_count], of ranks; borrowed; NULL: not known */
+  const rh_platform *changing; /* whose links change with time; borrowed; NULL: none does */
   rh_bins bins;           /* of links */
   rh_pairs pairs;         /* of ranks */
   /* Times that nothing told later can precede: of transfers (any), and of one rank's executions. */
@@ -71,8 +72,10 @@ void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_rou
 /* Communication of a rank that overlaps with nothing else it does, but for the list of `busy`, which begins shift_s
  * earlier than its times here. */
 void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, double shift_s);
-/* Bytes over a route between two times, evenly, in the bins alone. */
+/* Bytes over a route between two times, in the bins alone: evenly, or as the slowest link's bandwidth changes. */
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
+/* The same where links change (traffic_changes.c). */
+void traffic_spread_changing(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);
 rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
 
