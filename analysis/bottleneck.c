@@ -13,8 +13,8 @@ static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.
 
 const char *rh_bottleneck_name(rh_bottleneck_kind kind)
 {
-  static const char *const names[RH_BOTTLENECK_KINDS] = {"none",    "compute", "straggler", "link",
-                                                         "waiting", "links",   "latency"};
+  static const char *const names[RH_BOTTLENECK_KINDS] = {"none", "compute", "straggler", "down",
+                                                         "link", "waiting", "links",     "latency"};
   return names[kind];
 }
 
@@ -76,12 +76,18 @@ static void find_in_links(const rh_rank_row *ranks, int32_t rank_count, const rh
     communication_s = fmax(communication_s, ranks[i].communication_s);
   for (int32_t i = 0; i < link_count; i++) {
     communication_s = fmax(communication_s, links[i].busy_s);
+    if (links[i].stalled_s > (b->stalled != NULL ? b->stalled->stalled_s : 0)) b->stalled = &links[i];
   }
+  if (b->stalled != NULL) b->communication_stalled = b->stalled->stalled_s / communication_s;
   b->link = most_loaded(links, link_count);
   if (b->link == NULL || !(b->link->busy_s > 0)) return;
   const double full_s = (double)b->link->bytes / b->link->bandwidth_Bps;
   b->communication_load = full_s / communication_s;
   b->busy_load = full_s / b->link->busy_s;
+  if (b->link->down_s > 0) {
+    b->communication_load = fmin(1, b->communication_load);
+    b->busy_load = fmin(1, b->busy_load);
+  }
 }
 
 void rh_bottleneck_find(const rh_rank_row *ranks, int32_t rank_count, const rh_link_row *links, int32_t link_count,
@@ -92,10 +98,11 @@ void rh_bottleneck_find(const rh_rank_row *ranks, int32_t rank_count, const rh_l
   find_in_ranks(ranks, rank_count, b);
   find_in_links(ranks, rank_count, links, link_count, b);
   const rh_bottleneck_kind compute = b->straggler_count > 0 ? RH_BOTTLENECK_STRAGGLER : RH_BOTTLENECK_COMPUTE;
-  const rh_bottleneck_kind communication = b->communication_load >= loaded ? RH_BOTTLENECK_LINK
-                                           : b->busy_load < loaded         ? RH_BOTTLENECK_LATENCY
-                                           : b->waiting >= waits           ? RH_BOTTLENECK_WAITING
-                                                                           : RH_BOTTLENECK_LINKS;
+  const rh_bottleneck_kind communication = b->communication_stalled >= loaded ? RH_BOTTLENECK_DOWN
+                                           : b->communication_load >= loaded  ? RH_BOTTLENECK_LINK
+                                           : b->busy_load < loaded            ? RH_BOTTLENECK_LATENCY
+                                           : b->waiting >= waits              ? RH_BOTTLENECK_WAITING
+                                                                              : RH_BOTTLENECK_LINKS;
   const bool computes = b->compute >= larger;
   b->kind = computes ? compute : communication;
   if (b->compute > counts && b->compute < 1 - counts) b->other = computes ? communication : compute;
@@ -178,6 +185,19 @@ static void write_straggler(const rh_bottleneck *b, rh_text *out)
   rh_text_append(out, " on average");
 }
 
+static void write_down(const rh_bottleneck *b, rh_text *out)
+{
+  char stalled[64], down[64], seconds[64];
+  rh_unit_format(b->stalled->stalled_s, RH_UNIT_SECOND, stalled, sizeof stalled);
+  rh_unit_format(b->stalled->down_s, RH_UNIT_SECOND, down, sizeof down);
+  rh_unit_format(b->elapsed_s, RH_UNIT_SECOND, seconds, sizeof seconds);
+  rh_text_append(out, "link ");
+  quoted(out, b->stalled->name);
+  write_ends(b->stalled, out);
+  rh_text_append(out, ", which its profile has down for %s of the %s: messages wait %s for it to come back", down,
+                 seconds, stalled);
+}
+
 static void write_link(const rh_bottleneck *b, rh_text *out)
 {
   rh_text_append(out, "link ");
@@ -241,8 +261,9 @@ void rh_bottleneck_write(const rh_bottleneck *b, rh_text *out)
 {
   static void (*const write[RH_BOTTLENECK_KINDS])(const rh_bottleneck *, rh_text *) = {
       [RH_BOTTLENECK_COMPUTE] = write_compute, [RH_BOTTLENECK_STRAGGLER] = write_straggler,
-      [RH_BOTTLENECK_LINK] = write_link,       [RH_BOTTLENECK_WAITING] = write_waiting,
-      [RH_BOTTLENECK_LINKS] = write_links,     [RH_BOTTLENECK_LATENCY] = write_latency};
+      [RH_BOTTLENECK_DOWN] = write_down,       [RH_BOTTLENECK_LINK] = write_link,
+      [RH_BOTTLENECK_WAITING] = write_waiting, [RH_BOTTLENECK_LINKS] = write_links,
+      [RH_BOTTLENECK_LATENCY] = write_latency};
   if (b->kind == RH_BOTTLENECK_NONE) return;
   rh_text_append(out, "The bottleneck is ");
   write[b->kind](b, out);

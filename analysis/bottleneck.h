@@ -8,7 +8,10 @@
  *   1. C >= T / 2: computing is the larger part.
  *        straggler     C >= 1.25 median(c): the slowest rank, and how many more are that slow
  *        compute       else: ranks are alike
- *   2. Else time goes into communication. Its measure is the link with the highest mean load q / (b T):
+ *   2. Else time goes into communication. Where profiles change links, d is how long messages waited for one that was
+ *      down, at most:
+ *        down          d / M >= 1/2: mostly a link was not there
+ *      Else the measure is the link with the highest mean load q / (b T):
  *        link          q / (b M) >= 1/2: it is loaded for most of the time that is communicated
  *        waiting       q / (b u) >= 1/2: loaded while it is busy, which is seldom; and ranks wait for one another:
  *                      the mean of w is T / 10 or more
@@ -32,6 +35,7 @@ typedef enum rh_bottleneck_kind {
   RH_BOTTLENECK_NONE, /* no simulated time, or no ranks: nothing can be said */
   RH_BOTTLENECK_COMPUTE,
   RH_BOTTLENECK_STRAGGLER,
+  RH_BOTTLENECK_DOWN,
   RH_BOTTLENECK_LINK,
   RH_BOTTLENECK_WAITING,
   RH_BOTTLENECK_LINKS,
@@ -50,7 +54,9 @@ typedef struct rh_bottleneck {
   const rh_rank_row *slowest;     /* borrowed */
   int32_t straggler_count;        /* ranks that compute 1.25 times as long as the median one, or longer */
   const rh_link_row *link;        /* with the highest mean load; borrowed; NULL: nothing was sent over a link */
-  double communication_load;      /* q / (b M) */
+  const rh_link_row *stalled;     /* the link that messages waited for longest; borrowed; NULL: for none */
+  double communication_stalled;   /* d / M */
+  double communication_load;      /* q / (b M), at most 1 where b, which is then a mean over T, changes */
   double busy_load;               /* q / (b u) */
 } rh_bottleneck;
 

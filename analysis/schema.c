@@ -143,6 +143,7 @@ const char rh_schema_sql[] =
     "  bandwidth_Bps REAL NOT NULL, -- of a link that changes with time the mean over the run\n"
     "  latency_s REAL NOT NULL, -- as in the platform's file\n"
     "  down_s REAL NOT NULL, -- of the run in which a profile had it off, or at less than a millionth of its speed\n"
+    "  stalled_s REAL NOT NULL, -- of these, while messages waited for it\n"
     "  bytes INTEGER NOT NULL,\n"
     "  busy_s REAL NOT NULL,\n"
     "  load REAL, -- bytes / (bandwidth x simulated time)\n"
@@ -309,7 +310,7 @@ const char rh_schema_sql[] =
     "SELECT l.run_id, r.study, l.link, l.bytes,\n"
     "  1.0 * l.bytes / nullif((SELECT sum(bytes) FROM links a WHERE a.run_id = l.run_id), 0)\n"
     "    AS share, -- of the bytes on all links of the run\n"
-    "  l.load, l.busy_s, l.bandwidth_Bps, l.latency_s, l.peak_load, l.from_where, l.to_where, l.down_s\n"
+    "  l.load, l.busy_s, l.bandwidth_Bps, l.latency_s, l.peak_load, l.from_where, l.to_where, l.down_s, l.stalled_s\n"
     "FROM links l JOIN runs r ON r.id = l.run_id;\n"
 
     "CREATE VIEW traffic_over_time AS -- one row per run, link and bin of time that is not empty\n"

@@ -81,9 +81,11 @@ static const section sections[] = {
      " accuracy_median AS median_accuracy, accuracy_max AS most_accuracy, consensus_distance "
      "FROM evaluations WHERE run_id = ? ORDER BY round"},
     {"links", TABLE,
-     "the twenty busiest; peak: in the fullest bin of time; share: of the bytes on all links; bandwidth: over the time of "
+     "the twenty busiest; peak: in the fullest bin of time; share: of the bytes on all links; bandwidth: over the time "
+     "of "
      "the run, where a profile changes it",
-     "SELECT link, load, peak_load, share, bytes, busy_s, nullif(down_s, 0) AS down_s, bandwidth_Bps, latency_s,"
+     "SELECT link, load, peak_load, share, bytes, busy_s, nullif(down_s, 0) AS down_s, nullif(stalled_s, 0) AS "
+     "waited_for_s, bandwidth_Bps, latency_s,"
      " nullif(from_where, '') AS all_from, nullif(to_where, '') AS all_to FROM traffic WHERE run_id = ?"
      " ORDER BY load DESC, bytes DESC, link LIMIT 20"},
     {"busiest_link_over_time", SERIES, NULL,

@@ -275,8 +275,8 @@ static rh_status put_collective(void *context, const rh_collective_row *row)
 static rh_status put_link(void *context, const rh_link_row *row)
 {
   static const char sql[] = "INSERT INTO links(run_id, link, bandwidth_Bps, latency_s, bytes, busy_s, load,"
-                            " peak_load, from_where, to_where, bin_loads, down_s) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                            " peak_load, from_where, to_where, bin_loads, down_s, stalled_s) "
+                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_binder b = {0};
   rh_status status = rh_store_begin_row(context, sql, &b);
   if (status != RH_OK) return status;
@@ -291,6 +291,7 @@ static rh_status put_link(void *context, const rh_link_row *row)
   rh_bind_text(&b, row->to_where);
   rh_bind_blob(&b, row->bin_loads, row->bin_count);
   rh_bind_finite(&b, "down_s", row->down_s);
+  rh_bind_finite(&b, "stalled_s", row->stalled_s);
   return rh_store_end_row(context, &b);
 }
 

@@ -67,6 +67,7 @@ static bool fill_row(const rh_platform *platform, int32_t link, const rh_link_ti
                        .bandwidth_Bps = bandwidth_Bps,
                        .latency_s = rh_platform_link_latency(platform, link),
                        .down_s = capacity != NULL ? rh_capacity_down_s(capacity, elapsed_s) : 0,
+                       .stalled_s = time->stalled_s,
                        .bytes = time->bytes,
                        .busy_s = time->busy_s,
                        .load = load_of(platform, link, time->bytes, 0, elapsed_s)};

@@ -60,7 +60,8 @@ typedef struct rh_link_row {
   const char *name;
   double bandwidth_Bps; /* of a link that changes with time the mean over the run */
   double latency_s;     /* as in the platform's file */
-  double down_s;        /* of the run in which it was off or stalled (capacity.h) */
+  double down_s;        /* of the run in which a profile had it off, or all but off (capacity.h) */
+  double stalled_s;     /* of these, while transfers over it were under way */
   int64_t bytes;
   double busy_s;
   double load;      /* bytes / (bandwidth x simulated time), 0..1 on a wired link */

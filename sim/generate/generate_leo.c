@@ -95,7 +95,8 @@ static void write_notes(const rh_generation *g, const constellation *c, rh_text 
   generate_note(
       xml, "Profiles",
       "%d samples a period, each held until the next one, repeated for ever, from the start of the simulation "
-      "on; in the folder beside this file, two for each link between planes.",
+      "on; in the folder beside this file, two for each link between planes. What stands beside them in this file, for "
+      "descriptions and closed forms, is the rate of a link that is up and its mean latency.",
       c->samples);
   generate_note(
       xml, "Rate",
@@ -110,39 +111,41 @@ static void write_notes(const rh_generation *g, const constellation *c, rh_text 
   generate_open(xml, MODEL_PLAIN, "links with forward error correction and frames of their own" NO_TCP);
 }
 
-/* Share of the time that a link is up, and the least and most distance, over all places. */
-static void survey(const constellation *c, double *up, double *least_m, double *most_m)
+/* Share of the time that a link is up, and the least, most and mean distance, over all places. */
+static void survey(const constellation *c, double *up, double *least_m, double *most_m, double *mean_m)
 {
   const int32_t places = 2 * c->satellites * c->samples;
   int32_t count = 0;
   *least_m = INFINITY;
-  *most_m = 0;
+  *most_m = *mean_m = 0;
   for (int32_t i = 0; i < places; i++) {
     orbit_position west, east;
     ends_of(c, 2 * PI * i / places, &west, &east);
     count += is_up(c, west, east);
     *least_m = fmin(*least_m, orbit_distance_m(west, east));
     *most_m = fmax(*most_m, orbit_distance_m(west, east));
+    *mean_m += orbit_distance_m(west, east) / places;
   }
   *up = (double)count / places;
 }
 
-static void write_links(const rh_generation *g, const constellation *c, rh_text *xml)
+static void write_links(const rh_generation *g, const constellation *c, rh_text *xml, double mean_m)
 {
   const int32_t S = c->satellites;
   const generate_quantity rate = generate_rate(c->bandwidth_Bps);
   const char *beside = g->out->files[0].name;
   const generate_quantity along =
       generate_delay(2 * (ORBIT_EARTH_M + c->altitude_m) * sin(PI / S) / ORBIT_LIGHT_M_PER_S);
+  const generate_quantity across = generate_delay(mean_m / ORBIT_LIGHT_M_PER_S);
   const int folder = (int)strcspn(beside, "/");
   for (int32_t rank = 0; rank < c->planes * S; rank++)
     rh_text_append(xml, "    <link id=\"along-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\"/>\n",
                    rank, rate.text, along.text);
   for (int32_t rank = 0; rank < (c->planes - 1) * S; rank++) {
     rh_text_append(xml,
-                   "    <link id=\"across-%d\" bandwidth=\"%s\" latency=\"10ms\" sharing_policy=\"SPLITDUPLEX\" "
+                   "    <link id=\"across-%d\" bandwidth=\"%s\" latency=\"%s\" sharing_policy=\"SPLITDUPLEX\" "
                    "latency_file=\"%.*s/latency-%d.profile\" bandwidth_file=\"%.*s/bandwidth-%d.profile\"/>\n",
-                   rank, rate.text, folder, beside, rank, folder, beside, rank);
+                   rank, rate.text, across.text, folder, beside, rank, folder, beside, rank);
   }
 }
 
@@ -169,7 +172,7 @@ static rh_status write(rh_generation *g, rh_text *xml)
                      .polar_limit = generation_value(g, "polar-limit") * PI / 180,
                      .bandwidth_Bps = generation_value(g, "bandwidth"),
                      .range_m = generation_value(g, "range-km") * 1e3};
-  double up, least_m, most_m;
+  double up, least_m, most_m, mean_m;
   c.period_s = orbit_period_s(c.altitude_m);
   orbit_position here = orbit_at(c.altitude_m, c.inclination, 0, 0);
   orbit_position ahead = orbit_at(c.altitude_m, c.inclination, 0, 2 * PI / c.satellites);
@@ -179,7 +182,7 @@ static rh_status write(rh_generation *g, rh_text *xml)
         "satellites=%d: neighbours in a plane are %.0f km apart, out of range or behind the earth: take more "
         "satellites or a larger range-km",
         c.satellites, orbit_distance_m(here, ahead) / 1e3);
-  survey(&c, &up, &least_m, &most_m);
+  survey(&c, &up, &least_m, &most_m, &mean_m);
   if (up == 0)
     return rh_error(RH_EINVAL,
                     "planes=%d: neighbouring planes never see each other (%.0f km apart at least): take more planes, a "
@@ -192,7 +195,7 @@ static rh_status write(rh_generation *g, rh_text *xml)
   for (int32_t i = 0; i < c.planes * c.satellites; i++)
     rh_text_append(xml, "    <host id=\"sat-%d\" speed=\"1.28Tf\"><prop id=\"plane\" value=\"%d\"/></host>\n", i,
                    i / c.satellites);
-  write_links(g, &c, xml);
+  write_links(g, &c, xml, mean_m);
   write_routes(&c, xml);
   rh_text_append(xml, "  </zone>\n");
   generate_close(xml);

@@ -226,7 +226,9 @@ static void write_links_text(const description *d, rh_text *out)
   if (d->fatpipe) rh_text_append(out, "; %d without sharing (FATPIPE)", d->fatpipe);
   rh_text_append(out, "\n");
   if (d->profiles)
-    rh_text_append(out, "profiles        %d links of the file change over time: this is what they are at the start\n",
+    rh_text_append(out,
+                   "profiles        %d links of the file change over time: here and in closed forms they are what the\n"
+                   "                file gives them beside their profiles; loads of a run go by what they were in it\n",
                    d->profiles);
   for (int32_t i = 0; i < d->platform->link_count && d->wifi; i++) {
     const platform_link *link = &d->platform->links[i];
@@ -251,7 +253,7 @@ static void write_figures_text(const description *d, rh_text *out)
                    "                halves\n",
                    rh_unit_format(f->bisection_Bps, RH_UNIT_BANDWIDTH, one, sizeof one),
                    f->cuts_sampled ? "all of a sample of the routes" : "all routes", f->cuts);
-  if (f->allreduce_s > 0 && d->profiles == 0)
+  if (f->allreduce_s > 0)
     rh_text_append(out,
                    "all-reduce      of 100 MB by ring: %s (closed form, no contention: %s and %s a hop,\n"
                    "                the model's factors included)\n",

@@ -13,7 +13,7 @@ typedef struct platform_link {
   double bandwidth_Bps;  /* what the file gives it, whatever its profile says; Wi-Fi: of level 0 */
   double latency_s;      /* likewise */
   rh_capacity *capacity; /* owned; NULL: it has not changed */
-  int32_t stations; /* of a Wi-Fi link */
+  int32_t stations;      /* of a Wi-Fi link */
   bool wifi;
 } platform_link;
 
@@ -70,7 +70,7 @@ bool platform_xml_tag(const char *at, const char *tag);
 /* The value of `attribute` within the tag [tag, end), cut out of the text; NULL if it has none. */
 char *platform_xml_attribute(char *tag, char *end, const char *attribute);
 
-/* How many links of the file name a profile: of what they are at the start alone can be said. */
+/* How many links of the file name a profile. */
 int32_t platform_xml_profiles(const char *text);
 
 /* The index of one of SimGrid's links in platform->links. */

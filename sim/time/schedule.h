@@ -83,6 +83,7 @@ typedef struct rh_link_ends {
 typedef struct rh_link_time {
   int64_t bytes;      /* sum over transfers whose route holds the link */
   double busy_s;      /* union of their intervals */
+  double stalled_s;   /* of it, while the link was down */
   int64_t peak_bytes; /* of the fullest bin */
   rh_link_ends ends;
 } rh_link_time;

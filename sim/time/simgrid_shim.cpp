@@ -136,9 +136,8 @@ int rh_shim_route(sg_host_t from, sg_host_t to, sg_link_t **links, double *laten
 void rh_shim_watch_links(void (*visit)(void *context, const char *name, double bandwidth_Bps, double latency_s),
                          void *context)
 {
-  sg::Link::on_creation_cb([=](const sg::Link &link) {
-    visit(context, link.get_cname(), link.get_bandwidth(), link.get_latency());
-  });
+  sg::Link::on_creation_cb(
+      [=](const sg::Link &link) { visit(context, link.get_cname(), link.get_bandwidth(), link.get_latency()); });
 }
 
 const char *rh_shim_link_file_name(sg_link_t link)

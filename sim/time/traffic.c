@@ -23,7 +23,7 @@ void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
 
 /* The floor costs a look at every rank, so it is asked for at most once in as many transfers; in between a list that is
  * full grows instead. */
-static double transfer_floor(rh_traffic *traffic)
+double traffic_floor(rh_traffic *traffic)
 {
   if (traffic->told >= traffic->rank_count) {
     traffic->floor_s = traffic->transfer_floor(traffic->context);
@@ -35,7 +35,7 @@ static double transfer_floor(rh_traffic *traffic)
 static void fold_rank(rh_traffic *traffic, int32_t rank)
 {
   rh_traffic_rank *r = &traffic->ranks[rank];
-  const double floor_s = fmin(transfer_floor(traffic), traffic->compute_floor(traffic->context, rank));
+  const double floor_s = fmin(traffic_floor(traffic), traffic->compute_floor(traffic->context, rank));
   r->both_s += rh_busy_overlap(&r->compute, &r->communication, floor_s);
   rh_busy_fold(&r->compute, floor_s);
   rh_busy_fold(&r->encode, floor_s);
@@ -68,6 +68,10 @@ static void note_ends(const rh_traffic *traffic, rh_link_ends *ends, int32_t fro
 
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s)
 {
+  if (traffic->changing != NULL) {
+    traffic_spread_changing(traffic, route, bytes, start_s, finish_s);
+    return;
+  }
   for (int32_t i = 0; i < route->link_count; i++)
     rh_bins_add(&traffic->bins, route->links[i], bytes, start_s, finish_s);
 }
@@ -89,8 +93,9 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
   for (int32_t i = 0; i < route->link_count; i++) {
     rh_traffic_link *link = &traffic->links[route->links[i]];
     link->bytes += bytes;
-    if (rh_busy_full(&link->busy)) rh_busy_fold(&link->busy, transfer_floor(traffic));
+    if (rh_busy_full(&link->busy)) rh_busy_fold(&link->busy, traffic_floor(traffic));
     rh_busy_add(&link->busy, start_s, finish_s);
+    if (traffic->changing != NULL) traffic_stall(traffic, route->links[i], start_s, finish_s);
     note_ends(traffic, &link->ends, from, to);
   }
   rh_traffic_spread(traffic, route, bytes, start_s, finish_s);
@@ -166,6 +171,7 @@ rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link)
   const rh_traffic_link *l = &traffic->links[link];
   return (rh_link_time){.bytes = l->bytes,
                         .busy_s = rh_busy_seconds(&l->busy),
+                        .stalled_s = rh_busy_seconds(&l->stalled),
                         .peak_bytes = rh_bins_peak(&traffic->bins, link),
                         .ends = l->ends};
 }
@@ -302,8 +308,10 @@ int64_t rh_traffic_count_add(rh_traffic *traffic, int64_t times)
 
 void rh_traffic_clear(rh_traffic *traffic)
 {
-  for (int32_t i = 0; i < traffic->link_count; i++)
+  for (int32_t i = 0; i < traffic->link_count; i++) {
     rh_busy_clear(&traffic->links[i].busy);
+    rh_busy_clear(&traffic->links[i].stalled);
+  }
   for (int32_t i = 0; i < traffic->rank_count; i++) {
     rh_busy_clear(&traffic->ranks[i].compute);
     rh_busy_clear(&traffic->ranks[i].encode);

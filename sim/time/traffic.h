@@ -15,6 +15,7 @@
 typedef struct rh_traffic_link {
   int64_t bytes;
   rh_busy busy;
+  rh_busy stalled; /* while it was down */
   rh_link_ends ends;
 } rh_traffic_link;
 
@@ -27,12 +28,12 @@ typedef struct rh_traffic_rank {
 
 typedef struct rh_traffic {
   int32_t link_count, rank_count;
-  rh_traffic_link *links; /* [link_count], owned */
-  rh_traffic_rank *ranks; /* [rank_count], owned */
-  const int32_t *zones;   /* [rank_count], of ranks; borrowed; NULL: not known */
+  rh_traffic_link *links;      /* [link_count], owned */
+  rh_traffic_rank *ranks;      /* [rank_count], owned */
+  const int32_t *zones;        /* [rank_count], of ranks; borrowed; NULL: not known */
   const rh_platform *changing; /* whose links change with time; borrowed; NULL: none does */
-  rh_bins bins;           /* of links */
-  rh_pairs pairs;         /* of ranks */
+  rh_bins bins;                /* of links */
+  rh_pairs pairs;              /* of ranks */
   /* Times that nothing told later can precede: of transfers (any), and of one rank's executions. */
   double (*transfer_floor)(const void *context);
   double (*compute_floor)(const void *context, int32_t rank);
@@ -75,7 +76,11 @@ void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, dou
 /* Bytes over a route between two times, in the bins alone: evenly, or as the slowest link's bandwidth changes. */
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
 /* The same where links change (traffic_changes.c). */
-void traffic_spread_changing(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);
+void traffic_spread_changing(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s,
+                             double finish_s);
+/* A transfer over a link that changes: which part of it found the link down? */
+void traffic_stall(rh_traffic *traffic, int32_t link, double start_s, double finish_s);
+double traffic_floor(rh_traffic *traffic);
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s);
 rh_link_time rh_traffic_link_time(const rh_traffic *traffic, int32_t link);
 

@@ -5,6 +5,20 @@
 
 #include "traffic.h"
 
+void traffic_stall(rh_traffic *traffic, int32_t link, double start_s, double finish_s)
+{
+  const rh_capacity *capacity = rh_platform_link_capacity(traffic->changing, link);
+  rh_busy *stalled = &traffic->links[link].stalled;
+  if (capacity == NULL) return;
+  for (double at_s = start_s, next_s; at_s < finish_s; at_s = next_s) {
+    const bool down = rh_capacity_is_down(capacity, rh_capacity_rate(capacity, at_s, &next_s));
+    next_s = fmin(next_s, finish_s);
+    if (!down) continue;
+    if (rh_busy_full(stalled)) rh_busy_fold(stalled, traffic_floor(traffic));
+    rh_busy_add(stalled, at_s, next_s);
+  }
+}
+
 /* The least bandwidth along the route just after a time, byte/s, and until when that holds, at most until *until_s. */
 static double rate_of(const rh_platform *platform, const rh_route *route, double at_s, double *until_s)
 {

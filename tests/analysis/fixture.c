@@ -140,8 +140,8 @@ void fixture_record(rh_recorder r)
                                      {2, 1.0, 1.0, 1.125, 0.875, 2, 0.75, 0.8, 0.9, 0.0625}};
   rh_collective_row collective = {2, "allreduce-ring", 2, 82088, 4, 82088, 0.5, 1.0, 0.4};
   const uint8_t loads[] = {213, 0, 255};
-  rh_link_row links[] = {{"up", 1e9, 1e-6, 2000, 0.25, 0.125, 0.5, "rank 0", "rank 1", NULL, 0},
-                         {"down", 1e9, 1e-6, 500, 0.5, 0.25, 1.0, NULL, "zone a", loads, 3}};
+  rh_link_row links[] = {{"up", 1e9, 1e-6, 0.5, 0.0625, 2000, 0.25, 0.125, 0.5, "rank 0", "rank 1", NULL, 0},
+                         {"down", 1e9, 1e-6, 0, 0, 500, 0.5, 0.25, 1.0, NULL, "zone a", loads, 3}};
   const int64_t bytes[] = {125000000, 0, 250000000};
   rh_rank_row ranks[] = {{0, "n0", 1e9, 0.5, 0.25, 0.125, 0.375, 0.125, 0.0625, 1250, 1250, 4, 3000},
                          {1, "n1", 2e9, 0.25, 0.25, 0.0, 0.5, 0.0, 0.03125, 1250, 1250, 4, 3000}};
@@ -159,7 +159,7 @@ void fixture_record(rh_recorder r)
     must(r.link(r.context, &links[i]));
     must(r.rank(r.context, &ranks[i]));
   }
-  must(r.series(r.context, &(rh_series_row){"down", 3, bytes}));
+  must(r.series(r.context, &(rh_series_row){"down", 3, bytes, (const double[]){0.5, 0, 1}}));
   must(r.event(r.context, &(rh_event_row){1, 0, true, "gradient", -1, 0, 0.0, 0.25}));
   must(r.event(r.context, &(rh_event_row){1, 1, false, "allreduce-ring", 0, 500, 0.25, 0.5}));
   must(r.network(r.context, "star", 3));

@@ -67,6 +67,27 @@ static void ranks_that_compute_alike_are_bound_by_computing(void **state)
   rh_text_clear(&text);
 }
 
+/* A link whose profile had it down, at a mean of .2 MB/s: messages waited for it in 7 of 9 s. */
+static void link_that_was_not_there(void **state)
+{
+  (void)state;
+  rh_rank_row ranks[RANKS];
+  fill(ranks, 1, 9, 0);
+  rh_link_row links[] = {link_of("up", 3000000, 3), link_of("away", 2000000, 9)};
+  links[1].bandwidth_Bps = 0.2e6;
+  links[1].down_s = 8;
+  links[1].stalled_s = 7;
+  links[1].load = 1;
+  links[1].from_where = "rank 3";
+  expect(ranks, links, 2, RH_BOTTLENECK_DOWN,
+         "The bottleneck is link 'away', the way out of rank 3, which its profile has down for 8.00 s of the 10.0 s: "
+         "messages wait 7.00 s for it to come back.");
+  links[1].stalled_s = 4; /* below half of what is communicated: it is loaded, by its mean, and not above all it can */
+  expect(ranks, links, 2, RH_BOTTLENECK_LINK,
+         "The bottleneck is link 'away', the way out of rank 3: it carries 100 % of what it can while the run "
+         "communicates, 100 % over all, 100 % at its peak.");
+}
+
 static void one_slow_rank_is_a_straggler(void **state)
 {
   (void)state;
@@ -234,6 +255,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(ranks_that_compute_alike_are_bound_by_computing),
+      cmocka_unit_test(link_that_was_not_there),
       cmocka_unit_test(one_slow_rank_is_a_straggler),
       cmocka_unit_test(link_that_is_loaded_while_ranks_communicate),
       cmocka_unit_test(link_is_named_with_its_rank_or_zone),

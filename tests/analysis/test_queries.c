@@ -97,7 +97,8 @@ static void views_keep_their_columns(void **state)
       {"time_to_accuracy", "run_id,study,accuracy,round,simulated_s,wire_bytes,target_accuracy,target_reached"},
       {"phase_summary", "run_id,study,phase,first_round,rounds,share,mean_compression_ratio,messages,wire_bytes,"
                         "within_bytes,between_bytes"},
-      {"traffic", "run_id,study,link,bytes,share,load,busy_s,bandwidth_Bps,latency_s,peak_load,from_where,to_where"},
+      {"traffic", "run_id,study,link,bytes,share,load,busy_s,bandwidth_Bps,latency_s,peak_load,from_where,to_where,"
+                  "down_s,stalled_s"},
       {"traffic_over_time", "run_id,study,link,bin,start_s,width_s,bytes,load"},
       {"traffic_total", "run_id,study,messages,wire_bytes,within_bytes,between_bytes,bytes_per_worker,bytes_per_round,"
                         "link_bytes,busiest_load"},

@@ -70,8 +70,9 @@ static void every_table_is_written(void **state)
          "1000000000.0|1.0e-06|2000|0.25|0.125");
   expect(path, "SELECT group_concat(peak_load || '|' || from_where || '|' || to_where, '; ') FROM links",
          "1.0||zone a; 0.5|rank 0|rank 1");
-  expect(path, "SELECT group_concat(link || ' ' || bin || ' ' || bytes, '; ') FROM link_bins",
-         "down 0 125000000; down 2 250000000");
+  expect(path, "SELECT group_concat(link || ' ' || bin || ' ' || bytes || ' ' || load, '; ') FROM link_bins",
+         "down 0 125000000 0.5; down 2 250000000 1.0");
+  expect(path, "SELECT group_concat(down_s || '|' || stalled_s, '; ') FROM links", "0.0|0.0; 0.5|0.0625");
   expect(path, "SELECT bin_s FROM runs", "0.25");
   expect(path, "SELECT simulated_messages FROM runs", "123");
   expect(path, "SELECT skipped_messages FROM runs", "4567");
