@@ -142,7 +142,7 @@ static void write_lead(const report *r, const rh_compared *best, const rh_compar
   const rh_interval paired = paired_ratio(r, best, next, &pairs);
   rh_text_append(out,
                  ratio < same ? ", and "
-                 : ratio < 2  ? ", %.0f %% sooner than "
+                 : ratio < 2  ? ", %.0f\xc2\xa0%% sooner than "
                               : ", %.1f times as fast as ",
                  ratio < 2 ? 100 * (1 - 1 / ratio) : ratio);
   write_configuration(r, next, false, out);

@@ -100,17 +100,20 @@ function facets(host, entries, make) {
   return entries.map((entry) => make(grid, entry));
 }
 
+function isNarrow() {
+  return innerWidth <= 640;
+}
+
 /** An axis of names, from above; long ones are broken. */
 function nameAxis(names) {
-  const wide = innerWidth > 640;
   return axis("", "category", (text) => text, {
     data: names,
     inverse: true,
     axisLabel: {
       color: css("--ink"),
-      fontSize: wide ? 13 : 12,
+      fontSize: isNarrow() ? 12 : 13,
       lineHeight: 14,
-      width: wide ? 220 : 116,
+      width: isNarrow() ? 116 : 220,
       overflow: "break",
     },
   });
@@ -120,7 +123,7 @@ function nameAxis(names) {
 function stepsOver(decades) {
   if (decades > 4) return [1];
   if (decades > 2) return [1, 3];
-  return decades > 0.6 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
+  return decades > 0.6 || isNarrow() ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
 }
 
 /** Ticks of a logarithmic axis, which ends a little beyond what is drawn. */
@@ -154,7 +157,7 @@ function wideAxis(name, values, format, more) {
     return axis(name, "value", format, {
       min: Math.max(0, low - air),
       max: high + air,
-      splitNumber: 4,
+      splitNumber: isNarrow() ? 3 : 4,
       ...more,
       axisLabel: { showMinLabel: false, showMaxLabel: false },
     });

@@ -8,6 +8,7 @@ import {
   TooltipComponent,
 } from "echarts/components";
 import * as core from "echarts/core";
+import { LabelLayout } from "echarts/features";
 import { SVGRenderer } from "echarts/renderers";
 
 core.use([
@@ -20,6 +21,7 @@ core.use([
   GridComponent,
   MarkLineComponent,
   TooltipComponent,
+  LabelLayout,
   SVGRenderer,
 ]);
 globalThis.echarts = core;

@@ -147,7 +147,7 @@ function curveOption(setting, state) {
       advance.text,
       state.x,
       advance.format,
-      state.x === "log" ? logRange(xs) : { min: 0, scale: false, splitNumber: 4 },
+      state.x === "log" ? logRange(xs) : { min: 0, scale: false, splitNumber: isNarrow() ? 3 : 4 },
     ),
     yAxis: axis(
       "",
@@ -248,12 +248,19 @@ function curveControls(kinds, state, set) {
     kinds.length > 1 ? choice("show", named(kinds, measures), state.measure, set("measure")) : null,
     choice("against", named(Object.keys(advances), advances), "s", set("advance")),
     choice("x axis", scales, "value", set("x")),
-    choice("y axis", scales, "value", set("y")),
+    choice("y axis", scales, state.y, set("y")),
   );
 }
 
+/** Logarithmic where values lie so far apart that a linear axis would show the largest alone. */
+function firstScale(measure) {
+  const { from, column } = measures[measure];
+  const all = data.runs.flatMap((run) => run[from][column] || []).filter((v) => v > 0);
+  return all.length && Math.max(...all) > 1000 * Math.min(...all) ? "log" : "value";
+}
+
 function drawCurves(host, kinds, id) {
-  const state = { measure: kinds[0], advance: "s", x: "value", y: "value", hidden: new Set(), floor: 0 };
+  const state = { measure: kinds[0], advance: "s", x: "value", y: firstScale(kinds[0]), hidden: new Set(), floor: 0 };
   const panels = [];
   const update = () =>
     panels.forEach(({ fig, view, setting }) => {

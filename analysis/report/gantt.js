@@ -105,8 +105,9 @@ class GanttView {
     context.textAlign = "center";
     for (let k = Math.ceil(this.span[0] / step); k * step <= this.span[1]; k++) {
       const x = this.xAt(k * step);
+      if (x < this.left + 14 || x > this.width - 30) continue; // its label would be cut off
       context.fillRect(x, height - 28, 1, 5);
-      if (x > this.left + 14 && x < this.width - 30) context.fillText(this.timeText(k * step), x, height - 12);
+      context.fillText(this.timeText(k * step), x, height - 12);
     }
   }
 

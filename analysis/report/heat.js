@@ -112,9 +112,10 @@ function drawCells(context, map, box, cell, extent) {
 }
 
 function heatScale(map, { least, most }) {
-  const from = map.log ? `0, then ${map.format(least)}` : map.format(0);
+  const logarithmic = map.log && most > least;
+  const from = logarithmic ? `0, then ${map.format(least)}` : map.format(0);
   const ramp = [el("span", {}, from), el("span", { class: "ramp" }), el("span", {}, map.format(most))];
-  return el("p", { class: "scale" }, ...ramp, map.log ? " (logarithmic)" : "");
+  return el("p", { class: "scale" }, ...ramp, logarithmic ? " (logarithmic)" : "");
 }
 
 /** map: {title, caption, rows, columns, value(i, k), rowName(i), columnName(k), rowTitle, columnTitle, format} and,

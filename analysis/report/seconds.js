@@ -37,7 +37,7 @@ function shareSeries(parts) {
     name,
     barMaxWidth: 20,
     barCategoryGap: "35%",
-    data: parts.map((p) => p[i] / totalOf(p)),
+    data: parts.map((p) => Math.floor((1e6 * p[i]) / totalOf(p)) / 1e6), // a rounding above 1 would be cut off
     itemStyle: { color: css(`--t-${key}`) },
     emphasis: { disabled: true },
     label: i === last ? whole : { show: false },

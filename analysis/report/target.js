@@ -51,17 +51,14 @@ function intervalItem(c, row) {
         style: { stroke: colour, lineWidth: 1, opacity: 0.6 },
       });
     }
-    const [x, y] = at(secondsOf(c)),
-      [end] = at(Math.max(secondsOf(c), c.time[2] || 0, ...(timingOnly ? [] : c.times)));
+    const [x, y] = at(secondsOf(c));
     children.push({
       type: "circle",
       shape: { cx: x, cy: y, r: 5.5 },
       style: { fill: colour, stroke: css("--paper"), lineWidth: 1.5 },
     });
-    children.push({
-      type: "text",
-      style: { text: seconds(secondsOf(c)), x: end + 9, y: y - 6, fill: css("--soft"), font: `12px ${css("--sans")}` },
-    });
+    const text = { text: seconds(secondsOf(c)), fill: css("--soft"), font: `12px ${css("--sans")}` };
+    children.push({ type: "text", style: { ...text, x, y: y - 21, align: "center" } });
     return { type: "group", children };
   };
 }
@@ -111,7 +108,7 @@ function drawTimes(host) {
     const fig = figure(settings.length > 1 ? setting : timeName, "");
     grid.append(fig.whole);
     const own = list.flatMap(drawn);
-    drawChart(fig, 70 + 38 * list.length, () => timeOption(setting, spread ? all : own));
+    drawChart(fig, 70 + 42 * list.length, () => timeOption(setting, spread ? all : own));
     fig.fill(
       ["configuration", "median", "low", "high", "reached", "runs"],
       list.map((c) => [

@@ -2,6 +2,7 @@
 
 function trim3(value) {
   if (value === 0) return "0";
+  if (Math.abs(value) >= 1e6) return value.toExponential(1).replace(".0e", "e").replace("e+", "e");
   const text = Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(3);
   return text.includes(".") && !text.includes("e") ? text.replace(/\.?0+$/, "") : text;
 }
@@ -15,7 +16,7 @@ function scaled(value, steps) {
 }
 
 function seconds(value) {
-  if (value === 0) return "0 s";
+  if (value !== null && Math.abs(value) < 1e-13) return "0 s"; // a rounding: simulated times are exact to 1e-12 s
   return scaled(value, [
     [1, "s"],
     [1e-3, "ms"],

@@ -120,6 +120,25 @@ await open("seeds", async (page) => {
   assert.match(options, /train\.method/);
   assert.match(await page.locator("#provenance pre").first().textContent(), /rehearse run/);
 
+  // where the time went: its four parts fill the bar, and encoding is told where messages are encoded
+  const seconds = page.locator("#seconds figure").first();
+  assert.match(
+    await page.locator("#seconds .legend").textContent(),
+    /computing.*encoding and decoding.*communicating.*waiting/,
+  );
+  const parts = await page.evaluate(() => configurations.map((c) => [c.label, totalOf(partsOf(c)), partsOf(c)[1]]));
+  assert.ok(
+    parts.length === 8 && parts.every(([label, , coding]) => label.includes("qsgd") === coding > 0),
+    "encoding",
+  );
+  assert.match(
+    await seconds
+      .locator(".behind th")
+      .allTextContents()
+      .then((all) => all.join()),
+    /encoding,decoding/,
+  );
+
   // tables behind the pictures: in the page for a screen reader, seen when asked for, and in print
   const table = page.locator("#curves .behind").first();
   assert.ok((await table.locator("tbody tr").count()) >= 4);
@@ -129,6 +148,36 @@ await open("seeds", async (page) => {
   for (const one of await page.locator(".behind table").all())
     assert.ok((await one.boundingBox()).height > 20, "a table in print");
   assert.equal(await page.locator(".controls").first().isVisible(), false);
+});
+
+// lines that cross between 1 and 100 Gbit/s: 1 s each against 0.5 and 2 s meet in the middle of the logarithms
+await open("seeds", async (page) => {
+  const found = await page.evaluate(() => {
+    const [a, b] = labels;
+    const [slow, fast] = settings;
+    const set = (setting, label, time) => {
+      within(setting).find((c) => c.label === label).time = [time, null, null];
+    };
+    set(slow, a, 1);
+    set(fast, a, 1);
+    set(slow, b, 0.5);
+    set(fast, b, 2);
+    const gigabit = 1e9 / 8;
+    const quantity = {
+      name: "bandwidth",
+      format: bandwidth,
+      values: new Map([
+        [slow, gigabit],
+        [fast, 100 * gigabit],
+      ]),
+    };
+    const crossing = crossingsOf([slow, fast], quantity).find((c) => c.below === b && c.above === a);
+    return [
+      crossingItem(crossing, quantity).textContent,
+      `${b} is faster than ${a} below about 10 Gbit/s, and slower above.`,
+    ];
+  });
+  assert.equal(found[0], found[1]);
 });
 
 await open("ab", async (page) => {
