@@ -15,10 +15,11 @@ skip() {
 }
 command -v node >/dev/null && command -v npm >/dev/null || skip "node or npm is not installed"
 chromium=$(command -v chromium || command -v chromium-browser) || skip "chromium is not installed"
+"$chromium" --version >/dev/null 2>&1 || skip "$chromium does not start" # a stand-in for a package of another kind
 mkdir -p "$build" && cp "$scripts"/package*.json "$scripts/page.mjs" "$build" || exit 1
-[ -d "$build/node_modules/playwright-core" ] ||
-  (cd "$build" && timeout 200 npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 >npm.log 2>&1) ||
-  skip "npm could not fetch playwright-core"
+[ -e "$build/node_modules/complete" ] ||
+  (cd "$build" && timeout 200 npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 >npm.log 2>&1 &&
+    touch node_modules/complete) || skip "npm could not fetch playwright-core"
 
 cat >seeds.yaml <<'YAML'
 name: seeds

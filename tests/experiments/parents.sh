@@ -8,14 +8,6 @@
 # count DB STATUS: how many runs of the database have it
 count() { "$program" list --db "$1" --json | grep -o "\"status\": \"$2\"" | wc -l; }
 
-# await COMMAND...: until it succeeds, at most 5 minutes: a machine may have much else to do
-await() {
-  for _ in $(seq 3000); do
-    "$@" && return
-    sleep 0.1
-  done
-  return 1
-}
 # begun DB: a run of it has rows
 begun() {
   for file in "$1".runs/*.db; do
@@ -38,7 +30,7 @@ YAML
 }
 study short.yaml 30 1..6
 study long.yaml 1000000 1,2
-study middle.yaml 3000 1
+study middle.yaml 6000 1
 
 # Two at once: each run is done once, both end, and each says what it left to the other
 "$program" run short.yaml --db two.db >/dev/null 2>one.err &
@@ -59,7 +51,7 @@ check "two at once: nothing left" [ ! -e two.db.runs ]
 "$program" run long.yaml --db busy.db --set run.seed=1 >/dev/null 2>holder.err &
 holder=$!
 await begun busy.db
-timeout 60 "$program" run long.yaml --db busy.db --set run.seed=1 >/dev/null 2>busy.err
+timeout 300 "$program" run long.yaml --db busy.db --set run.seed=1 >/dev/null 2>busy.err
 check "busy: status 1" [ $? -eq 1 ]
 check "busy: names the process" grep -q "process $(child_of busy.db) is at this run" busy.err
 check "busy: says that it is not done" grep -q '^rehearse: 1 runs that other processes are at are not done yet' busy.err
@@ -72,11 +64,14 @@ check "busy: nothing left but a checkpoint" [ "$(ls busy.db.runs)" = "$(cd busy.
 # A parent that is killed: its run goes on, is merged by the next command, and not repeated
 "$program" run middle.yaml --db killed.db >/dev/null 2>&1 &
 parent=$!
-await begun killed.db
-child=$(child_of killed.db)
+held() { # the run cannot end before its parent does
+  begun killed.db && child=$(child_of killed.db) && kill -STOP "$child"
+}
+await held
 kill -KILL $parent
 wait $parent 2>/dev/null
-is_gone() { ! kill -0 "$child" 2>/dev/null; }
+kill -CONT "$child"
+is_gone() { ! is_at_work "$child"; }
 check "killed: the run ends" await is_gone
 check "killed: files are left" [ -e killed.db.runs ]
 "$program" run middle.yaml --db killed.db >/dev/null 2>killed.err
@@ -103,7 +98,8 @@ check "pipe: all done" [ "$(count pipe.db done)" -eq 6 ]
 check "pipe: nothing left" [ ! -e pipe.db.runs ]
 
 # Interrupted while steps are timed, before any run: no database
-printf '%s\n' 'platform: {file: ideal.xml, workers: 2}' 'model: {name: cnn}' >timed.yaml
+printf '%s\n' 'platform: {file: ideal.xml, workers: 2}' 'model: {name: cnn}' 'train: {batch: 1000}' \
+  'time: {jitter: measured}' >timed.yaml # 200 samples of long steps, since the signal must come in between
 "$program" run timed.yaml --db early.db >/dev/null 2>early.err &
 parent=$!
 await grep -q '^timing' early.err

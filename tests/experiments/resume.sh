@@ -71,11 +71,11 @@ long=(--set "train.rounds=200000" --db one.db)
 sed -n '/^include:/q;p' study.yaml >one.yaml
 "$program" run one.yaml "${long[@]}" --checkpoint every=20ms >one.out 2>one.err &
 child=$!
-for _ in $(seq 100); do
-  sleep 0.1
-  before=$(find one.db.runs -name '*.checkpoint-before' 2>/dev/null)
-  [ -n "$before" ] && break
-done
+two_are_there() {
+  before=$(find one.db.runs -name '*.checkpoint-before')
+  [ -n "$before" ]
+}
+await two_are_there
 kill -INT "$child"
 wait "$child"
 check "an interrupt is status 3" [ $? -eq 3 ]
@@ -101,15 +101,12 @@ refuse "a truncated file" "its hash does not fit"
 echo "something else" >"$now"
 refuse "a foreign file" "ends too early"
 cp good "$now"
-cp good "$now"
 printf 'x' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
 cp kept-before "$before"
 "$program" run one.yaml "${long[@]}" --resume --checkpoint every=20ms >again.out 2>again.err &
 child=$!
-for _ in $(seq 100); do
-  sleep 0.1
-  cmp -s "$before" kept-before || break # it goes on, and writes checkpoints of its own
-done
+goes_on() { ! cmp -s "$before" kept-before; } # and writes checkpoints of its own
+await goes_on
 kill -INT "$child" 2>/dev/null
 wait "$child"
 grep -q "trying the one before it" again.err || { echo "FAILED: a damaged checkpoint: the one before it is tried"; cat again.err; failed=1; }

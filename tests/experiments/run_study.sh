@@ -166,19 +166,16 @@ YAML
 "$program" run long.yaml --db long.db --jobs 1 >long.txt 2>long.err &
 parent=$!
 child() { cat /proc/$parent/task/$parent/children; }
-# begun COUNT: waits until that many runs have had rows in their databases
+# begun COUNT: that many runs have had rows in their databases
 begun() {
-  for _ in $(seq 300); do
-    for db in long.db.runs/*.db; do
-      "$program" list --db "$db" --json 2>/dev/null | grep -qE '"rounds": [1-9]' && echo "$db" >>long.begun
-    done
-    [ "$(sort -u long.begun 2>/dev/null | wc -l)" -ge "$1" ] && return
-    sleep 0.1
+  for db in long.db.runs/*.db; do
+    "$program" list --db "$db" --json | grep -qE '"rounds": [1-9]' && echo "$db" >>long.begun
   done
+  [ "$(sort -u long.begun | wc -l)" -ge "$1" ]
 }
-begun 1
+await begun 1
 kill -KILL "$(child | tr -d " ")"
-begun 2
+await begun 2
 # A signal ends the rest at once; what was recorded is kept
 kill -TERM $parent
 wait $parent

@@ -21,12 +21,12 @@ leave() {
   [ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
   wait 2>/dev/null
   umount "$work/cgroup"
-  rm -rf "$work"
+  rm -rf "$base"
 }
 trap leave EXIT
 
 # Messages between the daemons are signed by a munge of our own
-chmod 755 "$work"
+chmod 755 "$base" "$work"
 mkdir -m 700 munge
 mkdir -m 755 socket
 mungekey --create --keyfile="$work/munge/key"
@@ -75,17 +75,8 @@ pids+=($!)
 slurmd -D -f "$SLURM_CONF" -N "$host" >/dev/null 2>slurmd.err &
 pids+=($!)
 
-# await SECONDS COMMAND...: until it succeeds
-await() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ $SECONDS -lt $end ] || return 1
-    sleep 0.2
-  done
-}
 idle() { sinfo -h -o %T 2>/dev/null | grep -q idle; }
-await 60 idle || {
+await idle || {
   tail -n 5 slurmctld.log slurmd.log slurmctld.err slurmd.err munge.err
   echo "FAILED: slurm does not come up"
   exit 1
@@ -104,7 +95,7 @@ job=$(sbatch --parsable planned/slurm.sh) || echo "FAILED: sbatch"
 
 # One task is killed while it runs, and requeued
 running() { "$program" status planned | grep -q '^running  [1-9]'; }
-await 60 running
+await running
 task=$("$program" status planned | sed -n 's/^running .*(\([0-9]*\).*/\1/p')
 victim=$(scontrol listpids "${job}_$task" 2>/dev/null | awk 'NR > 1 && $1 > 0 {print $1; exit}')
 [ -n "$victim" ] || victim=$(pgrep -f -- "run $work/planned --index $task" | head -n 1)
@@ -112,12 +103,12 @@ check "a task runs under slurm" [ -n "$victim" ]
 kill -KILL "$victim"
 # the array's element that failed is put into the queue again
 ended() { ! squeue -h -j "${job}_$task" -t R 2>/dev/null | grep -q .; }
-await 30 ended
+await ended
 requeued() { scontrol requeue "${job}_$task" 2>requeue.err; }
-check "the killed task is requeued" await 30 requeued
+check "the killed task is requeued" await requeued
 
 finished() { "$program" status planned | grep -q '^done     20'; }
-check "all are done" await 240 finished
+check "all are done" await finished
 "$program" status planned
 "$program" merge planned -o all.db >merge.txt 2>&1
 check "merged once" [ "$(sqlite3 all.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 20 ]

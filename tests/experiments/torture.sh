@@ -50,6 +50,12 @@ kill_some() {
   kill -KILL "${victims[@]}" 2>/dev/null
 }
 
+nobody_is_at_work() {
+  local pid
+  for pid in $(cat torn.db.runs/*.lock); do is_at_work "$pid" && return 1; done
+  return 0
+}
+
 killed=0 restarts=0
 while [ $killed -lt "$kills" ]; do
   "$program" run study.yaml --db torn.db --jobs 2 >/dev/null 2>torn.err &
@@ -71,7 +77,7 @@ while [ $killed -lt "$kills" ]; do
       failed=1
     }
     # children of parents that were killed end on their own; what they write belongs to the old database
-    while pgrep -f "_execute torn.db.runs/" >/dev/null && [ -n "$(find torn.db.runs -name '*.lock' 2>/dev/null)" ]; do sleep 0.2; done
+    check "children end" await nobody_is_at_work
     restarts=$((restarts + 1))
     rm -rf torn.db*
   fi
@@ -79,10 +85,8 @@ done
 wait
 
 # Continued until all is done: what was left to a process that lives on may need a second look
-for _ in $(seq 20); do
-  "$program" run study.yaml --db torn.db --jobs 2 >/dev/null 2>torn.err && break
-  sleep 0.5
-done
+completed() { "$program" run study.yaml --db torn.db --jobs 2 >/dev/null 2>torn.err; }
+check "the study is completed" await completed
 check "all are done" [ "$(sqlite3 torn.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 12 ]
 check "every run once" [ "$(sqlite3 torn.db "SELECT count(*) FROM runs")" -eq 12 ]
 check "integrity" [ "$(sqlite3 torn.db 'PRAGMA integrity_check')" = ok ]

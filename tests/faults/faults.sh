@@ -69,7 +69,7 @@ for who in run _execute; do
     step=$every patience=60
     # a disk that stays full is waited for: each costs the time until the signal, so fewer
     [ $kind = enospc ] && step=$((2 * every)) patience=4
-    for ((at = 1 + RANDOM % step; at <= writes; at += step)); do
+    for ((at = 1 + step / 2; at <= writes; at += step)); do
       disturb $who $kind $at
       total=$((total + 1))
     done

@@ -10,7 +10,7 @@ mount -t tmpfs -o size=24m tmpfs disk 2>/dev/null || {
   echo "full disk: skipped, since nothing can be mounted here"
   exit 77
 }
-trap 'umount "$work/disk"; rm -rf "$work"' EXIT
+trap 'umount "$work/disk"; rm -rf "$base"' EXIT
 
 cat >study.yaml <<'YAML'
 platform: {file: ideal.xml, workers: 2}
@@ -20,46 +20,58 @@ train: {rounds: 12000, batch: 8, evaluate_every: 6000}
 time: {source: flops}
 YAML
 rows() { sqlite3 "$1" "SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM collectives ORDER BY run_id, sequence"; }
-# await COMMAND...: until it succeeds, at most 60 s
-await() {
-  for _ in $(seq 600); do
-    "$@" 2>/dev/null && return
-    sleep 0.1
-  done
-  return 1
-}
 # The file of the run that is at work. sqlite3 would make one that is not there.
 at_work() { find disk -path '*.runs/*.db' | head -n 1; }
 begun() { [ "$(sqlite3 -readonly "$(at_work)" 'SELECT count(*) > 100 FROM rounds')" = 1 ]; }
-# run DB: begins, and waits on a disk that is full
-run() {
-  "$program" run study.yaml --db "disk/$1.db" >"$1.out" 2>"$1.err" &
+fill() { dd if=/dev/zero of=disk/filler bs=1k count="$1" 2>/dev/null; }
+# begin NAME ARGUMENT...
+begin() {
+  local name=$1
+  shift
+  "$program" run study.yaml --db "disk/$name.db" "$@" >"$name.out" 2>"$name.err" &
   parent=$!
-  await begun
-  dd if=/dev/zero of=disk/filler bs=4k 2>/dev/null
-  check "$1: says that it waits" await grep -q 'no space is left on its disk; waiting' "$1.err"
 }
+waits() { check "$1: says that it waits" await grep -q 'no space is left on its disk; waiting' "$1.err"; }
+# told NAME: a signal ends the study that waits; then there is space again
+told() {
+  kill -TERM $parent
+  wait $parent
+  check "$1: status 3" [ $? -eq 3 ]
+  rm disk/filler
+}
+left=2048 # KiB: some for the files to be begun with, and less than the 2.2 MB of rows and their log need
+little() { fill $(($(df --output=avail -k disk | tail -n 1) - left)); }
+"$program" run study.yaml --db calm.db >/dev/null 2>calm.err
+check "the rows need more than is left" [ "$(stat -c %s calm.db)" -gt $((1024 * left)) ]
 
-run paused
+little
+begin paused
+waits paused
 rm disk/filler
 wait $parent
 check "paused: status 0" [ $? -eq 0 ]
 check "paused: goes on to its end" [ "$(sqlite3 disk/paused.db "SELECT count(*) FROM runs WHERE status = 'done'")" = 1 ]
-"$program" run study.yaml --db calm.db >/dev/null 2>calm.err
 check "paused: the same rows" cmp <(rows calm.db) <(rows disk/paused.db)
 rm -rf disk/*
 
-run told
+little
+begin again
+waits again
+told again
+"$program" run study.yaml --db disk/again.db >again.out 2>again.err
+check "again: the same command completes it" cmp <(rows calm.db) <(rows disk/again.db)
+check "again: nothing is left" [ "$(echo disk/*)" = disk/again.db ]
+rm -rf disk/*
+
+# Of a run that takes long, when it has committed some rows
+begin long --set train.rounds=10000000
+await begun
+fill 1000000
+waits long
 before=$(sqlite3 -readonly "$(at_work)" 'SELECT count(*) FROM rounds')
-kill -TERM $parent
-wait $parent
-check "told: status 3" [ $? -eq 3 ]
-rm disk/filler
+told long
 after=$(sqlite3 "$(find disk -name '*.db' -size +0 | sort | tail -n 1)" 'SELECT count(*) FROM rounds')
-check "told: what was committed is kept: $before rows, then $after" [ "${after:-0}" -ge "$before" ]
-"$program" run study.yaml --db disk/told.db >told.out 2>told.err
-check "told: the same command completes it" cmp <(rows calm.db) <(rows disk/told.db)
-check "told: nothing is left" [ "$(echo disk/*)" = disk/told.db ]
+check "long: what was committed is kept: $before rows, then $after" [ "${after:-0}" -ge "$before" ]
 
 [ $failed -eq 0 ] && echo "a full disk costs time, not rows"
 exit $failed

@@ -1,11 +1,13 @@
 /* Stands in for libFuzzer where the compiler has none: every file of the corpus, then blind mutations of them for some
- * seconds. The input at work is in a file of this process's own, fuzz-input-PID, which a crash leaves behind: a name that
- * several targets side by side shared would let one cut off what another has mapped.
+ * seconds. With a number of mutations, which is reached before, a fast machine tries no others than a slow one. The
+ * input at work is in a file of this process's own, fuzz-input-PID, which a crash leaves behind: a name that several
+ * targets side by side shared would let one cut off what another has mapped.
  *
- *     fuzz_study CORPUS SECONDS [SEED]     a corpus is a folder, or one file to repeat
+ *     fuzz_study CORPUS SECONDS [SEED [MUTATIONS]]     a corpus is a folder, or one file to repeat
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -135,7 +137,7 @@ static size_t mutate(size_t size)
 int main(int argc, char **argv)
 {
   if (argc < 3) {
-    fprintf(stderr, "usage: %s CORPUS SECONDS [SEED]\n", argv[0]);
+    fprintf(stderr, "usage: %s CORPUS SECONDS [SEED [MUTATIONS]]\n", argv[0]);
     return 2;
   }
 #ifndef RH_SANITIZED /* whose shadow memory is larger than any limit */
@@ -144,6 +146,7 @@ int main(int argc, char **argv)
 #endif
   state = argc > 3 ? strtoull(argv[3], NULL, 10) | 1 : (uint64_t)time(NULL) * 2654435761u | 1;
   const double end_s = (double)time(NULL) + strtod(argv[2], NULL);
+  const long mutations = argc > 4 ? strtol(argv[4], NULL, 10) : LONG_MAX / 2;
   char input_path[64];
   snprintf(input_path, sizeof input_path, "fuzz-input-%ld", (long)getpid());
   current_fd = open(input_path, O_RDWR | O_CREAT | O_TRUNC, 0666);
@@ -162,7 +165,7 @@ int main(int argc, char **argv)
     memcpy(current, inputs[i].data, inputs[i].size);
     run(inputs[i].size);
   }
-  for (; (double)time(NULL) < end_s; runs++) {
+  for (const long most = runs + mutations; runs < most && (double)time(NULL) < end_s; runs++) {
     const input *from = &inputs[draw(input_count)];
     size_t size = from->size;
     memcpy(current, from->data, size);

@@ -7,10 +7,11 @@ import { chromium } from "playwright-core";
 const folder = process.argv[2];
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
-  timeout: 60000,
+  timeout: 300000,
   args: [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -23,7 +24,7 @@ const browser = await chromium.launch({
 async function open(name, look, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, offline: true, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(120000);
+  page.setDefaultTimeout(300000);
   const said = [];
   page.on("console", (message) => said.push(`console ${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => said.push(`error: ${error.message}`));
