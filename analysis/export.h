@@ -17,9 +17,9 @@ typedef struct rh_export_runs {
 
 typedef enum rh_export_rows { RH_EXPORT_CSV, RH_EXPORT_JSONL } rh_export_rows;
 
-/* Any table or view of the schema, ordered by its first columns: those rows that belong to the runs, or to their studies.
- * CSV (RFC 4180): a first line of names, texts with a comma, a quote, a line's end or no letter in quotes, NULL as
- * nothing, a BLOB as hexadecimal digits. JSON lines: an object a row.
+/* Any table or view of the schema, ordered by its first columns: those rows that belong to the runs, or to their
+ * studies. CSV (RFC 4180): a first line of names, texts with a comma, a quote, a line's end or no letter in quotes,
+ * NULL as nothing, a BLOB as hexadecimal digits. JSON lines: an object a row.
  *
  * visible     CSV for a terminal: control characters in texts are written as \n, \x1b
  * returns     RH_EINVAL for a table that is not there, with the nearest name; RH_EIO
@@ -32,8 +32,8 @@ RH_CHECKED rh_status rh_export_table(rh_store *store, const char *table, const r
  * arrow for each message. Times in microseconds, rounded to nanoseconds, as Perfetto has them; slices of a track never
  * overlap: what does is put on a further track.
  *
- * notes       appended: a line for each run of which no steps and messages are stored, and what records them, or of which
- *             there were too many
+ * notes       appended: a line for each run of which no steps and messages are stored, and what records them, or of
+ *             which there were too many
  */
 RH_CHECKED rh_status rh_export_trace(rh_store *store, const rh_export_runs *runs, FILE *out, rh_text *notes);
 

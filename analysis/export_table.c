@@ -113,7 +113,7 @@ done:
   return status;
 }
 
-/* --- how they are written ------------------------------------------------------------------------------------------ */
+/* --- how they are written ----------------------------------------------------------------------------------------- */
 
 static void append_csv_row(sqlite3_stmt *row, bool visible, rh_text *out)
 {

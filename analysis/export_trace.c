@@ -1,10 +1,10 @@
 /* Chrome's trace JSON. See export.h.
  *
- * Symbols     ph the phase of a trace event: M names a process or a thread, X a slice, s and f the ends of an arrow, C a
- *             counter; pid and tid its process and thread; ts and dur in microseconds
- * A run has a process of its own for rounds, collectives and links, and one for each rank that has events. A thread is a
- * track: of a rank's compute, sent and received slices those that would overlap go on further tracks, each on the first
- * that is free.
+ * Symbols     ph the phase of a trace event: M names a process or a thread, X a slice, s and f the ends of an arrow, C
+ *             a counter; pid and tid its process and thread; ts and dur in microseconds
+ * A run has a process of its own for rounds, collectives and links, and one for each rank that has events. A thread is
+ * a track: of a rank's compute, sent and received slices those that would overlap go on further tracks, each on the
+ * first that is free.
  *
  * source      Trace Event Format, Google, 2016 (the document that Chrome's trace viewer names)
  */
@@ -44,7 +44,7 @@ typedef struct trace {
   tracks of_run; /* collectives */
 } trace;
 
-/* --- events -------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 static int64_t nanoseconds(double seconds)
 {
@@ -129,7 +129,7 @@ static void arrow_end(trace *t, const char *phase, int pid, int tid, int64_t at_
   rh_text_append(out, "}");
 }
 
-/* --- what ranks do ------------------------------------------------------------------------------------------------- */
+/* --- what ranks do ------------------------------------------------------------------------------------------------ */
 
 /* A rank's process, named after its host. */
 static rh_status process_of(trace *t, rh_store *store, int32_t rank, int *pid)
@@ -244,7 +244,7 @@ done:
   return status;
 }
 
-/* --- of the run as a whole ------------------------------------------------------------------------------------------ */
+/* --- of the run as a whole ---------------------------------------------------------------------------------------- */
 
 /* Rounds follow each other: each begins when the one before is done. */
 static rh_status write_rounds(trace *t, rh_store *store)
@@ -350,7 +350,7 @@ done:
   return status;
 }
 
-/* --- all ------------------------------------------------------------------------------------------------------------ */
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 
 static rh_status count_ranks(trace *t, rh_store *store)
 {

@@ -48,9 +48,9 @@ void report_write_comparison(const report *r, rh_text *out);
 RH_CHECKED rh_status report_write_runs(report *r, rh_text *out);
 RH_CHECKED rh_status report_write_inside(report *r, rh_text *out);
 
-/* The rows of a query as JSON (report_rows.c): {"a": [..], "b": [..]}, a list for each of its columns. Integers and texts in full, real
- * numbers with 7 digits. Parameter ?1 is the run's id. At most `most` rows, 0: all; where there are more, they are thinned
- * out evenly and the last is kept. `rows` is set to how many there were; NULL: not wanted. */
+/* The rows of a query as JSON (report_rows.c): {"a": [..], "b": [..]}, a list for each of its columns. Integers and
+ * texts in full, real numbers with 7 digits. Parameter ?1 is the run's id. At most `most` rows, 0: all; where there are
+ * more, they are thinned out evenly and the last is kept. `rows` is set to how many there were; NULL: not wanted. */
 RH_CHECKED rh_status report_columns(report *r, const char *sql, const char *id, int64_t most, rh_text *out,
                                     int64_t *rows);
 /* The one row of a query as a JSON object; {} without a row. */

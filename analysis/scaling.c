@@ -9,7 +9,7 @@
 #include "store_private.h"
 #include "varied.h"
 
-/* --- families ------------------------------------------------------------------------------------------------------- */
+/* --- families ----------------------------------------------------------------------------------------------------- */
 
 /* Keys in which runs of a family may differ: what is varied here, and what says how a run is computed. */
 static bool is_free(const rh_scaling_def *def, const char *key)
@@ -39,7 +39,7 @@ static char *label_of(const rh_scaling_def *def, const rh_varied *varied, const 
   return label;
 }
 
-/* --- observations --------------------------------------------------------------------------------------------------- */
+/* --- observations ------------------------------------------------------------------------------------------------- */
 
 /* What one run says. */
 typedef struct observation {
@@ -116,7 +116,7 @@ static int compare_observations(const void *a, const void *b)
   return (x->batch > y->batch) - (x->batch < y->batch);
 }
 
-/* --- series --------------------------------------------------------------------------------------------------------- */
+/* --- series ------------------------------------------------------------------------------------------------------- */
 
 static double median_of(const observation *o, int n, size_t field)
 {

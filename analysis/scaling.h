@@ -4,17 +4,17 @@
  *             N_1 the fewest workers of a series, gamma what one worker alone would do, sigma and kappa shares
  * Runs that agree in everything but workers, batch and seed are a family. Of a family those with the same batch are a
  * series of weak scaling (more workers, more samples a round), those with the same N b one of strong scaling (more
- * workers, fewer samples each). The speed-up of N workers is X / X_1 x N_1 (an efficiency of 1 at N_1), in strong scaling
- * that is T_1 / T x N_1.
+ * workers, fewer samples each). The speed-up of N workers is X / X_1 x N_1 (an efficiency of 1 at N_1), in strong
+ * scaling that is T_1 / T x N_1.
  *
- * The fit is Gunther's universal scalability law, X = gamma N / (1 + sigma (N - 1) + kappa N (N - 1)): sigma is the share of
- * a worker's time that only one at a time could spend (Amdahl's serial share), kappa what every pair of workers costs by
- * having to agree. It is linear in 1/gamma, sigma/gamma and kappa/gamma: least squares of N / X, each weighted by its
- * inverse, so that relative deviations count; negative shares are left out. With kappa > 0 X is largest at N =
- * sqrt((1 - sigma) / kappa); with sigma alone it never passes gamma / sigma.
+ * The fit is Gunther's universal scalability law, X = gamma N / (1 + sigma (N - 1) + kappa N (N - 1)): sigma is the
+ * share of a worker's time that only one at a time could spend (Amdahl's serial share), kappa what every pair of
+ * workers costs by having to agree. It is linear in 1/gamma, sigma/gamma and kappa/gamma: least squares of N / X, each
+ * weighted by its inverse, so that relative deviations count; negative shares are left out. With kappa > 0 X is largest
+ * at N = sqrt((1 - sigma) / kappa); with sigma alone it never passes gamma / sigma.
  *
- * source      Gunther, A general theory of computational scalability based on rational functions, arXiv:0808.1431, 2008;
- *             Amdahl, AFIPS 1967; Gustafson, CACM 31(5), 1988
+ * source      Gunther, A general theory of computational scalability based on rational functions, arXiv:0808.1431,
+ *             2008; Amdahl, AFIPS 1967; Gustafson, CACM 31(5), 1988
  */
 #ifndef RH_SCALING_H
 #define RH_SCALING_H

@@ -147,7 +147,7 @@ void rh_scaling_write(const rh_scaling *scaling, rh_text *out)
   }
 }
 
-/* --- for programs ---------------------------------------------------------------------------------------------------- */
+/* --- for programs ------------------------------------------------------------------------------------------------- */
 
 static void json(rh_text *out, const char *name, double value)
 {

@@ -26,8 +26,8 @@ RH_CHECKED rh_status rh_store_open(const char *path, rh_store_mode mode, rh_stor
 rh_status rh_store_close(rh_store *store); /* commits; NULL is fine */
 void rh_store_remove(const char *path);    /* a closed one, with what SQLite keeps beside it */
 
-/* What to do when a write finds no space: true to wait a moment and try again, false to give up, so that the write fails
- * with RH_EIO and what was committed before is kept. waited_s: seconds waited so far for this write. */
+/* What to do when a write finds no space: true to wait a moment and try again, false to give up, so that the write
+ * fails with RH_EIO and what was committed before is kept. waited_s: seconds waited so far for this write. */
 typedef bool rh_store_wait(const char *path, double waited_s);
 /* For all stores of the process; NULL, the default: give up at once. */
 void rh_store_on_full_disk(rh_store_wait *wait);

@@ -1,7 +1,7 @@
 /* A full disk pauses a write instead of failing it.
  *
- * SQLite rolls a transaction back when a write of its commit fails, and the rows are gone. So the pause is below it: this
- * VFS is SQLite's own, except that a write that finds no space asks whether to wait, and is tried again.
+ * SQLite rolls a transaction back when a write of its commit fails, and the rows are gone. So the pause is below it:
+ * this VFS is SQLite's own, except that a write that finds no space asks whether to wait, and is tried again.
  */
 #include <errno.h>
 #include <string.h>

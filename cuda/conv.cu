@@ -4,10 +4,10 @@
  *     forward     y  [O][B places]   = w [O][C K K]   patches [C K K][B places]    + b
  *     backward    dx [C][B H W]      = w'[C][O K K]   covers  [O K K][B H W]
  *
- * covers holds for each place of x, output channel and tap the gradient of the output that saw the place under this tap,
- * or 0. A block makes a tile of ROWS x COLUMNS of one replica in registers, 8 x 4 a thread, DEPTH terms at a time from
- * shared memory. A term's offset is its channel's and tap's plus its column's: both are tables, so that nothing is divided
- * where values are loaded. Sums run in f32 over the terms in their order, fused.
+ * covers holds for each place of x, output channel and tap the gradient of the output that saw the place under this
+ * tap, or 0. A block makes a tile of ROWS x COLUMNS of one replica in registers, 8 x 4 a thread, DEPTH terms at a time
+ * from shared memory. A term's offset is its channel's and tap's plus its column's: both are tables, so that nothing is
+ * divided where values are loaded. Sums run in f32 over the terms in their order, fused.
  * Source      Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006
  */
 #include "launch.h"

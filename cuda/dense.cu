@@ -1,9 +1,9 @@
 /* Dense layers and products of matrices: cuBLAS's strided-batched gemm, one matrix a replica.
  *
- * cuBLAS's matrices are column-major: in the same memory it sees the transposed ones, and C^T = op(B)^T op(A)^T is asked
- * for, with B before A and no copy.
- * bits        a call of the same shape and count on the same device and library repeats; a product may be made by another
- *             kernel of cuBLAS when the count differs
+ * cuBLAS's matrices are column-major: in the same memory it sees the transposed ones, and C^T = op(B)^T op(A)^T is
+ * asked for, with B before A and no copy.
+ * bits        a call of the same shape and count on the same device and library repeats; a product may be made by
+ *             another kernel of cuBLAS when the count differs
  */
 #include "launch.h"
 

@@ -1,5 +1,5 @@
-/* Norm layers, backward: a block is a group of channels of one replica and takes its samples one after the other, so that
- * what is summed over the batch is summed in one order. */
+/* Norm layers, backward: a block is a group of channels of one replica and takes its samples one after the other, so
+ * that what is summed over the batch is summed in one order. */
 #include "norm_group.h"
 
 /* One replica's values, from the group's first channel on; v and dv may be NULL, dgain and dbias together, and dx. */

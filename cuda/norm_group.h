@@ -56,8 +56,8 @@ static __device__ inline double norm_sum(norm_shared *s, double value)
   return all;
 }
 
-/* Whether a extreme value `a` at place i comes before `b` at j, by sign the largest or the smallest: NaN first, then the
- * more extreme, then the lower place. */
+/* Whether a extreme value `a` at place i comes before `b` at j, by sign the largest or the smallest: NaN first, then
+ * the more extreme, then the lower place. */
 static __device__ inline bool norm_before(float sign, float a, int64_t i, float b, int64_t j)
 {
   if (a != a || b != b) return a != a && (b == b || i < j);

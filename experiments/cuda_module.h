@@ -4,8 +4,8 @@
 
 #include "module.h"
 
-/* The module beside the installed program (PREFIX/lib/rehearse) or in the build tree; NULL if there is none. Owned by the
- * caller. */
+/* The module beside the installed program (PREFIX/lib/rehearse) or in the build tree; NULL if there is none. Owned by
+ * the caller. */
 char *rh_cuda_module_path(void);
 
 /* Loads the module, for the life of the program, and asks it who it is.

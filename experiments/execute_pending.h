@@ -16,7 +16,8 @@ typedef struct rh_pending_round {
   rh_evaluation_row evaluation;
 } rh_pending_round;
 
-/* The note of a round in the log: its values, whether it was the last one, and why (NULL: it was not, or rounds were over). */
+/* The note of a round in the log: its values, whether it was the last one, and why (NULL: it was not, or rounds were
+ * over). */
 void rh_pending_note(const rh_pending_round *pending, bool more, const char *reason, rh_oplog *log);
 /* Round t as its note has it; *reason is borrowed from the log. RH_EFORMAT for a note that is none. */
 RH_CHECKED rh_status rh_pending_read(const rh_oplog *log, int64_t t, rh_pending_round *pending, bool *more,

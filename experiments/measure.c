@@ -327,7 +327,8 @@ static rh_status init_rows(bench *b)
   return b->pass_x && b->pass_g ? RH_OK : no_memory();
 }
 
-/* A first gradient on a real batch: typical values in every buffer. row [stride], x and indices for a batch: scratch. */
+/* A first gradient on a real batch: typical values in every buffer. row [stride], x and indices for a
+ * batch: scratch. */
 static rh_status take_gradient(bench *b, float *row, float *x, int32_t *indices, int32_t *labels)
 {
   const rh_setup *s = b->setup;

@@ -164,8 +164,8 @@ static double charged_flop(const rh_run *run, rh_work work)
   return work.flop + work.int8_op / run->time.int8_speedup;
 }
 
-/* Floating point operations of a step, for time.source: flops. One term of a mixing row is a product and a sum; feedback
- * adds the error and takes the next one. */
+/* Floating point operations of a step, for time.source: flops. One term of a mixing row is a product and a sum;
+ * feedback adds the error and takes the next one. */
 static double work_flop(const rh_run *run, const rh_setup *setup, step kind, int index)
 {
   const rh_model *m = &setup->model;

@@ -22,8 +22,8 @@ typedef struct rh_folder {
 /* Whether the path is a folder with a plan in it, of whatever version. */
 bool rh_folder_is(const char *path);
 
-/* Writes the plan's runs, which have their ids, as tasks of one thread each unless the study says run.threads; the folder
- * appears whole or not at all. RH_EINVAL if something of that name is there. */
+/* Writes the plan's runs, which have their ids, as tasks of one thread each unless the study says run.threads; the
+ * folder appears whole or not at all. RH_EINVAL if something of that name is there. */
 RH_CHECKED rh_status rh_folder_create(const char *path, const rh_study *study, rh_plan *plan, const rh_profile *profile,
                                       bool slurm);
 

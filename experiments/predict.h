@@ -4,8 +4,8 @@
 
 #include "setup.h"
 
-/* Wall seconds with the run's threads: mathematics at a nominal rate, and messages at SimGrid's. An order of magnitude, to
- * start the longest run first and to ask a queue for enough.
+/* Wall seconds with the run's threads: mathematics at a nominal rate, and messages at SimGrid's. An order of magnitude,
+ * to start the longest run first and to ask a queue for enough.
  *
  * edges       of the run's graph; 0: it uses collectives over all workers
  */

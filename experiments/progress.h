@@ -36,7 +36,8 @@ void rh_progress_append_left(const rh_progress *progress, double active, rh_text
 /* Seconds since the beginning. */
 double rh_progress_elapsed_s(const rh_progress *progress);
 
-/* Shows one run's state; active: the predicted seconds that are done in all active children, for the time that is left. */
+/* Shows one run's state; active: the predicted seconds that are done in all active children, for the time that
+ * is left. */
 void rh_progress_show(rh_progress *progress, const char *label, const rh_progress_state *state, double active);
 
 /* Prints a line that stays. */

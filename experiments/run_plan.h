@@ -52,8 +52,8 @@ typedef struct rh_plan {
 /* Resolves and checks all runs of a study: options, files, graphs, platforms and routes (in processes of their own),
  * data sets and models. sets: those of --set that the study was read with, for the commands that repeat a run.
  *
- * jobs        how many runs will share the machine's cores and memory; 0: as many as there are cores, runs, and shares of
- *             half of the memory that hold the run with the largest need
+ * jobs        how many runs will share the machine's cores and memory; 0: as many as there are cores, runs, and shares
+ *             of half of the memory that hold the run with the largest need
  * returns     what is wrong, with the place; RH_EINTERRUPTED after a signal. On failure `plan` is empty.
  */
 RH_CHECKED rh_status rh_plan_make(const rh_study *study, const char *const *sets, size_t set_count, int jobs,

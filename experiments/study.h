@@ -7,8 +7,8 @@
 typedef struct rh_study {
   char *name, *question;  /* owned; name defaults to the file's base name */
   char *file, *directory; /* owned */
-  /* [count] settings of each run: those of `zip` in step, for each the product of `vary`, last key fastest, without what
-   * `exclude` fits; then those of `include` */
+  /* [count] settings of each run: those of `zip` in step, for each the product of `vary`, last key fastest, without
+   * what `exclude` fits; then those of `include` */
   rh_settings *runs;
   size_t count;
   char **varied; /* [varied_count] keys that vary, zip or include and no --set decides; owned */

@@ -11,7 +11,8 @@
  *     ...
  *
  * The child's stdout carries progress, one line each: "progress <round> <rounds> <accuracy> <simulated_s>" (accuracy
- * "nan" before the first evaluation), and "full <path>" where it waits for space on a disk. Its stderr carries at most one message. Exit status: 0, 1, 2 or 3.
+ * "nan" before the first evaluation), and "full <path>" where it waits for space on a disk. Its stderr carries at most
+ * one message. Exit status: 0, 1, 2 or 3.
  */
 #ifndef RH_TASK_H
 #define RH_TASK_H
@@ -29,7 +30,8 @@ typedef struct rh_task {
 /* store, profile and command may be NULL. RH_EIO if the file cannot be written. */
 RH_CHECKED rh_status rh_task_write(const rh_run *run, const char *store, const char *profile, const char *command,
                                    const char *path);
-/* Adds to a written file where checkpoints go, how often one is written, and whether the run goes on from the last one. */
+/* Adds to a written file where checkpoints go, how often one is written, and whether the run goes on from the
+ * last one. */
 RH_CHECKED rh_status rh_task_add_checkpoint(const char *path, const char *base, double every_s, bool resume);
 /* A configuration's "section.key=value" lines as settings; `where` stands for their place in messages. */
 void rh_task_read_lines(const char *lines, const char *where, rh_settings *settings);

@@ -2,14 +2,15 @@
  * copying each value K K times costs more than the product. Both directions of the image are one kernel:
  *
  *   correlate        out[j][q] = start[j] + sum over t of w[t][j] in[q + offset[t]],  8 channels j, 48 places q at once
- *   forward          in: the image as it lies there. Places are counted along whole input rows, so that a tap is an offset;
- *                    the last K - 1 of each row are computed and not kept
+ *   forward          in: the image as it lies there. Places are counted along whole input rows, so that a tap is an
+ *                    offset; the last K - 1 of each row are computed and not kept
  *   input            in: dy with rows spread to the input's width and zeros around; a tap's offset is negative
  *   weights          16 output channels in a vector, the K K taps of one input plane in as many registers
  *
  * Values are fused multiply-adds in a fixed order, which depends on the shape alone.
- * Source of the blocking: Georganas et al., Anatomy of high-performance deep learning convolutions on SIMD architectures,
- * SC 2018 (register blocks of output channels and places); ours differs in counting places along input rows.
+ * Source of the blocking: Georganas et al., Anatomy of high-performance deep learning convolutions on SIMD
+ * architectures, SC 2018 (register blocks of output channels and places); ours differs in counting places along input
+ * rows.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* poison: the operations of `ref` on guarded memory (poison.h).
  *
- * Each call first looks at its tensors: one that lies in a block must lie in it as a whole, and in a live one. Outputs are
- * NaN before `ref` writes them, and so is scratch: a value that nobody wrote shows as soon as it is used. What is both
- * input and output stays.
+ * Each call first looks at its tensors: one that lies in a block must lie in it as a whole, and in a live one. Outputs
+ * are NaN before `ref` writes them, and so is scratch: a value that nobody wrote shows as soon as it is used. What is
+ * both input and output stays.
  */
 #include <math.h>
 
@@ -94,7 +94,8 @@ typedef struct conv_sizes {
   int64_t x, w, y, scratch;
 } conv_sizes;
 
-/* As much scratch as the output takes, though `ref` needs none: callers have to provide it, and nobody may rely on it. */
+/* As much scratch as the output takes, though `ref` needs none: callers have to provide it, and nobody may rely
+ * on it. */
 static int64_t conv_scratch(const rh_conv *c)
 {
   return c->batch * c->out_channels * (c->height - c->kernel + 1) * (c->width - c->kernel + 1);

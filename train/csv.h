@@ -21,12 +21,12 @@ typedef struct rh_csv {
   int64_t *lines;      /* [count] of the file, from 1 */
 } rh_csv;
 
-/* Reads a file, plain or gzipped. Fields may stand in double quotes, where "" is a quote; blanks around fields and lines
- * without anything do not count.
+/* Reads a file, plain or gzipped. Fields may stand in double quotes, where "" is a quote; blanks around fields and
+ * lines without anything do not count.
  *
- * returns     RH_EFORMAT with the file, the line and the field: another number of fields than in the first line, a field
- *             that is no finite number, an empty label, quotes that do not end; RH_EINVAL for a label's column that the
- *             file lacks; RH_EIO. On failure `table` is empty.
+ * returns     RH_EFORMAT with the file, the line and the field: another number of fields than in the first line, a
+ *             field that is no finite number, an empty label, quotes that do not end; RH_EINVAL for a label's column
+ *             that the file lacks; RH_EIO. On failure `table` is empty.
  */
 RH_CHECKED rh_status rh_csv_read(const char *path, const rh_csv_def *def, rh_csv *table);
 void rh_csv_clear(rh_csv *table);

@@ -6,7 +6,8 @@
  *
  * Samples are kept as bytes, as images are. Whole numbers whose range divides 255, such as a pixel's 0 .. 255, lose
  * nothing; other values are off by half a level at most, and test values outside the range are brought to its ends.
- * Classes are the train labels in natural order: 0 .. K-1 stay what they are, other numbers and words get such a number.
+ * Classes are the train labels in natural order: 0 .. K-1 stay what they are, other numbers and words get such a
+ * number.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -67,8 +67,8 @@ const char *rh_partition_name(int kind); /* as in `choices` of the option */
  * dirichlet a  per class, the shares of the workers are drawn from a Dirichlet distribution of parameter a
  * quantity a   the workers' shares are drawn once, for all classes: sizes differ, class balances do not
  * returns      RH_EINVAL if there are fewer samples than workers, or none for some worker in 100 draws
- * source       skew: github.com/aparna-aketi/Low_Precision_DL, partition code; dirichlet, quantity: Li et al., NIID-Bench,
- *              ICDE 2022 (arXiv 2102.02079)
+ * source       skew: github.com/aparna-aketi/Low_Precision_DL, partition code; dirichlet, quantity: Li et al.,
+ *              NIID-Bench, ICDE 2022 (arXiv 2102.02079)
  */
 RH_CHECKED rh_status rh_partition_new(const rh_partition_def *def, const rh_dataset *dataset, int32_t workers,
                                       uint64_t seed, rh_partition *partition);

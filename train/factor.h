@@ -2,9 +2,9 @@
  *
  * Symbols     W a weight's matrix view, transposed where it has more columns than rows: m x n with m >= n; r rank;
  *             A m x r, B r x n, both row-major; S singular values
- * A weight (out, in, kernel, kernel) is seen as (out, in * kernel * kernel). All 1-D tensors (views of one column: biases,
- * norms) stay dense, and the first and the last weight unless asked for. Which weights are factored, and their largest
- * rank n, follows from the model alone.
+ * A weight (out, in, kernel, kernel) is seen as (out, in * kernel * kernel). All 1-D tensors (views of one column:
+ * biases, norms) stay dense, and the first and the last weight unless asked for. Which weights are factored, and their
+ * largest rank n, follows from the model alone.
  *
  *     split       W = U S V^T (economy),  A = U sqrt(S),  B = sqrt(S) V^T,  of the r largest singular values
  *     gradient    dA = dW B^T,  dB = A^T dW

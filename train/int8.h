@@ -18,8 +18,8 @@
 
 #include "model.h"
 
-/* rounded [count][stride of the model] = the replicas' parameters, quantised; sparse: zeros in the weights of products are
- * masked values. */
+/* rounded [count][stride of the model] = the replicas' parameters, quantised; sparse: zeros in the weights of products
+ * are masked values. */
 void rh_int8_parameters(const rh_model *model, bool sparse, int64_t count, rh_tensor params, rh_tensor rounded);
 
 /* y [count][B][in] = the input x of a layer, quantised for training; the replicas' running ranges follow. */

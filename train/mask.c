@@ -1,5 +1,5 @@
-/* Making a mask and using it. Keys of 32 bits rank the weights: |x|'s bits, whose order is that of |x|, or numbers drawn;
- * the k-th largest is found in two counts of 16 bits each. */
+/* Making a mask and using it. Keys of 32 bits rank the weights: |x|'s bits, whose order is that of |x|, or numbers
+ * drawn; the k-th largest is found in two counts of 16 bits each. */
 #include "mask.h"
 
 #include <inttypes.h>

@@ -14,12 +14,12 @@
  *
  *     fixed       one mask from round `mask_start` on
  *     gradual     every `mask_every` rounds another one, with s (1 - (1 - (t - start) / (end - start))^3)
- *     ac-dc       dense, then by turns `mask_sparse` rounds with a mask and `mask_dense` without; sparse from `mask_end`
- *                 on. Every sparse turn has its own mask
+ *     ac-dc       dense, then by turns `mask_sparse` rounds with a mask and `mask_dense` without; sparse from
+ *                 `mask_end` on. Every sparse turn has its own mask
  *
  * Outside a mask x, gradients and moments are zero; what comes back in a dense turn starts at zero. In int8 weights are
- * masked first and quantised then: the range is that of the weights inside, and the others, which a sparse form does not
- * hold, are exactly zero (int8.h).
+ * masked first and quantised then: the range is that of the weights inside, and the others, which a sparse form does
+ * not hold, are exactly zero (int8.h).
  * bits        the same on every machine
  * Source      gradual: Zhu, Gupta, To prune, or not to prune, ICLR workshop 2018; ac-dc: Peste et al., AC/DC, NeurIPS
  *             2021; nm: Mishra et al., Accelerating sparse deep neural networks, arXiv 2104.08378
@@ -51,8 +51,8 @@ typedef struct rh_mask_options {
 extern const rh_option rh_mask_rows[];
 extern const size_t rh_mask_row_count;
 
-/* Refuses masks that leave no weight or mask none, of a layer's own share too, and schedules that do not fit T rounds (an
- * ac-dc without a dense turn is none). */
+/* Refuses masks that leave no weight or mask none, of a layer's own share too, and schedules that do not fit T rounds
+ * (an ac-dc without a dense turn is none). */
 RH_CHECKED rh_status rh_mask_check(const rh_mask_options *options, const rh_model *model, int64_t rounds);
 
 /* Weights that magnitude and random leave in the end: among all, or, within layers, in the one of fewest. */
@@ -93,9 +93,9 @@ void rh_mask_pack(const rh_mask *mask, float *row);
 /* The way back: the first values to their places, zero elsewhere. */
 void rh_mask_unpack(const rh_mask *mask, float *row);
 
-/* Operations that the sparse form of a layer's products saves in a batch: in the forward pass those of masked weights, in
- * int8 their quantising, too; in the backward pass their gradients, which nobody needs and which are made in f32, and
- * their part of the gradient below. */
+/* Operations that the sparse form of a layer's products saves in a batch: in the forward pass those of masked weights,
+ * in int8 their quantising, too; in the backward pass their gradients, which nobody needs and which are made in f32,
+ * and their part of the gradient below. */
 rh_work rh_mask_forward_saving(const rh_mask *mask, int layer, int64_t batch);
 rh_work rh_mask_backward_saving(const rh_mask *mask, int layer, int64_t batch);
 

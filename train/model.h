@@ -100,8 +100,9 @@ RH_CHECKED rh_status rh_model_add_dense(rh_model *model, const char *name, int64
 RH_CHECKED rh_status rh_model_add_conv(rh_model *model, const char *name, int64_t out_channels, int64_t kernel);
 RH_CHECKED rh_status rh_model_add_relu(rh_model *model);
 RH_CHECKED rh_status rh_model_add_pool(rh_model *model, int64_t side);
-/* Segments NAME.gain, NAME.bias and, for an EvoNorm, NAME.v. The channels are cut into the largest number of equal groups
- * that is at most `groups`; each must have two values or more. An EvoNorm takes the place of the rectifier after it. */
+/* Segments NAME.gain, NAME.bias and, for an EvoNorm, NAME.v. The channels are cut into the largest number of equal
+ * groups that is at most `groups`; each must have two values or more. An EvoNorm takes the place of the rectifier after
+ * it. */
 RH_CHECKED rh_status rh_model_add_norm(rh_model *model, const char *name, rh_norm_kind norm, int64_t groups);
 RH_CHECKED rh_status rh_model_end(rh_model *model); /* checks that the last layer has `classes` outputs */
 
@@ -129,8 +130,8 @@ double rh_model_backward_flop(const rh_model *model);
 bool rh_model_wants_input_gradient(const rh_model *model, int layer);
 
 /* Operations of passes over a batch in the model's arithmetic. In int8 the sums of products of dense and convolution
- * layers, forward and for dx, are of 8-bit values; the rest is f32: gradients of parameters, norms, rectifiers, pooling,
- * the loss, and quantising itself (quantise.h has what that counts). */
+ * layers, forward and for dx, are of 8-bit values; the rest is f32: gradients of parameters, norms, rectifiers,
+ * pooling, the loss, and quantising itself (quantise.h has what that counts). */
 typedef struct rh_work {
   double flop;    /* f32 */
   double int8_op; /* products and sums of 8-bit values */

@@ -3,7 +3,8 @@
  * One F32 tensor for each of the model's, under its own name and in the order of the parameter vector:
  *
  *     NAME.weight   dense [outputs, inputs]; convolution [out channels, in channels, kernel, kernel]: what PyTorch's
- *                   Linear and Conv2d of that name hold; a dense layer after images reads them flattened, channels first
+ *                   Linear and Conv2d of that name hold; a dense layer after images reads them flattened, channels
+ *                   first
  *     NAME.bias     [outputs]
  *     NAME.gain, NAME.bias, NAME.v of a norm   [channels]; gain is PyTorch's GroupNorm.weight
  */

@@ -14,7 +14,8 @@ typedef struct rh_norm_options {
   int64_t groups;
 } rh_norm_options;
 
-/* Rows of rh_norm_options that is the field `norm` of a model's options; the choices are in the order of rh_norm_kind. */
+/* Rows of rh_norm_options that is the field `norm` of a model's options; the choices are in the order
+ * of rh_norm_kind. */
 /* clang-format off */
 #define RH_NORM_ROWS(options)                                                                                          \
   {.name = "norm",                                                                                                     \

@@ -1,7 +1,7 @@
 /* ResNet-50, the layer table: a 7x7 convolution, sixteen bottleneck blocks (1x1, 3x3, 1x1) in four stages, one dense
- * layer; 25,557,032 parameters with 1000 classes, 4.09 billion multiply-adds for an image of 224x224. The step of two is
- * in the 3x3 convolution of a stage's first block ("version 1.5", as in torchvision); in its first 1x1 convolution, as in
- * the paper, there would be 3.8 billion.
+ * layer; 25,557,032 parameters with 1000 classes, 4.09 billion multiply-adds for an image of 224x224. The step of two
+ * is in the 3x3 convolution of a stage's first block ("version 1.5", as in torchvision); in its first 1x1 convolution,
+ * as in the paper, there would be 3.8 billion.
  */
 #include <stdio.h>
 

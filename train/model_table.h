@@ -1,10 +1,12 @@
-/* Layer tables: published models as shapes and operations, for runs of timing alone (run.compute: none). Nothing here can
- * be computed: a table is an rh_model whose layers have no passes, and none of the limits of models that are trained.
+/* Layer tables: published models as shapes and operations, for runs of timing alone (run.compute: none). Nothing here
+ * can be computed: a table is an rh_model whose layers have no passes, and none of the limits of models that are
+ * trained.
  *
  * Symbols     T uses of a weight in one sample: output positions of a convolution, tokens of a transformer
- * A layer's forward pass of a sample is 2 flop a multiply-add of its products: weights x T, or what attention multiplies.
- * Biases, norms, rectifiers, pooling, softmax and the loss are left out, as in published counts. The backward pass takes
- * as many products again for the gradient of the weight and for that of the input, which the first layer's lacks.
+ * A layer's forward pass of a sample is 2 flop a multiply-add of its products: weights x T, or what attention
+ * multiplies. Biases, norms, rectifiers, pooling, softmax and the loss are left out, as in published counts. The
+ * backward pass takes as many products again for the gradient of the weight and for that of the input, which the first
+ * layer's lacks.
  */
 #ifndef RH_MODEL_TABLE_H
 #define RH_MODEL_TABLE_H

@@ -1,7 +1,7 @@
 /* Deeper network of 3x3 convolutions for small colour images: two of `width` channels, two of twice and one of four
  * times as many, with pooling after each pair, then two dense layers. The convolutions are not padded, so that planes
- * shrink by 2 at each: 32 -> 30 -> 28, 14 -> 12 -> 10, 5 -> 3; inputs of 24x24 are the least. With the defaults, 110,298
- * parameters on 32x32x3 images of 10 classes.
+ * shrink by 2 at each: 32 -> 30 -> 28, 14 -> 12 -> 10, 5 -> 3; inputs of 24x24 are the least. With the defaults,
+ * 110,298 parameters on 32x32x3 images of 10 classes.
  */
 #include "model_kinds.h"
 

@@ -1,6 +1,6 @@
-/* VGG16, the layer table: thirteen 3x3 convolutions of 64 to 512 channels, pooling after the 2nd, 4th, 7th, 10th and 13th,
- * dense layers 25088 - 4096 - 4096 - classes; 138,357,544 parameters with 1000 classes, 15.5 billion multiply-adds for an
- * image of 224x224.
+/* VGG16, the layer table: thirteen 3x3 convolutions of 64 to 512 channels, pooling after the 2nd, 4th, 7th, 10th and
+ * 13th, dense layers 25088 - 4096 - 4096 - classes; 138,357,544 parameters with 1000 classes, 15.5 billion
+ * multiply-adds for an image of 224x224.
  */
 #include <stdio.h>
 

@@ -1,19 +1,19 @@
 /* dirichlet and quantity: shares drawn at random.
  *
- * Symbols     N workers, n_c samples of class c of C, p_c share of each worker in class c (N numbers, sum 1), P_cw sum of
- *             p_c over the workers up to w
+ * Symbols     N workers, n_c samples of class c of C, p_c share of each worker in class c (N numbers, sum 1), P_cw sum
+ *             of p_c over the workers up to w
  *
  *     dirichlet    p_c ~ Dirichlet(alpha, ..., alpha), for every class anew
  *     quantity     p ~ Dirichlet(alpha, ..., alpha) once, p_c = p: all classes in equal parts, different sizes
  *
  * Of class c worker w holds the samples, in the order of the shuffle, from floor(P_c,w-1 n_c + c/C) to
  * floor(P_cw n_c + c/C): of whole numbers' sums the nearest there are, and since the sum of floor(x + c/C) over c is
- * floor(C x) (Hermite), a worker's size under quantity is right to the sample when classes are equally large. While some
- * worker has none, all is drawn again.
+ * floor(C x) (Hermite), a worker's size under quantity is right to the sample when classes are equally large. While
+ * some worker has none, all is drawn again.
  *
  * source      dirichlet: Yurochkin et al., Bayesian nonparametric federated learning, ICML 2019, and Li et al.,
- *             NIID-Bench, ICDE 2022 (arXiv 2102.02079); Hsu, Qi, Brown, arXiv 1909.06335 draw a worker's classes instead
- *             of a class's workers. quantity: Li et al., who cut one shuffle and do not even the classes out
+ *             NIID-Bench, ICDE 2022 (arXiv 2102.02079); Hsu, Qi, Brown, arXiv 1909.06335 draw a worker's classes
+ *             instead of a class's workers. quantity: Li et al., who cut one shuffle and do not even the classes out
  */
 #include <gsl/gsl_randist.h>
 #include <math.h>

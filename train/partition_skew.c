@@ -1,7 +1,8 @@
 /* skew: workers hold more of some classes than of others, by a share that is dealt out sorted.
  *
  * Of the shuffle, per class, the first `skew` share goes to a list sorted by class, the rest, in shuffled order, to a
- * second list. Each worker gets an equal contiguous slice of both. iid is the skew 0, in which the sorted list is empty.
+ * second list. Each worker gets an equal contiguous slice of both. iid is the skew 0, in which the sorted list is
+ * empty.
  *
  * Symbols     N workers, S length of the sorted list, M length of the mixed list
  * source      github.com/aparna-aketi/Low_Precision_DL, partition code

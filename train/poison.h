@@ -1,9 +1,9 @@
 /* Guarded memory: what the poison backend hands out, and what it knows of an address.
  *
- * A block ends at the end of a page, its 64-byte alignment apart; the pages before and after it cannot be touched, nor can
- * its own once it was released: whoever does ends the program at that instruction, with a message that says which block
- * it was and what became of it. What lies between a block's end and its page's holds a pattern, which is looked at when
- * the block is released. Addresses of released blocks are not used again for a while.
+ * A block ends at the end of a page, its 64-byte alignment apart; the pages before and after it cannot be touched, nor
+ * can its own once it was released: whoever does ends the program at that instruction, with a message that says which
+ * block it was and what became of it. What lies between a block's end and its page's holds a pattern, which is looked
+ * at when the block is released. Addresses of released blocks are not used again for a while.
  * Threads     one at a time
  */
 #ifndef RH_POISON_H
@@ -19,8 +19,8 @@ void *rh_poison_alloc(size_t bytes);
 /* Ends the program if the memory is none of a live block's, or something was written after the block's end. */
 void rh_poison_release(void *memory);
 
-/* Ends the program, naming `operation` and `argument`, if so many bytes begin in a block that was released, or in a live
- * one and reach past its end. Memory of nobody's here is the program's own: nothing is known of it. */
+/* Ends the program, naming `operation` and `argument`, if so many bytes begin in a block that was released, or in a
+ * live one and reach past its end. Memory of nobody's here is the program's own: nothing is known of it. */
 void rh_poison_check(const char *operation, const char *argument, const void *from, int64_t bytes);
 
 int64_t rh_poison_live(void); /* blocks that were not released yet */

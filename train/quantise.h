@@ -10,8 +10,8 @@
  * training that diverged must show as one.
  * Memory      of the host
  * bits        the same on every machine; of stochastic rounding, functions of the stream
- * Source      Aketi et al., Low precision decentralized training over heterogeneous data, arXiv 2111.09389, after Banner
- *             et al., Scalable methods for 8-bit training of neural networks, NeurIPS 2018
+ * Source      Aketi et al., Low precision decentralized training over heterogeneous data, arXiv 2111.09389, after
+ *             Banner et al., Scalable methods for 8-bit training of neural networks, NeurIPS 2018
  */
 #ifndef RH_QUANTISE_H
 #define RH_QUANTISE_H
@@ -44,8 +44,8 @@ rh_range rh_range_mean(const rh_range *ranges, int64_t count, int64_t step);
 void rh_quantise_nearest(rh_range range, int64_t n, const float *x, float *y);
 /* The same, but zeros stay zero: what a sparse tensor does not hold needs no level. */
 void rh_quantise_nearest_nonzero(rh_range range, int64_t n, const float *x, float *y);
-/* rh_quantise_nearest with noise: up or down by chance, so that the mean of x^ is x where x lies in the range. Draws of 16 bits: a
- * level is cut into 65,536 parts, to the nearest of which x is brought first. */
+/* rh_quantise_nearest with noise: up or down by chance, so that the mean of x^ is x where x lies in the range. Draws of
+ * 16 bits: a level is cut into 65,536 parts, to the nearest of which x is brought first. */
 void rh_quantise_stochastic(rh_range range, rh_rng *rng, int64_t n, const float *x, float *y);
 
 /* Floating point operations a value of a quantisation: range 2, into levels 2, clamp 2, round 1, back 2; and with

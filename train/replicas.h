@@ -49,8 +49,8 @@ int64_t rh_replicas_bytes(const rh_replicas *replicas); /* allocated */
 /* Bytes that a set of replicas would take with the smallest and with the largest useful chunk. */
 void rh_replicas_predict(const rh_replicas_def *def, int64_t *least_bytes, int64_t *most_bytes);
 
-/* From now on there are `copies` <= def.copies copies and worker i holds copy_of[i] (NULL: i copies / N). Copies' values
- * stay; those beyond `copies` are forgotten by mean, distance and hash. copy_of is copied. */
+/* From now on there are `copies` <= def.copies copies and worker i holds copy_of[i] (NULL: i copies / N). Copies'
+ * values stay; those beyond `copies` are forgotten by mean, distance and hash. copy_of is copied. */
 void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *copy_of);
 int32_t rh_replicas_copies(const rh_replicas *replicas); /* in use */
 
@@ -98,28 +98,29 @@ void rh_tree_sum_add_rows(rh_tree_sum *sum, const float *rows, int64_t count);
 
 /* Parameters of the mean model, tree sum / N, into out [stride] of the program's memory. */
 RH_CHECKED rh_status rh_replicas_mean(rh_replicas *replicas, float *out);
-/* sqrt(1/N sum_i |x_i - mean|^2) over P, workers weighed equally; 0 with one copy in use. Source: Kong et al., ICML 2021 (consensus control). */
+/* sqrt(1/N sum_i |x_i - mean|^2) over P, workers weighed equally; 0 with one copy in use. Source: Kong et al., ICML
+ * 2021 (consensus control). */
 double rh_replicas_consensus_distance(rh_replicas *replicas, const float *mean);
 
-/* Loss (mean) and accuracy of one parameter row, in the program's memory, on the first `limit` samples (0: all) of a part of the data.
- * RH_EINTERRUPTED as above. */
+/* Loss (mean) and accuracy of one parameter row, in the program's memory, on the first `limit` samples (0: all) of a
+ * part of the data. RH_EINTERRUPTED as above. */
 typedef struct rh_score {
   double loss, accuracy; /* accuracy 0..1 */
 } rh_score;
 RH_CHECKED rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, const rh_samples *samples,
                                        int64_t limit, rh_score *score);
 
-/* The same of worker i's own model. In int8 it goes with the running ranges of i's own activations; a row of parameters,
- * whoever made it, goes with the mean over workers of theirs. */
+/* The same of worker i's own model. In int8 it goes with the running ranges of i's own activations; a row of
+ * parameters, whoever made it, goes with the mean over workers of theirs. */
 RH_CHECKED rh_status rh_replicas_score_worker(rh_replicas *replicas, int32_t worker, const rh_samples *samples,
                                               int64_t limit, rh_score *score);
 
-/* Hash of the parameters and moments of the copies in use, and of int8's running ranges: equal hashes mean equal training
- * states. */
+/* Hash of the parameters and moments of the copies in use, and of int8's running ranges: equal hashes mean equal
+ * training states. */
 uint64_t rh_replicas_hash(rh_replicas *replicas);
 
-/* All that training goes on from (parts.h): parameters, moments, who holds which copy, int8's running ranges. Batches and
- * draws follow from the seed and the step. */
+/* All that training goes on from (parts.h): parameters, moments, who holds which copy, int8's running ranges. Batches
+ * and draws follow from the seed and the step. */
 void rh_replicas_parts(rh_replicas *replicas, const rh_parts *parts);
 
 /* Rows in the backend's memory as a part; NULL: there is none. */

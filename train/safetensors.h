@@ -1,12 +1,12 @@
 /* Safetensors: named tensors in one file, read strictly and written plainly.
  *
  * Format      8 bytes little-endian length n of the header, n bytes of JSON, the values. The header is one object,
- *             "NAME": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]} for each tensor, offsets counted from
- *             the first value; "__metadata__": {"KEY": "TEXT"} may be there, too. Blanks may follow it. Values are
+ *             "NAME": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]} for each tensor, offsets counted
+ *             from the first value; "__metadata__": {"KEY": "TEXT"} may be there, too. Blanks may follow it. Values are
  *             row-major and little-endian
  * Strict      a header is refused that is longer than 100 MB or than the file, has a name twice, a key that the format
- *             lacks, or ranges that overlap, leave a hole, reach past the file or leave a rest of it, or are not as long
- *             as their shape and type say
+ *             lacks, or ranges that overlap, leave a hole, reach past the file or leave a rest of it, or are not as
+ *             long as their shape and type say
  * Source      github.com/huggingface/safetensors (README, "Format")
  */
 #ifndef RH_SAFETENSORS_H

@@ -5,9 +5,9 @@
  * buffers with the layer below, whose backward pass does not look at its own output. Nothing is computed below the
  * first layer with parameters.
  *
- * In int8, layer l with parameters reads input[l], a quantised copy of activation[l], and quantised parameters; from the
- * gradient[l+1] that reaches it its parameters' gradients are made first, and only then is it quantised, in place, for
- * gradient[l]. The copy is separate since the rectifier below needs its own output, not the quantised one.
+ * In int8, layer l with parameters reads input[l], a quantised copy of activation[l], and quantised parameters; from
+ * the gradient[l+1] that reaches it its parameters' gradients are made first, and only then is it quantised, in place,
+ * for gradient[l]. The copy is separate since the rectifier below needs its own output, not the quantised one.
  */
 #include <stdlib.h>
 

@@ -1,10 +1,11 @@
-/* Bruck all-gather: every rank ends with the messages of all ranks, in ceil(log2 N) steps for any N. For short messages.
+/* Bruck all-gather: every rank ends with the messages of all ranks, in ceil(log2 N) steps for any N. For short
+ * messages.
  *
  * Symbols     N ranks, p position, k step, K = ceil(log2 N), S_q length of the message that starts at position q, S if
  *             all are equal, a latency and B bandwidth of the slowest route
- * Before step k = 0..K-1, p holds the messages of positions p .. p + 2^k - 1. It sends them to p - 2^k, in the last step
- * only the first N - 2^k of them, and gets as many from p + 2^k; all modulo N. The rotation at the end of the textbook's
- * version moves nothing between ranks.
+ * Before step k = 0..K-1, p holds the messages of positions p .. p + 2^k - 1. It sends them to p - 2^k, in the last
+ * step only the first N - 2^k of them, and gets as many from p + 2^k; all modulo N. The rotation at the end of the
+ * textbook's version moves nothing between ranks.
  *
  * Exact with equal messages. With unequal ones the form is a bound where transfers wait for their receiver: the longest
  * send of a step need not follow the longest one of the step before.

@@ -6,15 +6,15 @@
  * Positions 1..N-1 form two binary trees, both below position 0; whoever has children in one is a leaf in the other, so
  * with half of the vector in each tree every port is used once. Edges have one of two colours, so that a rank's two
  * incoming edges (one in each tree) differ and its two outgoing ones do; those of one colour are served in even steps,
- * the others in odd ones. So a rank sends at most one and receives at most one chunk in each step of a broadcast, and an
- * edge takes a chunk every other step. The reduction is the broadcast backwards.
+ * the others in odd ones. So a rank sends at most one and receives at most one chunk in each step of a broadcast, and
+ * an edge takes a chunk every other step. The reduction is the broadcast backwards.
  *
  * The first tree is the in-order one: position v is as many levels above the leaves as it has zero bits at its end. The
  * second is its mirror image (N odd) or the same moved by one position (N even), which turns odd positions into even
  * ones. C is the least number that keeps chunks at 128 KiB (parts.h). D = 2 ceil(log2 N) at most.
  *
- * The form counts steps as if all ranks kept in step. A rank that has nothing to do in one goes on to the next, so it is
- * an upper bound where transfers wait for their receiver; simulated, it is reached for every N from 2 to 64.
+ * The form counts steps as if all ranks kept in step. A rank that has nothing to do in one goes on to the next, so it
+ * is an upper bound where transfers wait for their receiver; simulated, it is reached for every N from 2 to 64.
  *
  * messages    4 C (N-1)
  * bytes       4 C (N-1) c b

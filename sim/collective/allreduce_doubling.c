@@ -7,8 +7,8 @@
  * Numbered q = 0 .. 2^L - 1 in order, in step j = 0..L-1 q exchanges its vector with q XOR 2^j, and both reduce. At the
  * end the odd ones below 2r send the result back. With r = 0 the first and the last step are not there.
  *
- * Exact where transfers wait for their receiver. Under the eager protocol, with r > 0, positions that did not wait for an
- * even one send ahead, and share the port of a receiver that still hears another: 1 to 2.3 S / B more for N <= 48.
+ * Exact where transfers wait for their receiver. Under the eager protocol, with r > 0, positions that did not wait for
+ * an even one send ahead, and share the port of a receiver that still hears another: 1 to 2.3 S / B more for N <= 48.
  *
  * messages    2^L L + 2r
  * bytes       S messages

@@ -8,9 +8,9 @@
  * blocks that both still sum up; bit j of q says which half is q's, and it sends the other one. All-gather: the same
  * steps backwards, each sends what it holds. The longest message goes to the nearest, as in MPICH.
  *
- * Blocks are padded to the same length, as a ring's chunks are; the pad travels and is counted, except in whole vectors.
- * Exact where transfers wait for their receiver. Under the eager protocol, with r > 0, positions that waited for nobody
- * send ahead, and share the port of a receiver that still hears another.
+ * Blocks are padded to the same length, as a ring's chunks are; the pad travels and is counted, except in whole
+ * vectors. Exact where transfers wait for their receiver. Under the eager protocol, with r > 0, positions that waited
+ * for nobody send ahead, and share the port of a receiver that still hears another.
  *
  * messages    2 L 2^L + 2 r
  * bytes       2 (2^L - 1) 2^L c b + 2 r S

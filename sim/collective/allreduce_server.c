@@ -3,9 +3,9 @@
  * Symbols     N ranks, T <= N shards, n elements of b bytes, c = ceil(n / T) elements of a shard, a latency and B
  *             bandwidth of the slowest route
  * Shard s lives on position s, which is a worker as well. Step 0: every p sends its part s of the vector to shard s,
- * all parts at once. Step 1: each shard sends its sum to everybody. A shard's port takes in N-1 messages, then gives out
- * N-1, while a worker's takes T-1 or T, which is never more. T = 1: one server; T = N: every link is used, and the time
- * is a ring's but for 2 N - 4 latencies. Parts are padded to the same length.
+ * all parts at once. Step 1: each shard sends its sum to everybody. A shard's port takes in N-1 messages, then gives
+ * out N-1, while a worker's takes T-1 or T, which is never more. T = 1: one server; T = N: every link is used, and the
+ * time is a ring's but for 2 N - 4 latencies. Parts are padded to the same length.
  *
  * messages    2 T (N-1)
  * bytes       2 T (N-1) c b

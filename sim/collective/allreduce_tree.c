@@ -3,8 +3,8 @@
  *
  * Symbols     N ranks, p position, k step, K = ceil(log2 N), S length of the vector, a latency and B bandwidth of the
  *             slowest route
- * Step k = 0..K-1, with m = 2^k: every p that is an odd multiple of m sends its sum so far to p-m. Then the broadcast of
- * broadcast_binomial.c, the same messages backwards. Position 0 hears, then speaks, in every step.
+ * Step k = 0..K-1, with m = 2^k: every p that is an odd multiple of m sends its sum so far to p-m. Then the broadcast
+ * of broadcast_binomial.c, the same messages backwards. Position 0 hears, then speaks, in every step.
  *
  * messages    2 (N-1)
  * bytes       2 (N-1) S

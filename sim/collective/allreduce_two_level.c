@@ -1,18 +1,19 @@
 /* Two-level all-reduce: every rank ends with the elementwise sum over ranks: first inside each zone (node), then across
- * zones, then inside again. A ring's bytes in fewer steps, of which only 2 (Z-1) leave a zone, with all its ranks' ports.
+ * zones, then inside again. A ring's bytes in fewer steps, of which only 2 (Z-1) leave a zone, with all its ranks'
+ * ports.
  *
  * Symbols     N ranks, Z zones, m ranks in the smallest zone, M in the largest, F = ceil(M / m) - 1, X = N - m Z ranks
  *             beyond the smallest zone's number, n elements of b bytes, S = n b, c = ceil(n / m Z) elements of a block,
  *             a latency and B bandwidth of the slowest route
  * The first m positions of each zone take part, numbered i. Ring reduce-scatter of m chunks inside the zone, after
- * which i holds chunk i+1 (modulo m); ring all-reduce of that chunk, in Z blocks, with the i-th of all other zones; ring
- * all-gather inside the zone. Zones that are larger than the smallest one fold: in step f = 0..F-1 before, the
+ * which i holds chunk i+1 (modulo m); ring all-reduce of that chunk, in Z blocks, with the i-th of all other zones;
+ * ring all-gather inside the zone. Zones that are larger than the smallest one fold: in step f = 0..F-1 before, the
  * (m (f+1) + i)-th member hands its vector to the i-th, and gets the sum in as many steps after. Equal zones: F = 0.
  * One zone, or zones of one rank, leave the plain ring. Blocks are padded; whole vectors are not.
  *
- * Exact where all routes are alike and transfers wait for their receiver. Where zones are faster inside, the form, which
- * knows the slowest route alone, is an upper bound; where a zone's ranks share one port, steps across take m times as
- * long as it says.
+ * Exact where all routes are alike and transfers wait for their receiver. Where zones are faster inside, the form,
+ * which knows the slowest route alone, is an upper bound; where a zone's ranks share one port, steps across take m
+ * times as long as it says.
  *
  * messages    2 Z m (m-1) + 2 m Z (Z-1) + 2 X
  * bytes       (2 Z m (m-1) Z + 2 m Z (Z-1)) c b + 2 X S

@@ -1,9 +1,9 @@
 /* Dissemination barrier: no rank leaves before all have entered.
  *
  * Symbols     N ranks, p position, k step, K = ceil(log2 N), a latency of the slowest route
- * In step k = 0..K-1, p tells p + 2^k, modulo N, that it has come so far, and hears the same from p - 2^k: then it knows
- * of 2^(k+1) positions, and after K steps of all. Messages are empty: only their latency counts. Executed on values,
- * they carry one block that a step joins: the set of positions heard of.
+ * In step k = 0..K-1, p tells p + 2^k, modulo N, that it has come so far, and hears the same from p - 2^k: then it
+ * knows of 2^(k+1) positions, and after K steps of all. Messages are empty: only their latency counts. Executed on
+ * values, they carry one block that a step joins: the set of positions heard of.
  *
  * messages    N K
  * bytes       0

@@ -60,7 +60,7 @@ static inline ring_chunks ring_half(int32_t i, int32_t j, int32_t size, bool red
                 : (ring_chunks){wrap(i + 1 - j, size), wrap(i - j, size)};
 }
 
-/* --- a binomial tree, farthest children first: the level at which position p may pass something to p + m ----------- */
+/* --- a binomial tree, farthest children first: the level at which position p may pass something to p + m ---------- */
 
 typedef enum tree_side { TREE_IDLE, TREE_PARENT, TREE_CHILD } tree_side;
 
@@ -72,7 +72,7 @@ static inline tree_side binomial_side(int32_t p, int64_t m, int32_t N, int32_t *
   return place == 0 ? TREE_PARENT : TREE_CHILD;
 }
 
-/* --- folding N positions into 2^L: of the first 2 r, each even one hands over to the odd one above it --------------- */
+/* --- folding N positions into 2^L: of the first 2 r, each even one hands over to the odd one above it ------------- */
 
 typedef struct fold {
   int32_t L, r;

@@ -4,8 +4,8 @@
  *             elements of a chunk, a latency and B bandwidth of the slowest route
  * 2^L positions take part, numbered q (allreduce_doubling.c says which). Number q < r sums up two chunks, its own and
  * that of the even position below it, which hands over its vector in a first step and gets its chunk in a last one. In
- * step j = 0..L-1, with d = 2^(L-1-j), q and q XOR d halve the range of numbers that both still work for: each sends the
- * chunks of the half in which the other one is.
+ * step j = 0..L-1, with d = 2^(L-1-j), q and q XOR d halve the range of numbers that both still work for: each sends
+ * the chunks of the half in which the other one is.
  *
  * With r > 0 halves differ in chunks. Number 0 is always in the fullest one, so its way is the longest and the form is
  * exact where transfers wait for their receiver. Chunks are padded as a ring's are; whole vectors are not.

@@ -1,7 +1,8 @@
 /* GPU pod: nodes of eight accelerators on a local switch, one network adapter each, rails above.
  *
- * Rail i is a leaf switch to which accelerator i of every node is connected; a spine joins the rails. All is one zone of
- * SimGrid, since its zones have one way out each and a node here has eight; the hosts' property `node` makes the nodes.
+ * Rail i is a leaf switch to which accelerator i of every node is connected; a spine joins the rails. All is one zone
+ * of SimGrid, since its zones have one way out each and a node here has eight; the hosts' property `node` makes the
+ * nodes.
  *
  * Source      NVIDIA DGX SuperPOD reference architecture (DGX H100), compute fabric
  */
@@ -66,7 +67,8 @@ static void write_links(const rh_generation *g, rh_text *xml, int32_t nodes, dou
   }
 }
 
-/* Three links a pair of one node, so that the way over the spine, four, is shorter than one through a neighbour, five. */
+/* Three links a pair of one node, so that the way over the spine, four, is shorter than one through a
+ * neighbour, five. */
 static void write_routes(rh_text *xml, int32_t nodes)
 {
   for (int32_t rail = 0; rail < GPUS; rail++)

@@ -39,7 +39,8 @@ typedef struct rh_graph_sequence {
 /* Builds graphs and weights of every round of a period.
  *
  * returns     RH_EINVAL: all rounds' edges together are not strongly connected, metropolis on a directed graph, a
- *             direction that the kind has not, fewer than 2 workers, what the kind refuses; RH_EIO, RH_EFORMAT: its file
+ *             direction that the kind has not, fewer than 2 workers, what the kind refuses; RH_EIO, RH_EFORMAT: its
+ *             file
  * source      Xiao, Boyd, Kim, Distributed average consensus with least-mean-square deviation, JPDC 67(1), 2007
  */
 RH_CHECKED rh_status rh_graph_sequence_new(const rh_graph_def *def, rh_graph_sequence *sequence);

@@ -55,8 +55,8 @@ struct rh_graph_kind {
   int32_t (*period)(const rh_graph_def *def);
   /* Adds the edges of edges->round. RH_EINVAL for an impossible N. */
   RH_CHECKED rh_status (*edges)(const rh_graph_def *def, rh_edges *edges);
-  /* Closed form of |lambda_2|, for P > 1 as in rh_graph_sequence_lambda2; negative when there is none for these weights.
-   * NULL: never. */
+  /* Closed form of |lambda_2|, for P > 1 as in rh_graph_sequence_lambda2; negative when there is none for these
+   * weights. NULL: never. */
   double (*lambda2)(const rh_graph_def *def);
 };
 

@@ -1,7 +1,7 @@
 /* Social graphs: published networks of people, irregular as real ones are.
  *
- * southern-women         32 vertices, 89 edges: 18 women (workers 0 to 17) and the 14 social events (18 to 31) that they
- *                        attended in Natchez, Mississippi, in the 1930s
+ * southern-women         32 vertices, 89 edges: 18 women (workers 0 to 17) and the 14 social events (18 to 31) that
+ *                        they attended in Natchez, Mississippi, in the 1930s
  * florentine-families    15 vertices, 20 edges: marriages among Florentine families of the 15th century, without the
  *                        Pucci, who married into none of them
  *

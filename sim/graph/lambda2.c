@@ -1,7 +1,7 @@
 /* |lambda_2| by power iteration.
  *
- * Symbols     W = W_P-1 ... W_0 product of a period, M = W - J, A = M^T M (symmetric, positive semidefinite), r Rayleigh
- *             quotient of x, |.| Euclidean norm
+ * Symbols     W = W_P-1 ... W_0 product of a period, M = W - J, A = M^T M (symmetric, positive semidefinite), r
+ *             Rayleigh quotient of x, |.| Euclidean norm
  * Idea        x <- A x / |A x| converges to the eigenvector of A's largest eigenvalue, the square of what is sought.
  *             Some eigenvalue of A lies within |A x - r x| of r, so that residual is the stopping rule.
  */

@@ -1,4 +1,5 @@
-/* What the sums of W's rows and columns say: whether an exchange leaves agreement (rows) and the mean (columns) alone. */
+/* What the sums of W's rows and columns say: whether an exchange leaves agreement (rows) and the mean
+ * (columns) alone. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -2,7 +2,8 @@
  *
  * Symbols     N workers, x_i parameters and u_i momentum of worker i, T rounds of a training, G rounds of gossip alone
  *
- * A round:    rh_agents_begin; the method's steps, sends and mixes; rh_agents_end. In the last G of the T rounds no gradient is
+ * A round:    rh_agents_begin; the method's steps, sends and mixes; rh_agents_end. In the last G of the T rounds no
+ *             gradient is
  * computed or charged: models travel and mix, steps do nothing, and the training loss stays that of round T - G.
  * With train.mask all agents have the same mask at any time (masking.h): models, gradients, moments, estimates and kept
  * errors are zero outside, and messages hold what is inside.
@@ -69,8 +70,8 @@ RH_CHECKED rh_status rh_agents_check(const rh_world *world, int64_t gossip_round
 void rh_agents_warn(const rh_world *world, const char *who, rh_text *out);
 
 void rh_agents_begin(rh_agents *agents, int64_t t, double lr);
-/* Gradients at the replicas, each then handed to `step`, which takes a step of worker i and may overwrite g_i; NULL: the
- * optimiser's, on the replicas. Nothing in a round of gossip alone. */
+/* Gradients at the replicas, each then handed to `step`, which takes a step of worker i and may overwrite g_i; NULL:
+ * the optimiser's, on the replicas. Nothing in a round of gossip alone. */
 typedef void rh_agents_step_body(void *context, int32_t i, float *g_i);
 RH_CHECKED rh_status rh_agents_step(rh_agents *agents, rh_agents_step_body *step, void *context);
 /* Applies worker i's step on a gradient taken at its replica x_i to another row [stride]; the decay is that of x_i. */

@@ -36,8 +36,8 @@ typedef struct rh_gossip_def {
 
 typedef struct rh_gossip rh_gossip;
 
-/* Of a masked run `world` is what is sent (masking.h). In a world without values messages have their lengths, and nothing
- * else is done: there are no rows. */
+/* Of a masked run `world` is what is sent (masking.h). In a world without values messages have their lengths, and
+ * nothing else is done: there are no rows. */
 RH_CHECKED rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_gossip **gossip);
 void rh_gossip_free(rh_gossip *gossip);
 void rh_gossip_parts(rh_gossip *gossip, const rh_parts *parts);

@@ -1,12 +1,12 @@
 /* The time of AB-training's rounds.
  *
- * Compute lane          FULL: forward, backward, update. AB: weights out of factors, forward, backward, gradients of the
- *                       trained factor, update of what is trained; when AB is entered: the SVD
+ * Compute lane          FULL: forward, backward, update. AB: weights out of factors, forward, backward, gradients of
+ *                       the trained factor, update of what is trained; when AB is entered: the SVD
  * Communication lane    FULL: an all-reduce over all ranks; AB: one in each group. At a phase change: the averages that
  *                       the mode asks for, then what papers leave out: rank indices, parameters broadcast, a barrier
  *
- * All gradients travel in one message when the backward pass is done: nothing overlaps, as in `allreduce` with one bucket.
- * Models here have no batch normalisation, so there is none to synchronise.
+ * All gradients travel in one message when the backward pass is done: nothing overlaps, as in `allreduce` with one
+ * bucket. Models here have no batch normalisation, so there is none to synchronise.
  */
 #include "collectives.h"
 #include "method_ab.h"

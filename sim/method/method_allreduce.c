@@ -7,13 +7,14 @@
  *     g   = mean of g_i                              all-reduce, or all-gather or server where sums need decoding
  *     x   = x stepped with g (train/optim.h)         the same everywhere: one copy is stored
  *
- * A gradient is clipped once it is the mean. With error feedback `step-ahead` workers differ: each keeps its momentum and takes gradients where its own error,
- * which will be sent sooner or later, would lead:
+ * A gradient is clipped once it is the mean. With error feedback `step-ahead` workers differ: each keeps its momentum
+ * and takes gradients where its own error, which will be sent sooner or later, would lead:
  *
  *     g_i = grad f_i(x - e_i),  u_i = momentum u_i + g_i + decay (x - e_i)
  *     x   = x - mean of lr u_i;  e_i are averaged every `average_every` rounds
  *
- * With train.mask it is the masked model that is shared: g_i inside the mask alone are sent and stepped with (masking.h).
+ * With train.mask it is the masked model that is shared: g_i inside the mask alone are sent and stepped with
+ * (masking.h).
  *
  * Time        forward, backward layer by layer, a bucket's message as soon as (overlap) or after all gradients exist
  *             (method_allreduce_time.c)

@@ -7,8 +7,8 @@
  *     background    x_i -= lr u_i;  x_i += eta sum_j W_ij (xh_j - xh_i)  with the estimates of the last round;
  *                   q_i = Q(x_i - xh_i);  xh_i += q_i  travels while the next gradient is computed
  *
- * Without loss xh_i is x_i. Then synchronous with eta 1 is dpsgd, adapt-then-combine, and background with eta 1 is dpsgd,
- * combine-then-adapt. The last round's background message arrives after the training, and nothing comes of it.
+ * Without loss xh_i is x_i. Then synchronous with eta 1 is dpsgd, adapt-then-combine, and background with eta 1 is
+ * dpsgd, combine-then-adapt. The last round's background message arrives after the training, and nothing comes of it.
  *
  * Source      Koloskova, Stich, Jaggi, ICML 2019; background: Koloskova, Lin, Stich, Jaggi, Decentralized deep learning
  *             with arbitrary communication compression, ICLR 2020, and the authors' code (epfml/ChocoSGD)

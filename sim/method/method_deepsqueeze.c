@@ -10,8 +10,8 @@
  * Nobody keeps an estimate of a neighbour's model. Without loss e_i is 0, and eta 1 makes it dpsgd. Messages hold whole
  * models, so their errors do not shrink as the workers agree: eta has to.
  *
- * Source      Tang, Lian, Qiu, Yuan, Zhang, Zhang, Liu, DeepSqueeze: decentralization meets error-compensated compression,
- *             arXiv 1907.07346, 2019
+ * Source      Tang, Lian, Qiu, Yuan, Zhang, Zhang, Liu, DeepSqueeze: decentralization meets error-compensated
+ *             compression, arXiv 1907.07346, 2019
  */
 #include <stdlib.h>
 

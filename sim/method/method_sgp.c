@@ -9,9 +9,9 @@
  *     z_i  = x_i / w_i
  *     with loss  q_i = C(x_i - xh_i) and w_i travel;  xh_i += q_i;  x_i += c sum_j P_ij (xh_j - xh_i); w_i likewise
  *
- * A sender's column sums to 1, so the sums of x and of w stay: sum_i w_i = N, and the z_i go to the mean of the x_i. The
- * replicas hold z_i, where gradients are taken and agents are evaluated; the mean model is the mean of the z_i. Receivers
- * multiply with P_ij, which says the same as senders doing it: both know the sender's out-degree.
+ * A sender's column sums to 1, so the sums of x and of w stay: sum_i w_i = N, and the z_i go to the mean of the x_i.
+ * The replicas hold z_i, where gradients are taken and agents are evaluated; the mean model is the mean of the z_i.
+ * Receivers multiply with P_ij, which says the same as senders doing it: both know the sender's out-degree.
  *
  * Source      Assran, Loizou, Ballas, Rabbat, Stochastic gradient push for distributed deep learning, ICML 2019; lossy:
  *             Taheri, Mokhtari, Hassani, Pedarsani, Quantized decentralized stochastic learning over directed graphs,

@@ -128,22 +128,23 @@ typedef struct rh_method {
   const char *needs_values;
   bool takes_feedback;
   bool takes_mask; /* its models and messages can be of what is inside a mask alone (masking.h) */
-  /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the last
-   * one stay dense. NULL: nothing is factored. */
+  /* Of methods that factorise weights, which are charged split_s, compose_s and project_s: whether the first and the
+   * last one stay dense. NULL: nothing is factored. */
   bool (*dense_ends)(const void *options);
   /* Least size of a bucket in bytes, from the method's options; NULL: the whole model is one bucket. */
   double (*bucket_bytes)(const void *options);
-  /* What a reader of the results should know when the model is cut into so many buckets, or NULL; may itself be NULL. */
+  /* What a reader of the results should know when the model is cut into so many buckets, or NULL; may itself
+   * be NULL. */
   const char *(*warning)(const void *options, int32_t buckets);
   /* Refuses combinations that the mathematics forbids; NULL: none. */
   RH_CHECKED rh_status (*check)(const rh_world *world);
-  /* The same before anything is created: workers, rounds, model, compressor, feedback, optimiser and method_options are known,
-   * no platform, graph or replicas. NULL: nothing to say. */
+  /* The same before anything is created: workers, rounds, model, compressor, feedback, optimiser and method_options are
+   * known, no platform, graph or replicas. NULL: nothing to say. */
   RH_CHECKED rh_status (*check_settings)(const rh_world *world);
   /* Appends a warning where a combination may not work, nothing where it does; NULL: all do. */
   void (*warn)(const rh_world *world, rh_text *out);
-  /* Whether a round with these settings (compressor, feedback, mask, optimiser, method_options) touches rows of replicas by
-   * the backend's operations alone, so that they may live on a device. NULL: it does not. */
+  /* Whether a round with these settings (compressor, feedback, mask, optimiser, method_options) touches rows of
+   * replicas by the backend's operations alone, so that they may live on a device. NULL: it does not. */
   bool (*stays_on_device)(const rh_world *world);
   /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
@@ -151,7 +152,8 @@ typedef struct rh_method {
   int64_t (*state_bytes)(const rh_sizes *sizes);
   /* The model that is evaluated, [stride], where it is not the mean of the replicas; NULL: it is. */
   const float *(*evaluated)(void *state);
-  /* What the method's state goes on from, beside the replicas (parts.h). NULL: the method cannot be stopped and resumed. */
+  /* What the method's state goes on from, beside the replicas (parts.h). NULL: the method cannot be stopped and
+   * resumed. */
   void (*parts)(void *state, const rh_parts *parts);
   /* One round: t is 0-based, lr the learning rate of this round. */
   RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);

@@ -1,13 +1,13 @@
 /* The network as a picture: which nodes the links that were used join, and where each node is drawn.
  *
- * SimGrid knows routes, lists of links from host to host; what lies between two links has no name there. So the nodes are
- * found from the routes that the run asked for: two links that follow one another meet in a switch. Links with the names
- * X_UP and X_DOWN are the two directions of one cable. A Wi-Fi link is a node of its own, the air, which every station
- * reaches.
+ * SimGrid knows routes, lists of links from host to host; what lies between two links has no name there. So the nodes
+ * are found from the routes that the run asked for: two links that follow one another meet in a switch. Links with the
+ * names X_UP and X_DOWN are the two directions of one cable. A Wi-Fi link is a node of its own, the air, which every
+ * station reaches.
  *
- * Positions follow the platform's kind: layers of a fat-tree, the grid of a torus, groups of a dragonfly, a circle around
- * one switch; all others are laid out by forces (Fruchterman, Reingold, Software: Practice and Experience 21, 1991),
- * with hosts around the switch that they hang on. Coordinates have no unit; y points down.
+ * Positions follow the platform's kind: layers of a fat-tree, the grid of a torus, groups of a dragonfly, a circle
+ * around one switch; all others are laid out by forces (Fruchterman, Reingold, Software: Practice and Experience 21,
+ * 1991), with hosts around the switch that they hang on. Coordinates have no unit; y points down.
  */
 #ifndef RH_NETWORK_H
 #define RH_NETWORK_H

@@ -44,8 +44,8 @@ typedef struct rh_oplog_world {
   const int32_t *zone_of;                              /* of collectives that have one; by rank */
 } rh_oplog_world;
 
-/* Appends round t's operations to a schedule that is at it. Strings, groups and graphs are the log's, which must outlive
- * the schedule. RH_EFORMAT for operations that no run on `workers` ranks appends. */
+/* Appends round t's operations to a schedule that is at it. Strings, groups and graphs are the log's, which must
+ * outlive the schedule. RH_EFORMAT for operations that no run on `workers` ranks appends. */
 RH_CHECKED rh_status rh_oplog_replay(const rh_oplog *log, int64_t t, const rh_oplog_world *world, int32_t workers,
                                      rh_schedule *schedule);
 /* Round t's note; *bytes is 0 if it has none. Borrowed. */

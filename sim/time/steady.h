@@ -1,21 +1,22 @@
 /* Steady state inside a collective: whole periods of its steps are taken out, exactly. Private to the schedule.
  *
- * Symbols     k step of a rank, p period in steps (1..16), T period in seconds, S and F start and finish of the transfer
- *             that a rank sends in a step, t time, m number of periods
+ * Symbols     k step of a rank, p period in steps (1..16), T period in seconds, S and F start and finish of the
+ *             transfer that a rank sends in a step, t time, m number of periods
  *
  * Why it is exact. SimGrid is deterministic, and what happens after t depends on the steps that the ranks are in, on
  * which transfers are under way and on what is left of each. What is left of a transfer is its bytes less its rates
  * since S, and rates follow from the transfers under way. So let every rank have a stretch of steps that do what the
- * steps p before did (same peers and bytes, S and F later by the same T for all ranks), let A be the time by which every
- * rank has begun its stretch, and t a time up to which all transfers of the stretches have ended or are under way: then
- * from A to t the same transfers were under way as from A - T to t - T. If each transfer under way at t began after A, what
- * is left of it is the same, too: the state at t is that at t - T with p added to all steps, and from t on everything
- * repeats until the first rank comes to a step that differs from those before, or to its last one.
+ * steps p before did (same peers and bytes, S and F later by the same T for all ranks), let A be the time by which
+ * every rank has begun its stretch, and t a time up to which all transfers of the stretches have ended or are under
+ * way: then from A to t the same transfers were under way as from A - T to t - T. If each transfer under way at t began
+ * after A, what is left of it is the same, too: the state at t is that at t - T with p added to all steps, and from t
+ * on everything repeats until the first rank comes to a step that differs from those before, or to its last one.
  *
  * Who decides. Not a rank: the last one to record a step looks at all (every N records). The proof holds for some t in
- * the past, and therefore for now. Then all ranks' steps are moved by m p at the same instant of SimGrid's clock, between
- * two switches of actors; transfers under way stay, as those of the later steps. SimGrid's clock cannot jump, so m T is
- * kept in `skipped_s` and added to every time that the schedule tells. The end of the collective is simulated.
+ * the past, and therefore for now. Then all ranks' steps are moved by m p at the same instant of SimGrid's clock,
+ * between two switches of actors; transfers under way stay, as those of the later steps. SimGrid's clock cannot jump,
+ * so m T is kept in `skipped_s` and added to every time that the schedule tells. The end of the collective is
+ * simulated.
  *
  * What is added. Messages and bytes: those of p steps of every rank along their routes, m times, as integers. Busy
  * seconds: one more period is simulated with the unions of intervals measured before and after it, then m of them are
@@ -29,13 +30,13 @@
  * stretch, so a drift that stays below that on each step does not pass. T is the mean over all ranks and the longest
  * stretch that is remembered.
  *
- * What rounding does. Where no two transfers of a step share a link, times are sums and maxima of other times: a rounding
- * stays what it is, and three equal steps are enough. Where transfers share a link, one that starts later lets another
- * one end sooner, and a state may repeat and yet be unstable: a rounding doubles with every step until the ring leaves
- * that state for another one (seen on a fat-tree in a bad rank order: exact for ten steps, gone after thirty). Then the
- * simulation in full is decided by roundings. So with shared links 48 steps must agree, in which a growth by a tenth a
- * step would show, and once such a collective has not settled none that shares links is skipped: it would make the
- * difference of a rounding grow in the next one.
+ * What rounding does. Where no two transfers of a step share a link, times are sums and maxima of other times: a
+ * rounding stays what it is, and three equal steps are enough. Where transfers share a link, one that starts later lets
+ * another one end sooner, and a state may repeat and yet be unstable: a rounding doubles with every step until the ring
+ * leaves that state for another one (seen on a fat-tree in a bad rank order: exact for ten steps, gone after thirty).
+ * Then the simulation in full is decided by roundings. So with shared links 48 steps must agree, in which a growth by a
+ * tenth a step would show, and once such a collective has not settled none that shares links is skipped: it would make
+ * the difference of a rounding grow in the next one.
  *
  * source      Uniform steps settle as max-plus systems do, in finite time with a common period: Baccelli, Cohen, Olsder
  *             & Quadrat, Synchronization and Linearity, 1992, section 3.7. With shared bandwidth there is no theorem,
@@ -51,8 +52,8 @@
 
 enum { STEADY_PERIODS = 16 };  /* longest period in steps */
 enum { STEADY_HISTORY = 128 }; /* steps remembered of each rank; a power of two */
-/* Steps that must have matched where no two transfers share a link (one would be enough for the proof, more keep a chance
- * agreement within the tolerance out), and where they do. */
+/* Steps that must have matched where no two transfers share a link (one would be enough for the proof, more keep a
+ * chance agreement within the tolerance out), and where they do. */
 enum { STEADY_MATCHES = 3, STEADY_MATCHES_SHARING = 48 };
 
 /* Why a collective was simulated in full; the first that applies. */

@@ -90,7 +90,8 @@ static const lane_log *lane_of_log(const rounds *r, int64_t round, int32_t lane)
   return log->lanes != NULL ? &log->lanes[lane] : &nothing;
 }
 
-/* The last time up to which everything that a lane did is in the logs up to `round`; INFINITY: it never does anything. */
+/* The last time up to which everything that a lane did is in the logs up to `round`; INFINITY: it never
+ * does anything. */
 static double lane_until_s(const rounds *r, int32_t lane, int64_t round, int32_t p)
 {
   for (int64_t t = round; t > round - p; t--) {

@@ -37,7 +37,8 @@ static void record(rh_store *store, const char *platform, const char *compressor
   must(rh_store_end_run(store, &end));
 }
 
-/* Two platforms; `none` and `qsgd`, seeds 1 .. 8; on `slow` qsgd needs half the time and its seed 3 never gets there. */
+/* Two platforms; `none` and `qsgd`, seeds 1 .. 8; on `slow` qsgd needs half the time and its seed 3 never
+ * gets there. */
 static rh_store *study(void **state)
 {
   rh_store *store;

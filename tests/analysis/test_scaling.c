@@ -61,8 +61,8 @@ static void close_enough(double value, double expected)
 
 static const rh_scaling_def plain = {.level = 0.95};
 
-/* Two methods in one study, each with its own law, three seeds each: two series of weak scaling, in which medians do not
- * see that one seed is slower by a tenth. */
+/* Two methods in one study, each with its own law, three seeds each: two series of weak scaling, in which medians do
+ * not see that one seed is slower by a tenth. */
 static void shares_of_the_law_are_found(void **state)
 {
   rh_store *store = open_new(state);

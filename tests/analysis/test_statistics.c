@@ -76,8 +76,8 @@ static void test_medians_stand_what_was_not_reached(void **state)
 }
 
 /* Ten observations of a normal distribution: the 95 % percentile bootstrap of a median holds the true one in about 94 %
- * of the cases (the median's interval from order statistics has 97.9 % with x(2) .. x(9) and 89.1 % with x(3) .. x(8), and
- * the bootstrap lies between); 400 cases have a standard error of 1.2 %. */
+ * of the cases (the median's interval from order statistics has 97.9 % with x(2) .. x(9) and 89.1 % with x(3) .. x(8),
+ * and the bootstrap lies between); 400 cases have a standard error of 1.2 %. */
 static void test_bootstrap_covers_the_median(void **state)
 {
   (void)state;
@@ -94,12 +94,12 @@ static void test_bootstrap_covers_the_median(void **state)
   assert_true(covered >= CASES * 87 / 100 && covered <= CASES * 995 / 1000);
 }
 
-/* Survival in days of the seven treated mice of Efron & Tibshirani 1993, table 2.1. The bootstrap distribution of an odd
- * sample's median is known exactly (Efron, Annals of Statistics 7, 1979, section 3): the median of a resample is at most
- * the k-th of n in order with the probability P(Binomial(n, k/n) >= (n + 1) / 2), for n = 7: .0102, .0981, .3, .6531,
- * .9019, .9898 and 1. So the 95 % interval is 23 .. 141, and the ends step where the tails pass these numbers; three
- * standard errors of 10,000 resamples are .003 there. With its probabilities the standard error is 37.83, as table 2.2 of
- * the book has for infinitely many resamples. */
+/* Survival in days of the seven treated mice of Efron & Tibshirani 1993, table 2.1. The bootstrap distribution of an
+ * odd sample's median is known exactly (Efron, Annals of Statistics 7, 1979, section 3): the median of a resample is at
+ * most the k-th of n in order with the probability P(Binomial(n, k/n) >= (n + 1) / 2), for n = 7: .0102, .0981, .3,
+ * .6531, .9019, .9898 and 1. So the 95 % interval is 23 .. 141, and the ends step where the tails pass these numbers;
+ * three standard errors of 10,000 resamples are .003 there. With its probabilities the standard error is 37.83, as
+ * table 2.2 of the book has for infinitely many resamples. */
 static void test_bootstrap_of_the_mice(void **state)
 {
   (void)state;

@@ -1,9 +1,9 @@
 /* bench_gpu MODULE.so [SMALL]: replicas on a GPU, beside bare products of the same shapes.
  *
- * A round is what N workers do in a round of SGD: gather a batch of 32, forward, backward, update, all on the device. The
- * bare products are the strided-batched gemms that a round of the mlp makes, each alone on buffers of the same sizes.
- * A line says one thing; `gpu.sh` picks lines that begin with "bench ". SMALL takes fewer replicas, to try the program out.
- * Exit status: 0 done, 1 a run failed, 3 no device. */
+ * A round is what N workers do in a round of SGD: gather a batch of 32, forward, backward, update, all on the device.
+ * The bare products are the strided-batched gemms that a round of the mlp makes, each alone on buffers of the same
+ * sizes. A line says one thing; `gpu.sh` picks lines that begin with "bench ". SMALL takes fewer replicas, to try the
+ * program out. Exit status: 0 done, 1 a run failed, 3 no device. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -4,8 +4,8 @@
  *     bench_vgg16_traffic [COMPRESSION]     44.14 unless given; 0: all singular values are kept
  *
  * The paper's run: 8 ranks in 2 nodes of 4, one group a node, 150 epochs of 100 steps, Tw 4330, Ts 759, Td 60, the mode
- * with-stale, 44.14 : 1. Every rank cut is taken to find the same ranks: the same share of each weight's singular values.
- * Seconds are the collectives' closed forms with 200 Gbit/s and 1 us, InfiniBand HDR between HoreKa's nodes.
+ * with-stale, 44.14 : 1. Every rank cut is taken to find the same ranks: the same share of each weight's singular
+ * values. Seconds are the collectives' closed forms with 200 Gbit/s and 1 us, InfiniBand HDR between HoreKa's nodes.
  */
 #include <stdio.h>
 #include <stdlib.h>

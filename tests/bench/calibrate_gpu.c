@@ -1,6 +1,6 @@
 /* calibrate_gpu MODULE.so [-o FILE] [MODEL]...: a profile of a GPU (experiments/README.md: time.profile), for machines
- * that have CUDA and none of the libraries of `rehearse calibrate`. It times what that does of passes, updates and mixing:
- * one replica, batch 32, 28x28 images; encoders run on the CPU and are left out, as fits are.
+ * that have CUDA and none of the libraries of `rehearse calibrate`. It times what that does of passes, updates and
+ * mixing: one replica, batch 32, 28x28 images; encoders run on the CPU and are left out, as fits are.
  *
  * A sample is one step between two waits for the device, repeated until it lasts 1 ms; 200 samples after a warm-up give
  * the median and its 5 % and 95 % quantiles. */

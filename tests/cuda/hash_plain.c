@@ -1,5 +1,5 @@
-/* rh_hash_bytes without xxHash, for machines that have none: FNV-1a over 64-bit words. Its values are not the program's;
- * that two runs have the same one is what it is for. */
+/* rh_hash_bytes without xxHash, for machines that have none: FNV-1a over 64-bit words. Its values are not the
+ * program's; that two runs have the same one is what it is for. */
 #include <string.h>
 
 #include "hash.h"

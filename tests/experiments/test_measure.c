@@ -116,9 +116,9 @@ static void names_tell_the_arithmetic(void **state)
   fixture_clear(&f);
 }
 
-/* Forward in int8: 4 x (2 x 7840 + 10) operations on 8-bit values, which count a fourth; and on f32 the loss 4 x 50, nearest
- * rounding of the parameters 9 x 7850, stochastic rounding of the inputs 12.5 x 4 x 784. Backward: the weights' gradients
- * alone, in f32. */
+/* Forward in int8: 4 x (2 x 7840 + 10) operations on 8-bit values, which count a fourth; and on f32 the loss 4 x 50,
+ * nearest rounding of the parameters 9 x 7850, stochastic rounding of the inputs 12.5 x 4 x 784. Backward: the weights'
+ * gradients alone, in f32. */
 static void operations_on_8_bits_have_their_own_speed(void **state)
 {
   (void)state;
@@ -161,8 +161,8 @@ static void seconds_come_from_the_profile(void **state)
   fixture_clear(&f);
 }
 
-/* Source flops: 2 Gflop/s at an efficiency of a quarter. Rank 3 of 10 x 784: products of 2 x 3 x 7840, columns of P and Q
- * made orthonormal for 4 x 3 x 2 + 5 x 3 = 39 a row, factors on P's 30 values and the 10 biases (test_lowrank.c). */
+/* Source flops: 2 Gflop/s at an efficiency of a quarter. Rank 3 of 10 x 784: products of 2 x 3 x 7840, columns of P and
+ * Q made orthonormal for 4 x 3 x 2 + 5 x 3 = 39 a row, factors on P's 30 values and the 10 biases (test_lowrank.c). */
 static void flops_charge_operations(void **state)
 {
   (void)state;
@@ -270,8 +270,8 @@ static void second_phases_are_timed_with_what_they_begin_with(void **state)
   fixture_clear(&f);
 }
 
-/* What travels for dgc while its share falls is timed as what travels afterwards: rounds of a warm-up are few. Runs with
- * and without one are timed apart all the same, since their names differ. */
+/* What travels for dgc while its share falls is timed as what travels afterwards: rounds of a warm-up are few. Runs
+ * with and without one are timed apart all the same, since their names differ. */
 static void warm_ups_are_charged_as_the_rounds_after_them(void **state)
 {
   (void)state;

@@ -57,9 +57,10 @@ static void subject_clear(subject *s)
   rh_run_clear(&s->run);
 }
 
-/* Operations of a value as the formulas of optim.h have them with their constants known: sgd a product and a sum for the
- * decay, for the momentum and for the step; nesterov a product and a sum more; adamw 3 for m, 4 for v, 2 quotients that
- * are products with a constant, root, sum, quotient, 2 for the decay, 2 for the step. Clipping: square, sum, product. */
+/* Operations of a value as the formulas of optim.h have them with their constants known: sgd a product and a sum for
+ * the decay, for the momentum and for the step; nesterov a product and a sum more; adamw 3 for m, 4 for v, 2 quotients
+ * that are products with a constant, root, sum, quotient, 2 for the decay, 2 for the step. Clipping: square, sum,
+ * product. */
 static const struct {
   const char *optimiser, *nesterov, *clip, *name;
   double flop;

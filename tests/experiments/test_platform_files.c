@@ -1,5 +1,5 @@
-/* The generated platforms of the catalogue through the whole command: SimGrid loads them, and hosts, links, diameter and
- * bisection are those of the arithmetic beside them. Drawings are well-formed. `-g` writes files that work. */
+/* The generated platforms of the catalogue through the whole command: SimGrid loads them, and hosts, links, diameter
+ * and bisection are those of the arithmetic beside them. Drawings are well-formed. `-g` writes files that work. */
 #include "cmocka_all.h"
 
 #include <dirent.h>

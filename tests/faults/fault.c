@@ -6,8 +6,8 @@
  *     FAULT_COUNT    file to append the number of writes to at the end of such a process
  *
  * Counted are write, pwrite, ftruncate, fsync and fdatasync, and what stdio writes when it is flushed or closed. Short
- * writes of anything but write and pwrite are errors (EIO). enospc: that write and all later ones, as on a disk that stays
- * full; the others: that one alone.
+ * writes of anything but write and pwrite are errors (EIO). enospc: that write and all later ones, as on a disk that
+ * stays full; the others: that one alone.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Platform files, through the probe, in a process of its own: whatever SimGrid does to a file, `rehearse` has a message that
- * says so. Each input costs a process, so there are few. */
+/* Platform files, through the probe, in a process of its own: whatever SimGrid does to a file, `rehearse` has a message
+ * that says so. Each input costs a process, so there are few. */
 #include <string.h>
 
 #include "probe.h"

@@ -1,5 +1,6 @@
-/* AB-training, literally: every rank has its own weights, factors, moments and counts of steps, and computes its own factor
- * gradients; averages are taken over ranks one by one, in double. Of ab_fixture.h's model, both weights factorised.
+/* AB-training, literally: every rank has its own weights, factors, moments and counts of steps, and computes its own
+ * factor gradients; averages are taken over ranks one by one, in double. Of ab_fixture.h's model, both weights
+ * factorised.
  */
 #ifndef RH_AB_LITERAL_H
 #define RH_AB_LITERAL_H

@@ -1,5 +1,5 @@
-/* A ring all-reduce as one writes it in MPI, for SMPI: reduce-scatter and all-gather, one MPI_Sendrecv a step, the chunks
- * of allreduce_ring.c. Nothing is added up: a simulator's seconds are asked for.
+/* A ring all-reduce as one writes it in MPI, for SMPI: reduce-scatter and all-gather, one MPI_Sendrecv a step, the
+ * chunks of allreduce_ring.c. Nothing is added up: a simulator's seconds are asked for.
  *
  *     smpirun ... smpi_ring ELEMENTS     prints "START FINISH", simulated seconds, for each rank
  *

@@ -1,5 +1,5 @@
-/* AB-training against a literal version of the paper (ab_literal.h), value by value; its bits without an AB phase; what it
- * refuses.
+/* AB-training against a literal version of the paper (ab_literal.h), value by value; its bits without an AB phase; what
+ * it refuses.
  *
  * The model is two dense layers without anything between, both factorised: 4 x 9 and 3 x 4, so that the first matrix is
  * transposed and the second is, too. Eight ranks; Tw 3, Ts 5, Td 2, a cut of .6, so that ranks fall.

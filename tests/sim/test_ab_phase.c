@@ -2,7 +2,8 @@
 #include "ab_phase.h"
 #include "cmocka_all.h"
 
-/* methods.md's table: 150 epochs each; the last column is the share of steps that are not FULL, in per mille rounded. */
+/* methods.md's table: 150 epochs each; the last column is the share of steps that are not FULL, in per
+ * mille rounded. */
 static void test_shares_of_the_papers_runs(void **state)
 {
   (void)state;

@@ -1,5 +1,5 @@
-/* What AB-training's rounds charge, record and take by default: Tw 3, Ts 5, Td 2, so that AB is entered before rounds 3, 7
- * and 12 (0-based) and left before 5, 10 and 15.
+/* What AB-training's rounds charge, record and take by default: Tw 3, Ts 5, Td 2, so that AB is entered before rounds
+ * 3, 7 and 12 (0-based) and left before 5, 10 and 15.
  */
 #include <math.h>
 
@@ -7,7 +7,8 @@
 
 enum { AB_ROUNDS = 8, CHANGES = 3 };
 
-/* Shares that follow from the ranks of each round, and the seconds that rank 0 and rank N - 1 were charged, by label. */
+/* Shares that follow from the ranks of each round, and the seconds that rank 0 and rank N - 1 were charged,
+ * by label. */
 typedef struct charged {
   bool in_ab[ROUNDS];
   double share[ROUNDS];                        /* of the products at full rank: 2 m r n of 2 m n n */
@@ -95,7 +96,8 @@ static void test_seconds_of_steps_are_charged_by_rank(void **state)
   assert_seconds(c.last_update, last_update);
 }
 
-/* VGG16's run has 15000 steps (methods.md's table); 600 are experiments/ab-training.yaml's, whose README names these. */
+/* VGG16's run has 15000 steps (methods.md's table); 600 are experiments/ab-training.yaml's, whose README
+ * names these. */
 static rh_status produce_defaults(void *context, int64_t round, bool *more)
 {
   (void)context, (void)round;

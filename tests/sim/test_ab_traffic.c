@@ -1,8 +1,8 @@
 /* The bytes of AB-training, transfer by transfer, against the formulas; those between nodes, item by item.
  *
  * A ring of p ranks over n values sends 2 (p-1) p ceil(n / p) values in all: the formula 2 (p-1) n, with chunks padded
- * to equal length. With ranks in consecutive nodes of g, one hop in g of a ring over all N crosses nodes, and a binomial
- * broadcast enters every other node once.
+ * to equal length. With ranks in consecutive nodes of g, one hop in g of a ring over all N crosses nodes, and a
+ * binomial broadcast enters every other node once.
  */
 #include "ab_fixture.h"
 

@@ -421,7 +421,8 @@ static void closed_forms_by_hand(void **state)
   assert_float_equal(rh_allreduce_doubling.closed_form_s(&five, 1, 2), 4 * (1 + 3), 1e-12);
   five.size = 4;
   assert_float_equal(rh_allreduce_doubling.closed_form_s(&five, 1, 2), 2 * (1 + 3), 1e-12);
-  /* 10 elements of 4 bytes on 5: chunks of 2 elements. The pair folds 40 byte and gets 8 back, halves have 3 and 2 chunks */
+  /* 10 elements of 4 bytes on 5: chunks of 2 elements. The pair folds 40 byte and gets 8 back, halves have 3 and 2
+   * chunks */
   rh_collective scatter = {.kind = &rh_reduce_scatter_halving, .size = 5, .bytes = 40, .element_bytes = 4};
   assert_float_equal(rh_reduce_scatter_halving.closed_form_s(&scatter, 1, 2), (1 + 20) + (1 + 12) + (1 + 8) + (1 + 4),
                      1e-12);

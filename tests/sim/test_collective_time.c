@@ -180,9 +180,9 @@ static void bruck_with_unequal_messages_keeps_its_bound(void **state)
   }
 }
 
-/* Sixteen nodes of four, 100 GB/s and .5 us between any two ranks inside, one port of 24.84 GB/s and 1 us between nodes,
- * which four ranks share in the steps across: by hand, since the closed form knows one route and no sharing. Halves of
- * 3 steps of 16 blocks inside and 15 of one block across; 64 blocks of 1,562,500 bytes. */
+/* Sixteen nodes of four, 100 GB/s and .5 us between any two ranks inside, one port of 24.84 GB/s and 1 us between
+ * nodes, which four ranks share in the steps across: by hand, since the closed form knows one route and no sharing.
+ * Halves of 3 steps of 16 blocks inside and 15 of one block across; 64 blocks of 1,562,500 bytes. */
 static void two_levels_take_the_sum_of_both(void **state)
 {
   (void)state;

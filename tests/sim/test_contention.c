@@ -1,7 +1,7 @@
 /* What shares a link, and what a late rank holds up, by hand.
  *
- * Symbols     a latency of a route, B bandwidth of a port, C bandwidth of the trunk, c bytes of a ring's chunk, N ranks of
- *             a ring, D seconds by which ranks start late
+ * Symbols     a latency of a route, B bandwidth of a port, C bandwidth of the trunk, c bytes of a ring's chunk, N ranks
+ *             of a ring, D seconds by which ranks start late
  */
 #include "platform_fixture.h"
 
@@ -35,7 +35,7 @@ static const char *write_two_switches(double trunk_GBps)
 
 static const double latency_s = 2e-6, bandwidth_Bps = 12.5e9; /* of platforms/ideal.xml, and of the switches' ports */
 
-/* --- one round on a platform --------------------------------------------------------------------------------------- */
+/* --- one round on a platform -------------------------------------------------------------------------------------- */
 
 typedef struct simulation {
   rh_schedule *schedule;
@@ -93,7 +93,7 @@ static void simulate(simulation *s, const char *file, int32_t workers, rh_protoc
   rh_schedule_free(s->schedule);
 }
 
-/* --- two jobs on one trunk ------------------------------------------------------------------------------------------ */
+/* --- two jobs on one trunk ---------------------------------------------------------------------------------------- */
 
 /* Rings of 8, half on each side: in every step one message of each crosses each way, and all wait for it. */
 static double ring_across(int32_t jobs, double trunk_GBps, int64_t bytes)
@@ -131,7 +131,7 @@ static void rings_across_a_trunk_share_it(void **state)
   assert_close(ring_across(jobs, trunk_GBps, bytes), 14 * (3e-6 + bytes / 8.0 / across_Bps));
 }
 
-/* --- incast ---------------------------------------------------------------------------------------------------------- */
+/* --- incast ------------------------------------------------------------------------------------------------------- */
 
 /* `senders` send 4 MiB to rank 0 at once. */
 static double incast(int32_t senders, rh_protocol protocol)
@@ -173,7 +173,7 @@ static void eight_to_one_takes_eight_times_as_long(void **state)
                latency_s + senders * (4 << 20) / bandwidth_Bps);
 }
 
-/* --- late ranks ------------------------------------------------------------------------------------------------------ */
+/* --- late ranks --------------------------------------------------------------------------------------------------- */
 
 static const double late_s = 1e-3; /* longer than any of the collectives below */
 
@@ -184,8 +184,8 @@ static simulation one_job(const rh_collective_kind *kind, int64_t bytes)
   return s;
 }
 
-/* Ranks 8 to 15 of 64 start late. In 126 steps everybody hears of it, and nobody is done before they are: the whole ring
- * ends later by D. */
+/* Ranks 8 to 15 of 64 start late. In 126 steps everybody hears of it, and nobody is done before they are: the whole
+ * ring ends later by D. */
 static void late_ranks_shift_a_ring_by_their_delay(void **state)
 {
   (void)state;
@@ -228,8 +228,8 @@ static void late_ranks_shift_those_that_hear_of_them(void **state)
 
 /* A broadcast from rank 0 over distances 32, 16, ..., 1; ranks 56 to 63, which start late, are one branch of the tree,
  * below 48. Every rank has a part in the last of six steps. Rank 48 waits for 56 to be there before it turns to its
- * nearer children, so all of 48 to 63 are late by four steps after D; eagerly it does not wait, what it sent lies there,
- * and 56 to 63 alone are late by their own three. */
+ * nearer children, so all of 48 to 63 are late by four steps after D; eagerly it does not wait, what it sent lies
+ * there, and 56 to 63 alone are late by their own three. */
 static void late_ranks_shift_their_branch_of_a_broadcast(void **state)
 {
   (void)state;

@@ -1,5 +1,6 @@
-/* Decentralised methods: what an exchange keeps and how fast it makes workers agree; which methods are one without loss;
- * what is refused. Values only; test_decentral_time.c has the clock, test_decentral_literal.c the formulas one by one. */
+/* Decentralised methods: what an exchange keeps and how fast it makes workers agree; which methods are one without
+ * loss; what is refused. Values only; test_decentral_time.c has the clock, test_decentral_literal.c the formulas one by
+ * one. */
 #include "method_fixture.h"
 #include "method_sgp.h"
 
@@ -70,8 +71,8 @@ static void choco_is_dpsgd_with_differences_body(void)
 }
 
 /* The background exchange without loss mixes models from before the step, as combine-then-adapt does, but adds
- * sum_j W_ij x_j - x_i to the stepped x_i: another order, ten rounds of f32 rounding. So does sgp, which multiplies with
- * weights of 1/3 where metropolis has 1 - 2/3. */
+ * sum_j W_ij x_j - x_i to the stepped x_i: another order, ten rounds of f32 rounding. So does sgp, which multiplies
+ * with weights of 1/3 where metropolis has 1 - 2/3. */
 static void other_orders_of_the_sums_are_dpsgd_to_rounding_body(void)
 {
   choice combine = {.method = "dpsgd", .graph = "ring", .order = "combine-then-adapt", .momentum = 0.9};
@@ -144,8 +145,8 @@ static void exchanges_keep_the_mean_body(void)
   }
 }
 
-/* dcd moves the mean by the mean of what messages lose, so only without loss it stays. With int8 a value is lost by less
- * than a step, a 255th of its tensor's range; z_i = sum_j W_ij x_j - x_i is at most the range of the models. */
+/* dcd moves the mean by the mean of what messages lose, so only without loss it stays. With int8 a value is lost by
+ * less than a step, a 255th of its tensor's range; z_i = sum_j W_ij x_j - x_i is at most the range of the models. */
 static void dcd_moves_the_mean_by_what_is_lost_body(void)
 {
   choice c = {.method = "dcd", .graph = "ring", .momentum = 0.9};
@@ -179,8 +180,9 @@ static double left_after_gossip(const choice *c)
   return left;
 }
 
-/* The negative control: models through the 8-bit quantiser stall at its noise floor, and so do deepsqueeze's, whose kept
- * errors are added later but not smaller. Differences shrink with the distance: 60 rounds of a ring of 8 leave 2e-6. */
+/* The negative control: models through the 8-bit quantiser stall at its noise floor, and so do deepsqueeze's, whose
+ * kept errors are added later but not smaller. Differences shrink with the distance: 60 rounds of a ring of 8 leave
+ * 2e-6. */
 static void differences_converge_where_models_stall_body(void)
 {
   choice c = {.method = "dpsgd", .graph = "ring", .compressor = "int8", .message = "model"};
@@ -236,7 +238,8 @@ static void check_contraction(const choice *c, double lambda2)
 }
 
 /* |lambda_2| by hand. Ring: (1 + 2 cos 45) / 3; directed: cos 22.5; torus of 2 x 4: (1 + 1 + 2 cos 90) / 4, hypercube
- * (1 + 3 - 2) / 4, star with weights 1/8: 1 - 1/8, exponential (neighbours 1, 2, 4 away, alternating): (1 - 2 + 2 + 1) / 6. */
+ * (1 + 3 - 2) / 4, star with weights 1/8: 1 - 1/8, exponential (neighbours 1, 2, 4 away, alternating): (1 - 2 + 2 + 1)
+ * / 6. */
 static void gossip_alone_contracts_by_lambda2_body(void)
 {
   static const char *const alone[] = {"train.gossip_rounds=18", NULL};
@@ -387,8 +390,9 @@ static bool warns(const char *method, const char *graph, const char *compressor,
   return said;
 }
 
-/* dcd's proof on a ring of 8 asks for alpha < (1 - .8047) / (2 * 4/3) = .0732, on a complete graph for .5. int8 promises
- * alpha^2 = (d - 2) / (2 L^2), d = 576 at most: .066 with 255 steps, .133 with 127; a tenth of the values .95. */
+/* dcd's proof on a ring of 8 asks for alpha < (1 - .8047) / (2 * 4/3) = .0732, on a complete graph for .5. int8
+ * promises alpha^2 = (d - 2) / (2 L^2), d = 576 at most: .066 with 255 steps, .133 with 127; a tenth of the
+ * values .95. */
 static void coarse_messages_are_warned_of_body(void)
 {
   RH_ASSERT(!warns("dcd", "ring", "none", NULL));

@@ -1,5 +1,6 @@
-/* Decentralised methods against their papers' formulas, worker by worker, with a dense mixing matrix: messages of a tenth of
- * the values (topk draws nothing) or of all, and models that start far apart while the estimates know only where all began.
+/* Decentralised methods against their papers' formulas, worker by worker, with a dense mixing matrix: messages of a
+ * tenth of the values (topk draws nothing) or of all, and models that start far apart while the estimates know only
+ * where all began.
  */
 #include "method_fixture.h"
 

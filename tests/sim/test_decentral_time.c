@@ -1,5 +1,5 @@
-/* Decentralised methods: what they charge, against timelines worked out by hand and formulas of message lengths. A worker
- * of the ring has two neighbours, so a mixing row has three terms. */
+/* Decentralised methods: what they charge, against timelines worked out by hand and formulas of message lengths. A
+ * worker of the ring has two neighbours, so a mixing row has three terms. */
 #include "timed_fixture.h"
 
 /* Seconds of the fixture's steps. */
@@ -45,8 +45,8 @@ static void a_background_exchange_is_hidden(void **state)
   check_seconds(&lossy, 4, 4 * (gradient_s + update_s + 3 * term_s + encode_s + decode_s) + 3 * 2 * decode_s);
 }
 
-/* Steps a hundred thousand times faster: the exchange takes longer than the gradient, and rounds follow each other at the
- * network's pace: mixing waits for the last exchange, and the next one starts when it is done. */
+/* Steps a hundred thousand times faster: the exchange takes longer than the gradient, and rounds follow each other at
+ * the network's pace: mixing waits for the last exchange, and the next one starts when it is done. */
 static void a_slow_background_exchange_sets_the_pace(void **state)
 {
   (void)state;

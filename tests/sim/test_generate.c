@@ -232,8 +232,8 @@ static void periods_are_kepler_s(void **state)
   assert_near(orbit_period_s(420e3), 92.9 * 60, 1e-3);
 }
 
-/* Neighbours of one plane: a chord, 2 a sin(angle / 2). Satellites of two planes: the spherical law of cosines with their
- * latitudes and longitudes, by hand for a polar orbit, whose meridians are the planes. */
+/* Neighbours of one plane: a chord, 2 a sin(angle / 2). Satellites of two planes: the spherical law of cosines with
+ * their latitudes and longitudes, by hand for a polar orbit, whose meridians are the planes. */
 static void distances_are_those_of_the_sphere(void **state)
 {
   (void)state;

@@ -62,8 +62,8 @@ typedef struct kind_case {
   double lambda2; /* four digits of the known value; negative: none is known */
 } kind_case;
 
-/* Sources of the values: the closed forms of the kinds' files; exponential, directed: (tau - 1) / (tau + 1), Ying et al.
- * 2021, proposition 1; Dyck: (1 + sqrt 5) / 4 from its spectrum; ring and torus: circulant matrices. */
+/* Sources of the values: the closed forms of the kinds' files; exponential, directed: (tau - 1) / (tau + 1), Ying et
+ * al. 2021, proposition 1; Dyck: (1 + sqrt 5) / 4 from its spectrum; ring and torus: circulant matrices. */
 static const kind_case cases[] = {
     {"ring", 8, true, NULL, NULL, 1, .9239},
     {"ring", 16, true, NULL, NULL, 1, .9808},
@@ -157,8 +157,8 @@ static void exponential_neighbours_by_hand(void **state)
   rh_graph_clear(&g);
 }
 
-/* Columns of the women's table sum to 3 3 6 4 8 8 10 14 12 5 4 6 3 3, rows to 8 7 8 7 4 4 4 3 4 4 4 6 7 8 5 2 2 2: Davis,
- * Gardner, Gardner 1941. The Medici have 6 marriages, Guadagni and Strozzi 4: Padgett. */
+/* Columns of the women's table sum to 3 3 6 4 8 8 10 14 12 5 4 6 3 3, rows to 8 7 8 7 4 4 4 3 4 4 4 6 7 8 5 2 2 2:
+ * Davis, Gardner, Gardner 1941. The Medici have 6 marriages, Guadagni and Strozzi 4: Padgett. */
 static void social_graphs_are_the_published_ones(void **state)
 {
   (void)state;
@@ -270,8 +270,8 @@ static void one_peer_averages_exactly_in_a_period(void **state)
 }
 
 /* Of 6 workers: hops 1, 2, 4. The matrices are circulant and commute, so the product's eigenvalues have the moduli
- * prod_k |cos(pi m 2^k / 6)|: m = 1 and 5 cos 30 cos 60 cos 120 = sqrt 3 / 8, m = 2 and 4 1/8, m = 3 none. Per round the
- * cube root of the largest. */
+ * prod_k |cos(pi m 2^k / 6)|: m = 1 and 5 cos 30 cos 60 cos 120 = sqrt 3 / 8, m = 2 and 4 1/8, m = 3 none. Per round
+ * the cube root of the largest. */
 static void one_peer_of_six_has_the_lambda2_of_its_product(void **state)
 {
   (void)state;

@@ -1,4 +1,5 @@
-/* Collectives that are calculated (lone.h) against full simulation, at 1e-9 relative, on times, bytes and busy seconds. */
+/* Collectives that are calculated (lone.h) against full simulation, at 1e-9 relative, on times, bytes and
+ * busy seconds. */
 #include "steady_compare.h"
 
 /* A cluster as in `cluster`, with what LV08 adds to a lone transfer, but no cross traffic. */

@@ -1,5 +1,5 @@
-/* Masked training of workers that each have a model: one mask for all, what stays zero, what is sent, what exchanges keep,
- * what it equals. Checked with RH_ASSERT, as in test_method.c. */
+/* Masked training of workers that each have a model: one mask for all, what stays zero, what is sent, what exchanges
+ * keep, what it equals. Checked with RH_ASSERT, as in test_method.c. */
 #include "agents.h"
 #include "method_fixture.h"
 #include "method_sgp.h"
@@ -140,7 +140,8 @@ static void density_1_is_no_mask_body(void)
 }
 VALUES_TEST(density_1_is_no_mask)
 
-/* Lossless mixing of models that are zero at the same places is mixing, and then zeros put back: so is the whole round. */
+/* Lossless mixing of models that are zero at the same places is mixing, and then zeros put back: so is the
+ * whole round. */
 static void masked_rounds_are_dense_rounds_with_zeros_put_back_body(void)
 {
   for (int m = 0; m < METHODS; m++) {

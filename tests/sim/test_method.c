@@ -301,8 +301,8 @@ static void gradients_are_clipped_where_they_are_stepped_body(void)
   fixture_clear(&b);
 }
 
-/* Combine-then-adapt with adamw and clipping, worker 4 of a ring after three rounds: moments gather the clipped gradient,
- * the decay is that of x_4, and the step is applied to the average. */
+/* Combine-then-adapt with adamw and clipping, worker 4 of a ring after three rounds: moments gather the clipped
+ * gradient, the decay is that of x_4, and the step is applied to the average. */
 static void combine_then_adapt_steps_with_adamw_body(void)
 {
   const rh_optimiser o = {

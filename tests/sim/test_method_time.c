@@ -141,8 +141,8 @@ static void a_step_ahead_round_takes_its_closed_form(void **state)
   check_round_seconds(&c, 3e-3 + 1e-4 + 3e-5 + 4e-5 + gather_s() + N * (2e-5 + 1e-5) + ring_s(parameters) + 2 * 1e-5);
 }
 
-/* With overlap a bucket's share of the momentum comes before its encoding, so the first one travels early: forward 1 ms,
- * the last layer 1.5 ms, 51 of 643 values. */
+/* With overlap a bucket's share of the momentum comes before its encoding, so the first one travels early: forward 1
+ * ms, the last layer 1.5 ms, 51 of 643 values. */
 static void step_ahead_makes_momentum_bucket_by_bucket(void **state)
 {
   (void)state;

@@ -67,7 +67,8 @@ static void keep_bytes(void *context, const void *data, size_t bytes)
   b->bytes += bytes;
 }
 
-/* Times of the replay count from where SimGrid's clock stood: differences of them are compared, which lose a bit or two. */
+/* Times of the replay count from where SimGrid's clock stood: differences of them are compared, which lose a bit or
+ * two. */
 static void assert_same_times(const times *live, const times *again)
 {
   for (int t = 0; t < ROUNDS; t++) {

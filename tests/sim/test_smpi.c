@@ -1,16 +1,16 @@
-/* The schedule against SMPI, SimGrid's own MPI: a ring all-reduce written with MPI_Sendrecv (smpi_ring.c), the same ranks
- * on the same hosts, CM02 on both sides.
+/* The schedule against SMPI, SimGrid's own MPI: a ring all-reduce written with MPI_Sendrecv (smpi_ring.c), the same
+ * ranks on the same hosts, CM02 on both sides.
  *
- * SMPI's stock factors belong to one Grid'5000 cluster of 2013 and inflate a ring 1.3 to 5.6 times; the model CM02 leaves
- * smpi/bw-factor and smpi/lat-factor out, and the options below the rest. What remains is MPI's envelope: SMPI adds 16
- * bytes to every message (tag, destination, communicator; smpi_request.cpp), so the schedule is given chunks that are 16
- * bytes longer.
+ * SMPI's stock factors belong to one Grid'5000 cluster of 2013 and inflate a ring 1.3 to 5.6 times; the model CM02
+ * leaves smpi/bw-factor and smpi/lat-factor out, and the options below the rest. What remains is MPI's envelope: SMPI
+ * adds 16 bytes to every message (tag, destination, communicator; smpi_request.cpp), so the schedule is given chunks
+ * that are 16 bytes longer.
  *
- * Protocols. Rendezvous is the same on both sides: a transfer starts when sender and receiver are there. Eagerly, SMPI's
- * sender goes on at once, while ours waits until its message has arrived. Where all transfers of a step take the same
- * time that makes no difference, so eager rings are compared on ideal.xml alone; with the scattered order on the fat-tree
- * SMPI's eager ring takes 93.7 us and 1.69 ms, ours 99.9 us and 1.43 ms (1024 and 1,048,576 floats). RH_PROTOCOL_EAGER
- * says why, and test_smpi_replay.c what each comes to.
+ * Protocols. Rendezvous is the same on both sides: a transfer starts when sender and receiver are there. Eagerly,
+ * SMPI's sender goes on at once, while ours waits until its message has arrived. Where all transfers of a step take the
+ * same time that makes no difference, so eager rings are compared on ideal.xml alone; with the scattered order on the
+ * fat-tree SMPI's eager ring takes 93.7 us and 1.69 ms, ours 99.9 us and 1.43 ms (1024 and 1,048,576 floats).
+ * RH_PROTOCOL_EAGER says why, and test_smpi_replay.c what each comes to.
  */
 #include "in_process.h"
 
@@ -26,7 +26,8 @@ static const double tolerance = 1e-6;
 
 /* --- SMPI --------------------------------------------------------------------------------------------------------- */
 
-/* Rank i on host i, or scattered: on host i(i+1)/2 mod 64, a permutation of 64 that lets routes of a ring share links. */
+/* Rank i on host i, or scattered: on host i(i+1)/2 mod 64, a permutation of 64 that lets routes of a ring
+ * share links. */
 typedef struct trial {
   const char *test; /* which asks for it */
   const char *platform, *prefix;

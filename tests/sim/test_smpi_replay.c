@@ -1,18 +1,20 @@
 /* Collectives against SMPI, SimGrid's own MPI, in both ways that its replay of traces has:
  *
- * Our messages. The steps of a kind are written as a time-independent trace (irecv, isend, waitall) and replayed: another
- * program that matches them, the same network. SMPI adds 16 bytes to every message (tag, destination, communicator;
- * smpi_request.cpp), so the trace asks for 16 less.
+ * Our messages. The steps of a kind are written as a time-independent trace (irecv, isend, waitall) and replayed:
+ * another program that matches them, the same network. SMPI adds 16 bytes to every message (tag, destination,
+ * communicator; smpi_request.cpp), so the trace asks for 16 less.
  *
- * Its algorithm. The trace has one line a rank, "allreduce", and SMPI chooses the messages, with smpi/allreduce set to what
- * it calls the same algorithm: lr (ring; its last chunk is shorter where N does not divide the vector, ours are padded),
- * rdb (recursive doubling), rab_rdb (halving-doubling), redbcast with binomial trees both ways. The 16 bytes a message
- * are then on its side alone. SMPI has no all-reduce by dimensions of a torus: of that our messages alone are replayed.
+ * Its algorithm. The trace has one line a rank, "allreduce", and SMPI chooses the messages, with smpi/allreduce set to
+ * what it calls the same algorithm: lr (ring; its last chunk is shorter where N does not divide the vector, ours are
+ * padded), rdb (recursive doubling), rab_rdb (halving-doubling), redbcast with binomial trees both ways. The 16 bytes a
+ * message are then on its side alone. SMPI has no all-reduce by dimensions of a torus: of that our messages alone are
+ * replayed.
  *
  * Rendezvous on both sides: a transfer starts when sender and receiver are there. Eager transfers start at once on both
  * sides, but SMPI's sender is done as soon as it has started (it buffers; smpi/send-is-detached-thresh, which SMPI does
- * not let be less than smpi/async-small-thresh), and ours when its message has arrived: see RH_PROTOCOL_EAGER. Where all
- * transfers of a step take the same time both are the same; the last test says what the difference is where they do not.
+ * not let be less than smpi/async-small-thresh), and ours when its message has arrived: see RH_PROTOCOL_EAGER. Where
+ * all transfers of a step take the same time both are the same; the last test says what the difference is where they do
+ * not.
  *
  *     test_smpi_replay           twelve cases
  *     test_smpi_replay --all     every one: five kinds, three networks, 8, 24 and 64 ranks, 4 KiB and 4 MiB, ranks in
@@ -30,7 +32,7 @@ static const double algorithm_tolerance = 0.01;
 
 static bool all; /* cases, and their figures */
 
-/* --- platforms: 64 hosts n0 .. n63, cables of 12.5 GB/s and 1 us ----------------------------------------------------- */
+/* --- platforms: 64 hosts n0 .. n63, cables of 12.5 GB/s and 1 us -------------------------------------------------- */
 
 static const struct {
   const char *name, *topology;
@@ -136,7 +138,8 @@ static scenario scenario_of(const trial *t)
   return sc;
 }
 
-/* Seconds until the last rank's end, to 15 digits behind the point: the last line of the log is "TIME Simulation time". */
+/* Seconds until the last rank's end, to 15 digits behind the point: the last line of the log is "TIME
+ * Simulation time". */
 static double replay_seconds(const trial *t, bool own)
 {
   const scenario sc = scenario_of(t);
@@ -235,10 +238,10 @@ static void every_case(void **state)
 }
 
 /* Eagerly, a ring takes the slowest of its routes in every step here, since nobody goes on before its own message has
- * arrived; in SMPI's the mean of the routes around the ring. On the fat-tree every eighth route of a ring in natural order
- * leaves its switch: four cables instead of two. In a binomial broadcast SMPI's root sends to all its six children at
- * once, which share its port: the farthest, whose branch is the deepest, gets its message after 6 S / B instead of one,
- * and so on down. Reduced and broadcast: 6 S / B and 6 + 5 + ... + 1 of them, and 6 and 6 here. */
+ * arrived; in SMPI's the mean of the routes around the ring. On the fat-tree every eighth route of a ring in natural
+ * order leaves its switch: four cables instead of two. In a binomial broadcast SMPI's root sends to all its six
+ * children at once, which share its port: the farthest, whose branch is the deepest, gets its message after 6 S / B
+ * instead of one, and so on down. Reduced and broadcast: 6 S / B and 6 + 5 + ... + 1 of them, and 6 and 6 here. */
 static void eager_senders_wait_here_alone(void **state)
 {
   (void)state;

@@ -7,7 +7,7 @@
 
 enum { OPERATIONS_MAX = 4, HOSTS_MAX = 72, MESSAGES_MOST = 40000 };
 
-/* --- random numbers: splitmix64 (Steele, Lea & Flood, OOPSLA 2014) ------------------------------------------------- */
+/* --- random numbers: splitmix64 (Steele, Lea & Flood, OOPSLA 2014) ------------------------------------------------ */
 
 static uint64_t random_state;
 

@@ -1,5 +1,5 @@
-/* The small world of method_fixture.h in simulated time, on ideal.xml: hosts of equal speed, and a network without contention
- * but for a host's own port. */
+/* The small world of method_fixture.h in simulated time, on ideal.xml: hosts of equal speed, and a network without
+ * contention but for a host's own port. */
 #ifndef RH_TIMED_FIXTURE_H
 #define RH_TIMED_FIXTURE_H
 

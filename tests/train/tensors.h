@@ -1,5 +1,5 @@
-/* Tensors for tests of operations. They lie with gaps between replicas; gaps, outputs and scratch are NaN before a call.
- * So a value that is not written, a read outside an input, and a write into a gap all show.
+/* Tensors for tests of operations. They lie with gaps between replicas; gaps, outputs and scratch are NaN before a
+ * call. So a value that is not written, a read outside an input, and a write into a gap all show.
  */
 #ifndef TENSORS_H
 #define TENSORS_H

@@ -16,7 +16,8 @@ static void path_of(const char *name, char *path)
   snprintf(path, 128, "%s/%s", folder, name);
 }
 
-/* Records whose k-th has the label (first + k) mod 10 and the pixel p (first + k + p) mod 251; `cut` bytes are missing. */
+/* Records whose k-th has the label (first + k) mod 10 and the pixel p (first + k + p) mod 251; `cut` bytes
+ * are missing. */
 static void write_records(const char *name, int first, int count, int cut)
 {
   char path[128];

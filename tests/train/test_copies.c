@@ -159,7 +159,8 @@ static void calls_of_several_workers_find_their_copies(void **state)
   rh_replicas_free(narrow);
 }
 
-/* Rows (3, 4, 0, ...) and (0, .6, .8, 0, ...): the first is clipped from 5 to 1, the second is just as long as allowed. */
+/* Rows (3, 4, 0, ...) and (0, .6, .8, 0, ...): the first is clipped from 5 to 1, the second is just as long
+ * as allowed. */
 static void each_row_is_clipped_by_its_own_norm(void **state)
 {
   (void)state;

@@ -125,7 +125,8 @@ static void test_split(void **state)
   }
 }
 
-/* [0 -3; 4 0; 0 0] = 4 (e2)(1 0) + 3 (e1)(0 -1): S = 4, 3, each factor with the root. Seen transposed it is the same. */
+/* [0 -3; 4 0; 0 0] = 4 (e2)(1 0) + 3 (e1)(0 -1): S = 4, 3, each factor with the root. Seen transposed it is
+ * the same. */
 static void test_split_known_values(void **state)
 {
   (void)state;

@@ -68,8 +68,8 @@ static void test_one_layer_by_hand(void **state)
   }
 }
 
-/* Weights {0, 3.55; 1.004, 1} and biases {0, .3}, by hand: 256 levels from 1 to 3.55 for those inside a mask, which 0 is
- * not, and from 0 to 3.55 without one; biases are never masked. What nothing is left of stays zero. */
+/* Weights {0, 3.55; 1.004, 1} and biases {0, .3}, by hand: 256 levels from 1 to 3.55 for those inside a mask, which 0
+ * is not, and from 0 to 3.55 without one; biases are never masked. What nothing is left of stays zero. */
 static void test_masked_weights_have_no_level(void **state)
 {
   (void)state;
@@ -354,9 +354,10 @@ static void test_what_is_not_finite_reaches_the_loss(void **state)
  *
  *     8 bits, forward     6 x (2 x 240 + 12 + 2 x 144 + 12 + 2 x 60 + 5) = 5502
  *     8 bits, backward    dx of dense2 and dense3: 6 x (288 + 120) = 2448
- *     f32, forward        rectifier and loss 6 x (12 + 25) = 222, parameters 9 x 473 = 4257, inputs 12.5 x 6 x 44 = 3300
- *     f32, backward       dw and db 6 x (480 + 12 + 288 + 12 + 120 + 5) = 5502, loss 30, gradients 12.5 x 6 x 17 = 1275;
- *                         the rectifier above the first parameters 72 */
+ *     f32, forward        rectifier and loss 6 x (12 + 25) = 222, parameters 9 x 473 = 4257, inputs 12.5 x 6 x 44 =
+ *                         3300
+ *     f32, backward       dw and db 6 x (480 + 12 + 288 + 12 + 120 + 5) = 5502, loss 30, gradients 12.5 x 6 x 17 =
+ *                         1275; the rectifier above the first parameters 72 */
 static void test_operations_by_width(void **state)
 {
   (void)state;

@@ -337,8 +337,8 @@ static void nan_stays_visible_and_sizes_do_not_matter(void **state)
 
 /* A 40 x 96 matrix and 10 values that are sent as they are. Rank 2: M Q, M^T P and P R^T are 2 x 2 x 3840 = 15360 each;
  * orthonormalising P takes for each of 40 rows 5 for the first column, 4 + 4 + 5 for the second: 720; Q 96 x 18 = 1728;
- * decoding multiplies P (80) and the 10 values by the factor. Rank 4: products twice that; 4 (0 + 1 + 2 + 3) x 2 + 4 x 5 =
- * 68 a row. Full rank: nothing but the factor. */
+ * decoding multiplies P (80) and the 10 values by the factor. Rank 4: products twice that; 4 (0 + 1 + 2 + 3) x 2 + 4 x
+ * 5 = 68 a row. Full rank: nothing but the factor. */
 static void flop_are_those_of_the_rank(void **state)
 {
   (void)state;

@@ -11,8 +11,9 @@ typedef struct published {
   double multiply_adds, digits; /* of the forward pass of a sample; half a unit of the last digit that is published */
 } published;
 
-/* torchvision 0.21's documentation of the weights (num_params, _ops): ops are multiply-adds in units of 1e9. Llama 2: the
- * checkpoint's parameters, and the forward third of PaLM's 6 N + 12 L H Q T flop a token, N without the embedding. */
+/* torchvision 0.21's documentation of the weights (num_params, _ops): ops are multiply-adds in units of 1e9. Llama 2:
+ * the checkpoint's parameters, and the forward third of PaLM's 6 N + 12 L H Q T flop a token, N without
+ * the embedding. */
 static const published models[] = {
     {"resnet50", 25557032, 4.089e9, .0005e9},
     {"vgg16", 138357544, 15.47e9, .005e9},

@@ -64,8 +64,8 @@ static const rh_optimiser kinds[] = {
     {.kind = RH_OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .decay = 0.1},
 };
 
-/* 40 steps on 333 values, cut into parts of two lengths: the parts have the bits of the whole. In f32 each step rounds x
- * (size 1 to 3) to 6e-8 of itself some four times, and momentum carries an error for ten steps: 1e-5 is that with a
+/* 40 steps on 333 values, cut into parts of two lengths: the parts have the bits of the whole. In f32 each step rounds
+ * x (size 1 to 3) to 6e-8 of itself some four times, and momentum carries an error for ten steps: 1e-5 is that with a
  * margin. lr .01, so that x moves by up to .4 with adamw and more with sgd. */
 static void many_steps_follow_the_formulas(void **state)
 {
@@ -203,7 +203,8 @@ static void rates_of_steps(void **state)
   assert_true(near(rh_rate_at(&r, 17, 30), 0.4) && near(rh_rate_at(&r, 18, 30), 0.04));
 }
 
-/* The paper's VGG16 run (methods.md): 150 epochs of 100 rounds, ten epochs of warm-up and of cool-down, 3e-3 and 1e-5. */
+/* The paper's VGG16 run (methods.md): 150 epochs of 100 rounds, ten epochs of warm-up and of cool-down, 3e-3
+ * and 1e-5. */
 static void rates_of_a_cosine(void **state)
 {
   (void)state;

@@ -210,8 +210,9 @@ static void the_seed_decides_what_is_drawn(void **state)
   }
 }
 
-/* Variance of a share of N workers: (1/N)(1 - 1/N) / (N alpha + 1). Of 4000 shares in 1000 classes it is estimated with a
- * relative deviation of about 3 %; five of them. The parts are whole samples of 100, which adds 1/6 / 100^2 of variance. */
+/* Variance of a share of N workers: (1/N)(1 - 1/N) / (N alpha + 1). Of 4000 shares in 1000 classes it is estimated with
+ * a relative deviation of about 3 %; five of them. The parts are whole samples of 100, which adds 1/6 / 100^2 of
+ * variance. */
 static void dirichlet_shares_have_their_variance(void **state)
 {
   (void)state;

@@ -102,9 +102,9 @@ static void test_same_bits_int8(void **state)
   check_same_bits("mlp", RH_INT8, 1);
 }
 
-/* In int8 worker 1's model is scored with the ranges that its batches had, and the same parameters as a row with the mean
- * of all workers'; in fp32 both are one. Ranges count as state: parameters and momenta are equal before and after a
- * gradient that no step uses. */
+/* In int8 worker 1's model is scored with the ranges that its batches had, and the same parameters as a row with the
+ * mean of all workers'; in fp32 both are one. Ranges count as state: parameters and momenta are equal before and after
+ * a gradient that no step uses. */
 static void test_ranges_belong_to_workers(void **state)
 {
   (void)state;

@@ -218,8 +218,8 @@ static void dgc_masks_in_every_tensor(void **state)
   rig_free(&r);
 }
 
-/* 100 values and 7: a fifth at random is 20 and 1, drawn at 5 operations each on both sides, and a product for each when
- * decoded; a scan takes mask and compare, a mean square 2 more, zeros 1. */
+/* 100 values and 7: a fifth at random is 20 and 1, drawn at 5 operations each on both sides, and a product for each
+ * when decoded; a scan takes mask and compare, a mean square 2 more, zeros 1. */
 static void flop_are_those_of_the_options(void **state)
 {
   (void)state;

@@ -1,5 +1,5 @@
-/* Streaming reduction of rows as a balanced binary tree whose shape depends on their number alone: the same bits however
- * the rows come in chunks, and an error that grows with the logarithm of their number.
+/* Streaming reduction of rows as a balanced binary tree whose shape depends on their number alone: the same bits
+ * however the rows come in chunks, and an error that grows with the logarithm of their number.
  *
  * It works like a binary counter: level k holds the sum of 2^k consecutive rows when bit k of the number of rows so far
  * is set; a new row is carried upwards through the levels that are set.

@@ -1,6 +1,6 @@
-/* The parts of a state: the memory that it is made of, named one after the other, for whoever writes it to a file, reads
- * it back or counts it. What owns a state tells its parts, always in the same order and of the same sizes; a reader
- * overwrites them, and the owner then brings what follows from them up to date. */
+/* The parts of a state: the memory that it is made of, named one after the other, for whoever writes it to a file,
+ * reads it back or counts it. What owns a state tells its parts, always in the same order and of the same sizes; a
+ * reader overwrites them, and the owner then brings what follows from them up to date. */
 #ifndef RH_PARTS_H
 #define RH_PARTS_H
 

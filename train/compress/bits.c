@@ -58,9 +58,9 @@ RH_INLINE void unpack_words(const uint8_t *restrict wire, int64_t groups, int b,
     to[g] = spread(b == 1 ? wire[g] : b == 2 ? ((const word2 *)wire)[g] : ((const word4 *)wire)[g], b);
 }
 
-/* Other widths pass through an array of words, so that the moving of bits is done in vectors: of each word the low b bytes
- * count. Two words at a time, those bytes are brought together, or apart, in one shuffle; what is stored beyond them is
- * written over next. The last words, beyond which there may be nothing, are copied one by one. */
+/* Other widths pass through an array of words, so that the moving of bits is done in vectors: of each word the low b
+ * bytes count. Two words at a time, those bytes are brought together, or apart, in one shuffle; what is stored beyond
+ * them is written over next. The last words, beyond which there may be nothing, are copied one by one. */
 enum { RUN = 64 };
 
 typedef uint8_t pair __attribute__((vector_size(16)));

@@ -189,8 +189,8 @@ static const rh_summable sum = {
     .decode = decode_sum,
 };
 
-/* Encode: mask and compare for what is not finite; decode: zeros, and k products. Both draw k places, by 10 Philox rounds
- * of 2 products shared by 4 of them. */
+/* Encode: mask and compare for what is not finite; decode: zeros, and k products. Both draw k places, by 10 Philox
+ * rounds of 2 products shared by 4 of them. */
 static rh_flop flop(const void *opaque, const rh_layout *layout)
 {
   const double d = (double)layout->values, k = (double)elements(opaque, layout, 0);

@@ -12,8 +12,8 @@
 enum { RH_BLOCK = 1024, RH_GROUP = 64 };
 
 /* The n <= RH_BLOCK values at x, times a power of two, for a loop over whole groups: x itself, or, where there is
- * something to multiply or the last group is not whole, a copy in `room` that repeats the first value. *whole: n rounded
- * up to groups. */
+ * something to multiply or the last group is not whole, a copy in `room` that repeats the first value. *whole: n
+ * rounded up to groups. */
 const float *rh_segment_groups(const float *x, int64_t n, float power, float room[RH_BLOCK], int64_t *whole);
 
 /* Sum of squares, to 2^-20 of itself at worst and a few 2^-24 as a rule. NaN or infinite if a value is. */
