@@ -93,15 +93,15 @@ refuse() {
   check "$1: the file is untouched" cmp -s "$now" as-it-was
 }
 mv "$before" kept-before
-printf 'x' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
-refuse "a flipped byte" "its hash does not fit"
-grep -q "the one before it" refused.err && { echo "FAILED: a flipped byte: there is none before it"; failed=1; }
+printf 'damaged!' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
+refuse "a damaged file" "its hash does not fit"
+grep -q "the one before it" refused.err && { echo "FAILED: a damaged file: there is none before it"; failed=1; }
 head -c 3000 good >"$now"
 refuse "a truncated file" "its hash does not fit"
 echo "something else" >"$now"
 refuse "a foreign file" "ends too early"
 cp good "$now"
-printf 'x' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
+printf 'damaged!' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
 cp kept-before "$before"
 "$program" run one.yaml "${long[@]}" --resume --checkpoint every=20ms >again.out 2>again.err &
 child=$!
