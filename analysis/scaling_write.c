@@ -90,8 +90,9 @@ static double fitted_speed_up(const rh_scaling_series *s, double N)
   return rate / first->rate.estimate * first->workers;
 }
 
-/* Beyond which number of workers more do not help, and what twice and four times as many as were tried would bring. */
-static void write_limit(const rh_scaling_series *s, rh_text *out)
+/* Beyond which number of workers more do not help, and what twice and four times as many as were tried would bring. What
+ * was seen counts for more than the law, which is off by some percent. best: the fastest of those tried. */
+static void write_limit(const rh_scaling_series *s, const rh_scaling_point *best, rh_text *out)
 {
   const double most = s->points[s->count - 1].workers;
   if (isinf(s->best_workers) && isinf(s->ceiling))
@@ -100,6 +101,10 @@ static void write_limit(const rh_scaling_series *s, rh_text *out)
     rh_text_append(out, "  More workers always help a little, up to a speed-up of %.3g (extrapolated).", s->ceiling);
   else if (s->best_workers <= s->points[0].workers)
     rh_text_append(out, "  More than %d workers do not help; fewer were not tried.", (int)s->points[0].workers);
+  else if (best->workers > s->best_workers && best->speed_up > s->ceiling)
+    rh_text_append(
+        out, "  More than %d workers do not help: the speed-up was %.3g there; the law's is largest at %.0f, %.3g.",
+        (int)best->workers, best->speed_up, s->best_workers, s->ceiling);
   else
     rh_text_append(out, "  More than %.0f workers do not help%s: the speed-up is %.3g at most.", s->best_workers,
                    s->best_workers > most ? " (extrapolated: no run had so many)" : "", s->ceiling);
@@ -128,7 +133,7 @@ static void write_fit(const rh_scaling_series *s, rh_text *out)
   rh_text_append(out, "; off by %.1f %% at most%s.\n", 100 * s->deviation,
                  s->count == 3 ? ", but three points leave a fit of three numbers no choice" : "");
   if (s->deviation <= RH_SCALING_TRUSTED)
-    write_limit(s, out);
+    write_limit(s, best, out);
   else
     rh_text_append(out, "  The law does not describe these runs: neither a limit nor what lies beyond them is told.\n");
 }

@@ -108,6 +108,24 @@ static void shares_of_the_law_are_found(void **state)
   must(rh_store_close(store));
 }
 
+/* The law's best is at sqrt(.92 / .02) = 6.8 workers; 8 were tried, and were faster than the law has them anywhere. */
+static void what_was_seen_counts_for_more_than_the_law(void **state)
+{
+  rh_store *store = open_new(state);
+  for (int N = 1; N <= 16; N *= 2)
+    record(store, "allreduce", N, 32, 1, (N == 8 ? 0.94 : 1) * law(1000, 0.08, 0.02, N, 32));
+  rh_scaling scaling;
+  must(rh_scaling_find(store, &plain, &scaling));
+  const rh_scaling_series *s = &scaling.list[0];
+  assert_true(s->deviation < 0.1 && s->best_workers < 8 && s->ceiling < s->points[3].speed_up);
+  rh_text text = {0};
+  rh_scaling_write(&scaling, &text);
+  assert_non_null(strstr(rh_text_get(&text), "More than 8 workers do not help: the speed-up was "));
+  rh_text_clear(&text);
+  rh_scaling_clear(&scaling);
+  must(rh_store_close(store));
+}
+
 /* The samples of a round are 4096 whatever the workers: Amdahl's law with a serial share of a tenth; a point of weak
  * scaling shares its run. What lies beyond the runs is called so. */
 static void strong_and_weak_scaling_are_told_apart(void **state)
@@ -228,8 +246,13 @@ static void hostile_names_are_text(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      TEST(shares_of_the_law_are_found),   TEST(strong_and_weak_scaling_are_told_apart), TEST(shares_are_not_negative),
-      TEST(a_bad_fit_is_not_extrapolated), TEST(what_gives_no_series_is_said),           TEST(hostile_names_are_text),
+      TEST(shares_of_the_law_are_found),
+      TEST(what_was_seen_counts_for_more_than_the_law),
+      TEST(strong_and_weak_scaling_are_told_apart),
+      TEST(shares_are_not_negative),
+      TEST(a_bad_fit_is_not_extrapolated),
+      TEST(what_gives_no_series_is_said),
+      TEST(hostile_names_are_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
