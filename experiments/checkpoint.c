@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,13 +12,14 @@
 #include "process.h"
 #include "text.h"
 
-static const char magic[32] = "rehearse checkpoint 1\n";
+static const char magic[32] = "rehearse checkpoint 2\n";
 enum { BLOCK = 1 << 20, ID_SIZE = 32 }; /* the hash is chained over blocks of the file */
 
 typedef struct header {
   char magic[sizeof magic], id[ID_SIZE];
   uint64_t build;
   int64_t finished;
+  uint64_t log_bytes; /* of the log, which follows the times */
 } header;
 
 rh_status rh_checkpoint_build(const char *kernel, uint64_t *build)
@@ -87,9 +88,16 @@ static void put_part(void *context, const char *name, void *data, size_t bytes)
   put(context, data, bytes);
 }
 
+static void count(void *context, const void *data, size_t bytes)
+{
+  (void)data;
+  *(uint64_t *)context += bytes;
+}
+
 static void put_all(writer *w, const rh_checkpoint *c)
 {
   header h = {.build = c->build, .finished = c->finished};
+  rh_oplog_write(c->log, count, &h.log_bytes);
   memcpy(h.magic, magic, sizeof magic);
   snprintf(h.id, sizeof h.id, "%s", c->id);
   put(w, &h, sizeof h);
@@ -113,7 +121,14 @@ static void sync_folder(const char *base)
   free(folder);
 }
 
-rh_status rh_checkpoint_save(const rh_checkpoint *c, const char *base)
+/* Gives the new file its name, and the one that has it the name `before`, unless that is NULL. */
+static bool move(const char *fresh, const char *now, const char *before)
+{
+  if (before && rename(now, before) != 0 && errno != ENOENT) return false;
+  return rename(fresh, now) == 0;
+}
+
+rh_status rh_checkpoint_save(rh_checkpoint *c, const char *base)
 {
   rh_status status = RH_OK;
   char *fresh = path_of(base, "checkpoint-new"), *now = path_of(base, "checkpoint");
@@ -127,10 +142,11 @@ rh_status rh_checkpoint_save(const rh_checkpoint *c, const char *base)
     written = false;
     reason = errno;
   }
-  if (written && ((rename(now, before) != 0 && errno != ENOENT) || rename(fresh, now) != 0)) {
+  if (written && !move(fresh, now, c->keep_before ? NULL : before)) {
     written = false;
     reason = errno;
   }
+  if (written) c->keep_before = false;
   if (!written) {
     status = rh_error(RH_EIO, "%s: the checkpoint cannot be written: %s", now, strerror(reason));
     unlink(fresh);
@@ -146,72 +162,87 @@ rh_status rh_checkpoint_save(const rh_checkpoint *c, const char *base)
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 struct rh_checkpoint_file {
-  char *path, *data; /* owned; mapped */
-  size_t size;       /* of the mapping */
-  size_t at, end;    /* where the values start, and where the hash does */
+  char *path;         /* owned */
+  int fd;             /* read from, not mapped: a file that is cut off meanwhile is an error then, and no signal */
+  header header;      /* checked */
+  size_t values, end; /* where the values start, and where the hash does */
 };
 
 void rh_checkpoint_close(rh_checkpoint_file *f)
 {
   if (!f) return;
-  if (f->data) munmap(f->data, f->size);
+  if (f->fd >= 0) close(f->fd);
   free(f->path);
   free(f);
 }
 
-/* Maps a file; *file is NULL on failure. */
-static rh_status map_file(const char *base, const char *suffix, rh_checkpoint_file **file)
+static rh_status read_at(const rh_checkpoint_file *f, size_t at, void *data, size_t bytes)
+{
+  for (size_t have = 0; have < bytes;) {
+    const ssize_t got = pread(f->fd, (char *)data + have, bytes - have, (off_t)(at + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return rh_error(RH_EIO, "%s: cannot be read: %s", f->path, strerror(errno));
+    if (got == 0) return rh_error(RH_EFORMAT, "%s: no whole checkpoint: it ends too early", f->path);
+    have += (size_t)got;
+  }
+  return RH_OK;
+}
+
+/* Opens a file of at least a header's size; *file is NULL on failure. */
+static rh_status open_file(const char *base, const char *suffix, rh_checkpoint_file **file)
 {
   rh_status status = RH_OK;
   struct stat info;
   rh_checkpoint_file *f = calloc(1, sizeof *f);
   RH_ASSERT(f && "memory is exhausted");
   f->path = path_of(base, suffix);
-  const int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+  f->fd = open(f->path, O_RDONLY | O_CLOEXEC);
   *file = NULL;
-  if (fd < 0 || fstat(fd, &info) != 0) {
+  if (f->fd < 0 || fstat(f->fd, &info) != 0) {
     status = rh_error(RH_EIO, "%s: cannot be read: %s", f->path, strerror(errno));
-    goto done;
-  }
-  f->size = (size_t)info.st_size;
-  if (f->size < sizeof(header) + sizeof(uint64_t)) {
+  } else if (!S_ISREG(info.st_mode)) {
+    status = rh_error(RH_EFORMAT, "%s: no checkpoint: it is no regular file", f->path);
+  } else if ((size_t)info.st_size < sizeof f->header + sizeof(uint64_t)) {
     status = rh_error(RH_EFORMAT, "%s: no whole checkpoint: it ends too early", f->path);
-    goto done;
+  } else {
+    f->end = (size_t)info.st_size - sizeof(uint64_t);
+    *file = f;
+    return RH_OK;
   }
-  f->data = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (f->data == MAP_FAILED) {
-    f->data = NULL;
-    status = rh_error(RH_EIO, "%s: cannot be read: %s", f->path, strerror(errno));
-    goto done;
-  }
-  f->end = f->size - sizeof(uint64_t);
-  *file = f;
-  f = NULL;
-done:
-  if (fd >= 0) close(fd);
   rh_checkpoint_close(f);
   return status;
 }
 
-static rh_status check_whole(const rh_checkpoint_file *f)
+static rh_status check_whole(rh_checkpoint_file *f)
 {
+  rh_status status = RH_OK;
   uint64_t kept, hash = 0;
-  if (memcmp(f->data, magic, sizeof magic) != 0)
-    return rh_error(RH_EFORMAT, "%s: no checkpoint of this version of rehearse", f->path);
-  for (size_t at = 0; at <= f->end; at += BLOCK)
-    hash = rh_hash_bytes(f->data + at, f->end - at < BLOCK ? f->end - at : BLOCK, hash);
-  memcpy(&kept, f->data + f->end, sizeof kept);
-  if (hash != kept) return rh_error(RH_EFORMAT, "%s: no whole checkpoint: its hash does not fit its content", f->path);
-  return RH_OK;
+  char *block = malloc(BLOCK);
+  RH_ASSERT(block && "memory is exhausted");
+  RH_TRY(read_at(f, 0, &f->header, sizeof f->header));
+  if (memcmp(f->header.magic, magic, sizeof magic) != 0) {
+    status = rh_error(RH_EFORMAT, "%s: no checkpoint of this version of rehearse", f->path);
+    goto done;
+  }
+  for (size_t at = 0; at <= f->end; at += BLOCK) {
+    const size_t bytes = f->end - at < BLOCK ? f->end - at : BLOCK;
+    RH_TRY(read_at(f, at, block, bytes));
+    hash = rh_hash_bytes(block, bytes, hash);
+  }
+  RH_TRY(read_at(f, f->end, &kept, sizeof kept));
+  if (hash != kept)
+    status = rh_error(RH_EFORMAT, "%s: no whole checkpoint: its hash does not fit its content", f->path);
+done:
+  free(block);
+  return status;
 }
 
-static rh_status check_fits(const rh_checkpoint_file *f, const rh_checkpoint *c)
+static rh_status check_fits(rh_checkpoint_file *f, const rh_checkpoint *c)
 {
-  header h;
-  memcpy(&h, f->data, sizeof h);
-  h.id[ID_SIZE - 1] = '\0';
-  if (strcmp(h.id, c->id) != 0) return rh_error(RH_EUNSUPPORTED, "%s: the checkpoint of run %s", f->path, h.id);
-  if (h.build != c->build)
+  header *h = &f->header;
+  h->id[ID_SIZE - 1] = '\0';
+  if (strcmp(h->id, c->id) != 0) return rh_error(RH_EUNSUPPORTED, "%s: the checkpoint of run %s", f->path, h->id);
+  if (h->build != c->build)
     return rh_error(RH_EUNSUPPORTED,
                     "%s: written by another build of rehearse, or with another BLAS kernel; go on with that one, or "
                     "run without --resume, which starts from the beginning",
@@ -219,23 +250,38 @@ static rh_status check_fits(const rh_checkpoint_file *f, const rh_checkpoint *c)
   return RH_OK;
 }
 
+/* The times, and the log behind them. */
 static rh_status read_log(rh_checkpoint_file *f, int64_t log_bytes, rh_checkpoint *c)
 {
   rh_status status = RH_OK;
-  header h;
+  const header *h = &f->header;
+  const size_t room = f->end - sizeof *h;
+  char *log = NULL;
+  double *finish_s = NULL;
   size_t used;
-  memcpy(&h, f->data, sizeof h);
-  f->at = sizeof h;
-  if (h.finished < 0 || (uint64_t)h.finished > (f->end - f->at) / sizeof *c->finish_s)
+  if (h->finished < 0 || (uint64_t)h->finished > room / sizeof *finish_s)
     return rh_error(RH_EFORMAT, "%s: damaged: it has too many times", f->path);
-  const size_t bytes = (size_t)h.finished * sizeof *c->finish_s;
-  RH_TRY(rh_oplog_read(f->data + f->at + bytes, f->end - f->at - bytes, log_bytes, &c->log, &used));
-  c->finish_s = malloc(bytes + 1);
-  RH_ASSERT(c->finish_s && "memory is exhausted");
-  memcpy(c->finish_s, f->data + f->at, bytes);
-  c->finished = h.finished;
-  f->at += bytes + used;
+  const size_t bytes = (size_t)h->finished * sizeof *finish_s;
+  if (h->log_bytes > room - bytes) return rh_error(RH_EFORMAT, "%s: damaged: its log is too long", f->path);
+  finish_s = malloc(bytes + 1);
+  log = malloc(h->log_bytes + 1);
+  RH_ASSERT(finish_s && log && "memory is exhausted");
+  RH_TRY(read_at(f, sizeof *h, finish_s, bytes));
+  RH_TRY(read_at(f, sizeof *h + bytes, log, h->log_bytes));
+  RH_TRY(rh_oplog_read(log, h->log_bytes, log_bytes, &c->log, &used));
+  f->values = sizeof *h + bytes + h->log_bytes;
+  if (used == h->log_bytes && h->finished <= rh_oplog_rounds(c->log)) {
+    c->finish_s = finish_s;
+    c->finished = h->finished;
+    finish_s = NULL;
+  } else {
+    status = rh_error(RH_EFORMAT, "%s: damaged: its log and its times do not go together", f->path);
+    rh_oplog_free(c->log);
+    c->log = NULL;
+  }
 done:
+  free(log);
+  free(finish_s);
   return status;
 }
 
@@ -248,11 +294,12 @@ rh_status rh_checkpoint_open(const char *base, int64_t log_bytes, rh_checkpoint 
     rh_checkpoint_file *f;
     if (!is_there(base, suffixes[i])) continue;
     if (status != RH_OK) fprintf(stderr, "rehearse: %s; trying the one before it\n", rh_error_message());
-    status = map_file(base, suffixes[i], &f);
+    status = open_file(base, suffixes[i], &f);
     if (status == RH_OK) status = check_whole(f);
     if (status == RH_OK) status = check_fits(f, c);
     if (status == RH_OK) status = read_log(f, log_bytes, c);
     if (status == RH_OK) *file = f;
+    c->keep_before = status == RH_OK && i > 0 && is_there(base, suffixes[0]);
     if (status != RH_OK) rh_checkpoint_close(f);
     if (status == RH_OK || status == RH_EUNSUPPORTED) return status;
   }
@@ -271,13 +318,17 @@ static void get_part(void *context, const char *name, void *data, size_t bytes)
   parts_reader *r = context;
   const rh_checkpoint_file *f = r->file;
   uint64_t lengths[2];
+  char found[NAME_MAX];
   if (r->status != RH_OK) return;
   const size_t name_length = strlen(name), whole = sizeof lengths + name_length + bytes;
+  RH_ASSERT(name_length <= sizeof found);
   if (whole <= f->end - r->at) {
-    memcpy(lengths, f->data + r->at, sizeof lengths);
-    if (lengths[0] == name_length && lengths[1] == bytes &&
-        memcmp(f->data + r->at + sizeof lengths, name, name_length) == 0) {
-      memcpy(data, f->data + r->at + sizeof lengths + name_length, bytes);
+    r->status = read_at(f, r->at, lengths, sizeof lengths);
+    if (r->status == RH_OK && lengths[0] == name_length)
+      r->status = read_at(f, r->at + sizeof lengths, found, name_length);
+    if (r->status != RH_OK) return;
+    if (lengths[0] == name_length && lengths[1] == bytes && memcmp(found, name, name_length) == 0) {
+      r->status = read_at(f, r->at + sizeof lengths + name_length, data, bytes);
       r->at += whole;
       return;
     }
@@ -288,7 +339,7 @@ static void get_part(void *context, const char *name, void *data, size_t bytes)
 
 rh_status rh_checkpoint_load(const rh_checkpoint *c, rh_checkpoint_file *file)
 {
-  parts_reader reader = {.file = file, .at = file->at};
+  parts_reader reader = {.file = file, .at = file->values};
   const rh_parts parts = {.context = &reader, .part = get_part};
   c->values(c->context, &parts);
   if (reader.status == RH_OK && reader.at != file->end)

@@ -6,7 +6,7 @@
  *
  * Files       BASE.checkpoint and BASE.checkpoint-before, the last two. One is written under another name, brought to the
  *             disk and renamed, so that a process or machine that dies meanwhile leaves the two before.
- * Format      of one build on one machine: a line with its name, the build, the run's id, counts, times, the log, the
+ * Format      of one build on one machine: a line with its name, the run's id, the build, counts, times, the log, the
  *             parts of the values each with name and length, and a hash of all that
  */
 #ifndef RH_CHECKPOINT_H
@@ -24,15 +24,17 @@ typedef struct rh_checkpoint {
   void (*values)(void *context,
                  const rh_parts *parts); /* tells the parts of all values; the same at saving and loading */
   void *context;
+  bool keep_before; /* BASE.checkpoint was not whole: the next one replaces it, and the good one before it stays */
 } rh_checkpoint;
 
 /* What must be equal for a checkpoint to fit: the program's file and the kernel that computes. RH_EIO if the program
  * cannot be read. */
 RH_CHECKED rh_status rh_checkpoint_build(const char *kernel, uint64_t *build);
 
-/* Writes BASE.checkpoint; the one that was there becomes BASE.checkpoint-before.
+/* Writes BASE.checkpoint; the one that was there becomes BASE.checkpoint-before, unless it was not whole when it was
+ * opened.
  * returns     RH_EIO with the system's reason; the older ones are still there then */
-RH_CHECKED rh_status rh_checkpoint_save(const rh_checkpoint *checkpoint, const char *base);
+RH_CHECKED rh_status rh_checkpoint_save(rh_checkpoint *checkpoint, const char *base);
 
 /* A checkpoint's file, being read. */
 typedef struct rh_checkpoint_file rh_checkpoint_file;

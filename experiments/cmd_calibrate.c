@@ -12,7 +12,6 @@
 #include "calibrate.h"
 #include "commands.h"
 #include "measure.h"
-#include "output_file.h"
 #include "registry.h"
 #include "run.h"
 
@@ -170,24 +169,6 @@ static char *about(const char *backend)
   return text.data;
 }
 
-static rh_status write_file(const char *path, const rh_profile *profile)
-{
-  rh_text json = {0}, draft = {0};
-  rh_status status = rh_output_file_check(path);
-  if (status != RH_OK) return status;
-  rh_profile_write(profile, &json);
-  rh_text_append(&draft, "%s.new", path);
-  FILE *file = fopen(draft.data, "w");
-  bool ok = file && fputs(json.data, file) >= 0;
-  if (file && fclose(file) != 0) ok = false;
-  if (ok && rename(draft.data, path) != 0) ok = false;
-  if (!ok) status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
-  if (!ok && file) unlink(draft.data);
-  rh_text_clear(&draft);
-  rh_text_clear(&json);
-  return status;
-}
-
 static rh_status calibrate_study(const arguments *a, const char *name, rh_profile *profile)
 {
   rh_status status = RH_OK;
@@ -235,7 +216,7 @@ static rh_status calibrate(arguments *a, const char *command, rh_profile *profil
   rh_profile_add_command(profile, command);
   free(profile->about);
   profile->about = about(profile->backend);
-  RH_TRY(write_file(a->out, profile));
+  RH_TRY(rh_profile_write_file(profile, a->out));
   rh_profile_warn_disturbed(profile, a->out);
   printf("%s: %d timings, %d of them new, of %s\n", a->out, (int)profile->count, (int)(profile->count - before),
          profile->device);

@@ -64,24 +64,10 @@ static rh_status write_export(const arguments *a, rh_store *store, const rh_expo
 /* Into a file beside the one named, which takes its place when it is complete. */
 static rh_status write_file(const arguments *a, rh_store *store, const rh_export_runs *runs, rh_text *notes)
 {
-  rh_status status = rh_output_file_check(a->file);
+  rh_output_file output;
+  rh_status status = rh_output_file_begin(a->file, &output);
   if (status != RH_OK) return status;
-  rh_text part = {0};
-  rh_text_append(&part, "%s.part", a->file);
-  const char *path = rh_text_get(&part);
-  FILE *out = fopen(path, "wbe");
-  if (!out) {
-    status = rh_error(RH_EIO, "%s: cannot be written: %s", a->file, strerror(errno));
-  } else {
-    status = write_export(a, store, runs, out, notes);
-    errno = 0;
-    if (fclose(out) != 0 && status == RH_OK) status = rh_error(RH_EIO, "%s: %s", a->file, strerror(errno));
-    if (status == RH_OK && rename(path, a->file) != 0)
-      status = rh_error(RH_EIO, "%s: cannot be written: %s", a->file, strerror(errno));
-    if (status != RH_OK) unlink(path);
-  }
-  rh_text_clear(&part);
-  return status;
+  return rh_output_file_end(&output, write_export(a, store, runs, output.file, notes));
 }
 
 static rh_status export(const arguments *a, rh_text *notes)

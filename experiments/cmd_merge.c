@@ -1,7 +1,9 @@
 /* rehearse merge FILE... -o FILE [--json] */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -13,6 +15,7 @@ typedef struct arguments {
   int given_count;
   char **from; /* [count] databases: those given, and the results in folders that are; owned */
   int count;
+  int refused; /* that are no database of ours, or a damaged one */
   bool json;
 } arguments;
 
@@ -78,15 +81,11 @@ static rh_status find_files(arguments *a)
   return status;
 }
 
-/* All files are looked at before the first is merged: a wrong name among many changes nothing. */
+/* All names are looked at before the first is merged: a wrong one among many changes nothing. */
 static rh_status check_all(const arguments *a)
 {
-  for (int i = 0; i < a->count; i++) {
-    rh_store *store;
-    rh_status status = rh_store_open(a->from[i], RH_STORE_READ, &store);
-    if (status != RH_OK) return status;
-    rh_store_close(store);
-  }
+  for (int i = 0; i < a->count; i++)
+    if (access(a->from[i], R_OK) != 0) return rh_error(RH_EIO, "%s: %s", a->from[i], strerror(errno));
   return RH_OK;
 }
 
@@ -95,18 +94,39 @@ static void report(const arguments *a, int i, int merged, int skipped, rh_text *
   if (a->json) {
     rh_text_append(out, "%s{\"file\": ", i ? ", " : "");
     rh_text_append_json(out, a->from[i]);
-    rh_text_append(out, ", \"merged\": %d, \"skipped\": %d}", merged, skipped);
+    rh_text_append(out, ", \"merged\": %d, \"skipped\": %d, \"reason\": null}", merged, skipped);
   } else {
     rh_text_append(out, "%s: %d run%s merged, %d there already\n", a->from[i], merged, merged == 1 ? "" : "s", skipped);
   }
 }
 
-static rh_status merge(const arguments *a, rh_text *out)
+/* A file that is not merged, and why. */
+static void report_refused(arguments *a, int i, rh_text *out)
+{
+  a->refused++;
+  fprintf(stderr, "rehearse merge: not merged: %s\n", rh_error_message());
+  if (!a->json) return;
+  rh_text_append(out, "%s{\"file\": ", i ? ", " : "");
+  rh_text_append_json(out, a->from[i]);
+  rh_text_append(out, ", \"merged\": 0, \"skipped\": 0, \"reason\": ");
+  rh_text_append_json(out, rh_error_message());
+  rh_text_append(out, "}");
+}
+
+/* Whether a file is a database of ours, before there is one to merge it into. */
+static rh_status check_source(const char *from)
+{
+  rh_store *source;
+  const rh_status status = rh_store_open(from, RH_STORE_READ, &source);
+  if (status == RH_OK) rh_store_close(source);
+  return status;
+}
+
+static rh_status merge(arguments *a, rh_text *out)
 {
   rh_store *store = NULL;
   rh_status status;
   RH_TRY(check_all(a));
-  RH_TRY(rh_store_open(a->into, RH_STORE_WRITE, &store));
   if (a->json) {
     rh_text_append(out, "{\"into\": ");
     rh_text_append_json(out, a->into);
@@ -114,8 +134,15 @@ static rh_status merge(const arguments *a, rh_text *out)
   }
   for (int i = 0; i < a->count; i++) {
     int merged, skipped;
-    RH_TRY(rh_store_merge(store, a->from[i], &merged, &skipped));
-    report(a, i, merged, skipped, out);
+    status = check_source(a->from[i]);
+    if (status == RH_OK && !store) RH_TRY(rh_store_open(a->into, RH_STORE_WRITE, &store));
+    if (status == RH_OK) status = rh_store_merge(store, a->from[i], &merged, &skipped);
+    if (status == RH_OK)
+      report(a, i, merged, skipped, out);
+    else if (status == RH_EFORMAT || status == RH_EINVAL)
+      report_refused(a, i, out); /* nothing of it was taken */
+    else
+      goto done;
   }
   if (a->json) rh_text_append(out, "]}\n");
   status = rh_store_close(store);
@@ -136,7 +163,9 @@ int rh_cmd_merge(int argc, char **argv)
                                      "FILE|DIR... -o FILE",
                                      "Copies the runs of databases, and of folders that `rehearse plan` made, into "
                                      "one. A run that is there and done is left "
-                                     "alone, so merging twice does no harm.",
+                                     "alone, so merging twice does no harm.\vA file that is damaged, or none of "
+                                     "ours, is named with the reason, nothing of it is taken, and the others are "
+                                     "merged. Exit status: 0, 1 if there was such a file, 2 bad usage or input.",
                                      NULL,
                                      NULL,
                                      NULL};
@@ -150,7 +179,7 @@ int rh_cmd_merge(int argc, char **argv)
   free(a.from);
   if (status == RH_OK || !a.json) fputs(rh_text_get(&out), stdout); /* half a JSON object helps nobody */
   rh_text_clear(&out);
-  if (status == RH_OK) return 0;
+  if (status == RH_OK) return a.refused > 0 ? 1 : 0;
   fprintf(stderr, "rehearse merge: %s\n", rh_error_message());
   return 2;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "output_file.h"
 #include "platform_command.h"
 #include "probe_private.h"
 #include "run.h"
@@ -105,13 +106,8 @@ static rh_status draw_file(const char *path, const platform_arguments *a)
 {
   rh_text svg = {0};
   rh_status status = RH_OK;
-  FILE *file = NULL;
   RH_TRY(describe_file(path, a, "svg", &svg));
-  file = fopen(a->svg, "w");
-  if (!file || fwrite(rh_text_get(&svg), 1, svg.length, file) != svg.length)
-    status = rh_error(RH_EIO, "cannot write '%s': %s", a->svg, strerror(errno));
-  if (file && fclose(file) != 0 && status == RH_OK)
-    status = rh_error(RH_EIO, "cannot write '%s': %s", a->svg, strerror(errno));
+  status = rh_output_file_write(a->svg, rh_text_get(&svg), svg.length);
 done:
   rh_text_clear(&svg);
   return status;

@@ -7,21 +7,8 @@
 #include <unistd.h>
 
 #include "generate.h"
+#include "output_file.h"
 #include "platform_command.h"
-
-static rh_status write_text(const char *path, const rh_text *text)
-{
-  FILE *file = fopen(path, "w");
-  if (!file) return rh_error(RH_EIO, "cannot write '%s': %s", path, strerror(errno));
-  bool failed = fwrite(rh_text_get(text), 1, text->length, file) != text->length;
-  if (fclose(file) != 0 || failed) {
-    rh_status status = rh_error(RH_EIO, "cannot write '%s': %s", path, strerror(errno));
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISREG(info.st_mode)) unlink(path); /* half a platform is none; a device stays */
-    return status;
-  }
-  return RH_OK;
-}
 
 /* A file beside the platform: its one folder is made if need be. */
 static rh_status write_side_file(const char *folder, const rh_generated_file *side)
@@ -34,7 +21,7 @@ static rh_status write_side_file(const char *folder, const rh_generated_file *si
     goto done;
   }
   rh_text_append(&path, "%s", strchr(side->name, '/'));
-  RH_TRY(write_text(rh_text_get(&path), &side->text));
+  RH_TRY(rh_output_file_write(rh_text_get(&path), rh_text_get(&side->text), side->text.length));
 done:
   rh_text_clear(&path);
   return status;
@@ -60,7 +47,7 @@ rh_status rh_platform_generate(const char *kind, size_t count, const char *const
   folder = rh_text_directory(output);
   for (int32_t i = 0; i < generated.file_count; i++)
     RH_TRY(write_side_file(folder, &generated.files[i]));
-  RH_TRY(write_text(output, &generated.xml)); /* last: what it names is there */
+  RH_TRY(rh_output_file_write(output, rh_text_get(&generated.xml), generated.xml.length)); /* last: what it names is there */
 done:
   free(folder);
   rh_generated_clear(&generated);

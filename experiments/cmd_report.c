@@ -47,36 +47,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   }
 }
 
-/* The page appears whole or not at all: it is written beside its place, then moved there. */
-static rh_status write_file(const char *path, const rh_text *page)
-{
-  rh_text part = {0};
-  rh_status status = rh_output_file_check(path);
-  if (status != RH_OK) return status;
-  rh_text_append(&part, "%s.part-%ld", path, (long)getpid());
-  FILE *file = fopen(part.data, "wb");
-  if (!file) {
-    status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    goto done;
-  }
-  bool lost = fwrite(rh_text_get(page), 1, page->length, file) != page->length;
-  lost = fclose(file) != 0 || lost;
-  if (lost || rename(part.data, path) != 0) {
-    status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    unlink(part.data);
-  }
-done:
-  rh_text_clear(&part);
-  return status;
-}
-
 static rh_status report(const arguments *a, rh_text *page)
 {
   rh_store *store = NULL;
   rh_status status;
   RH_TRY(rh_store_open(a->db, RH_STORE_READ, &store));
   RH_TRY(rh_report_write(store, &a->def, page));
-  status = write_file(a->output, page);
+  status = rh_output_file_write(a->output, rh_text_get(page), page->length);
 done:
   rh_store_close(store);
   return status;

@@ -32,14 +32,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   }
 }
 
-static const char *const states[] = {"done", "running", "failed", "missing"};
-enum { STATES = 4, FAILED = 2 };
+static const char *const states[] = {"done", "running", "failed", "missing", "damaged"};
+enum { STATES = 5, FAILED = 2, DAMAGED = 4 };
 
 typedef struct tally {
   int64_t count[STATES];
   rh_text indices[STATES]; /* "3, 7-9" */
   int64_t first[STATES], last[STATES];
-  rh_text reasons; /* a line per task that failed */
+  rh_text reasons; /* a line per task that failed, or whose files cannot be read */
 } tally;
 
 static void append_span(tally *t, int s)
@@ -59,7 +59,17 @@ static void add(tally *t, int s, int64_t index)
   t->last[s] = index;
 }
 
-static rh_status look(const rh_folder *folder, bool json, tally *t, rh_text *out)
+static void append_json(const char *id, int64_t index, int s, const char *reason, rh_text *out)
+{
+  rh_text_append(out, "%s{\"index\": %" PRId64 ", \"id\": ", index > 1 ? ",\n " : "", index);
+  rh_text_append_json(out, id);
+  rh_text_append(out, ", \"status\": \"%s\", \"reason\": ", states[s]);
+  rh_text_append_json(out, reason);
+  rh_text_append(out, "}");
+}
+
+/* A file that cannot be read is one more state: the others are looked at all the same. */
+static void look(const rh_folder *folder, bool json, tally *t, rh_text *out)
 {
   for (int64_t index = 1; index <= folder->count; index++) {
     rh_task task;
@@ -68,30 +78,27 @@ static rh_status look(const rh_folder *folder, bool json, tally *t, rh_text *out
     rh_status status = rh_folder_task(folder, index, &task);
     if (status == RH_OK) status = rh_folder_state(folder, index, task.run.id, &state, &reason);
     if (status != RH_OK) {
-      rh_task_clear(&task);
-      return status;
+      free(reason);
+      reason = rh_text_duplicate(rh_error_message());
+      state = states[DAMAGED];
     }
     int s = 0;
     while (strcmp(states[s], state) != 0)
       s++;
+    const bool has_reason = s == FAILED || s == DAMAGED;
     add(t, s, index);
-    if (s == FAILED) rh_text_append(&t->reasons, "%" PRId64 ": %s\n", index, reason);
-    if (json) {
-      rh_text_append(out, "%s{\"index\": %" PRId64 ", \"id\": \"%s\", \"status\": \"%s\", \"reason\": ",
-                     index > 1 ? ",\n " : "", index, task.run.id, state);
-      rh_text_append_json(out, s == FAILED ? reason : NULL);
-      rh_text_append(out, "}");
-    }
+    if (has_reason) rh_text_append(&t->reasons, "%" PRId64 ": %s\n", index, reason);
+    if (json) append_json(task.run.id[0] ? task.run.id : NULL, index, s, has_reason ? reason : NULL, out);
     free(reason);
     rh_task_clear(&task);
   }
-  return RH_OK;
 }
 
 static void write_tally(tally *t, rh_text *out)
 {
   for (int s = 0; s < STATES; s++) {
     append_span(t, s);
+    if (s == DAMAGED && t->count[s] == 0) continue; /* rare */
     rh_text_append(out, "%-8s %" PRId64, states[s], t->count[s]);
     if (t->count[s] > 0 && s > 0) rh_text_append(out, "  (%s)", rh_text_get(&t->indices[s]));
     rh_text_append(out, "\n");
@@ -108,7 +115,8 @@ int rh_cmd_status(int argc, char **argv)
       "DIR",
       "How the tasks of a planned study stand: done, running, failed, missing (interrupted "
       "ones, too).\vThe numbers in parentheses can be given to sbatch --array. "
-      "Exit status: 0, or 1 if a task failed.",
+      "A result that cannot be read is listed as damaged, with the reason; move it away, and its task runs again. "
+      "Exit status: 0, or 1 if a task failed or is damaged.",
       NULL,
       NULL,
       NULL};
@@ -119,7 +127,7 @@ int rh_cmd_status(int argc, char **argv)
   tally t = {0};
   rh_status status = rh_folder_open(a.folder, &folder);
   if (a.json) rh_text_append(&out, "[");
-  if (status == RH_OK) status = look(&folder, a.json, &t, &out);
+  if (status == RH_OK) look(&folder, a.json, &t, &out);
   if (a.json) rh_text_append(&out, "]\n");
   if (status == RH_OK && !a.json) write_tally(&t, &out);
   if (status == RH_OK)
@@ -131,5 +139,5 @@ int rh_cmd_status(int argc, char **argv)
   rh_text_clear(&t.reasons);
   rh_text_clear(&out);
   rh_folder_clear(&folder);
-  return status != RH_OK ? 2 : t.count[FAILED] > 0 ? 1 : 0;
+  return status != RH_OK ? 2 : t.count[FAILED] + t.count[DAMAGED] > 0 ? 1 : 0;
 }

@@ -394,10 +394,10 @@ rh_status rh_execute(const rh_task *task, const volatile sig_atomic_t *stop)
     status = execution_save_model(&e); /* before its end is recorded: who finds it done finds its file */
   status = record_end(&e, status);
 done:
-  if (status == RH_EINTERRUPTED && e.resume.task && e.resume.checkpoint.log && !e.torn) {
+  if (status == RH_EINTERRUPTED && e.resume.task && !e.torn) {
     char message[4096];
     snprintf(message, sizeof message, "%s", rh_error_message());
-    if (rh_resume_save(&e.resume) != RH_OK) fprintf(stderr, "rehearse: %s\n", rh_error_message());
+    rh_resume_stop(&e.resume, e.produced, e.finished);
     (void)rh_error(status, "%s", message);
   }
   execution_clear(&e);

@@ -1,6 +1,7 @@
 #include "execute_resume.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,6 +40,7 @@ rh_status rh_resume_values(rh_resume *r, void (*values)(void *context, const rh_
   if (values) r->checkpoint.values = values;
   r->checkpoint.context = context;
   if (r->file) status = rh_checkpoint_load(&r->checkpoint, r->file);
+  r->begin_s = wall_s();
   rh_checkpoint_close(r->file);
   r->file = NULL;
   return status;
@@ -89,8 +91,35 @@ rh_status rh_resume_save(rh_resume *r)
   return rh_checkpoint_save(&r->checkpoint, r->task->checkpoint);
 }
 
+/* Failures of the same kind in a row are one line. */
+static void save_or_tell(rh_resume *r, const char *then)
+{
+  const bool failed = rh_resume_save(r) != RH_OK;
+  if (failed && !r->told) fprintf(stderr, "rehearse: %s%s\n", rh_error_message(), then);
+  r->told = failed;
+}
+
 void rh_resume_keep(rh_resume *r)
 {
   if (!rh_resume_possible(r) || r->task->checkpoint_s <= 0 || wall_s() - r->saved_s < r->task->checkpoint_s) return;
-  if (rh_resume_save(r) != RH_OK) fprintf(stderr, "rehearse: %s; the run goes on\n", rh_error_message());
+  save_or_tell(r, "; the run goes on");
+}
+
+void rh_resume_stop(rh_resume *r, int64_t produced, int64_t finished)
+{
+  if (!r->checkpoint.log || produced == 0) return; /* there is nothing to go on from */
+  if (produced > r->resumed) {
+    r->told = false; /* a later reason counts, too */
+    save_or_tell(r, "");
+    return;
+  }
+  const double spent_s = wall_s() - r->begin_s;
+  fprintf(stderr,
+          "rehearse: stopped after %" PRId64 " of the %" PRId64
+          " rounds that its checkpoint holds were simulated again, in %.1f s",
+          finished, r->resumed, spent_s);
+  if (finished > 0)
+    fprintf(stderr, "; with less than about %.0f s it comes no further",
+            ceil(spent_s * (double)r->resumed / (double)finished));
+  fprintf(stderr, ". The checkpoint stays as it is, and --resume starts there again\n");
 }

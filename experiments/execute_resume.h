@@ -16,7 +16,9 @@ typedef struct rh_resume {
   int64_t resumed;          /* rounds that the log held at the start: their values are not computed again */
   int64_t known;            /* times that the checkpoint held */
   int64_t finish_room;
-  double saved_s; /* wall clock of the last checkpoint */
+  double begin_s; /* wall clock of the first round that is simulated again */
+  double saved_s; /* and of the last checkpoint */
+  bool told;      /* that the last one could not be written */
 } rh_resume;
 
 /* Makes an empty log or, where the task says so and there is one, opens the checkpoint and takes its log.
@@ -44,5 +46,8 @@ RH_CHECKED rh_status rh_resume_time(rh_resume *resume, int64_t round, double fin
 void rh_resume_keep(rh_resume *resume);
 /* Writes a checkpoint. */
 RH_CHECKED rh_status rh_resume_save(rh_resume *resume);
+/* The run is stopped before its end, after `produced` rounds of which `finished` have their time: writes a checkpoint, or
+ * leaves the one that it went on from, if it came no further; then it says how far it came. Failures are told on stderr. */
+void rh_resume_stop(rh_resume *resume, int64_t produced, int64_t finished);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "output_file.h"
 #include "profile_file.h"
 #include "scratch.h"
 #include "slurm.h"
@@ -27,11 +28,7 @@ static char *joined(const char *folder, const char *name)
 static rh_status write_file(const char *folder, const char *name, const rh_text *text)
 {
   char *path = joined(folder, name);
-  FILE *file = fopen(path, "we");
-  bool ok = file && fwrite(rh_text_get(text), 1, text->length, file) == text->length;
-  if (ok) ok = fflush(file) == 0 && fsync(fileno(file)) == 0;
-  if (file && fclose(file) != 0) ok = false;
-  rh_status status = ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+  rh_status status = rh_output_file_write(path, rh_text_get(text), text->length);
   free(path);
   return status;
 }

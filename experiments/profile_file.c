@@ -1,13 +1,13 @@
 /* Profiles as JSON, which YAML 1.2 contains. */
 #include "profile_file.h"
 
-#include <errno.h>
 #include <libfyaml.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "output_file.h"
 #include "run.h"
 
 /* A node's finite number; false if it is none. */
@@ -190,11 +190,9 @@ rh_status rh_profile_write_file(const rh_profile *profile, const char *path)
 {
   rh_text json = {0};
   rh_profile_write(profile, &json);
-  FILE *file = fopen(path, "w");
-  bool ok = file && fputs(rh_text_get(&json), file) >= 0;
-  if (file && fclose(file) != 0) ok = false;
+  const rh_status status = rh_output_file_write(path, rh_text_get(&json), json.length);
   rh_text_clear(&json);
-  return ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+  return status;
 }
 
 rh_status rh_profile_read_file(const char *path, rh_profile *profile)

@@ -10,6 +10,7 @@
 
 #include "checkpoint.h"
 #include "children.h"
+#include "output_file.h"
 #include "profile_file.h"
 #include "run_merge.h"
 #include "run_profiles.h"
@@ -369,7 +370,9 @@ rh_status rh_execution_run(rh_execution *e)
     rh_plan_share_cores(e->plan, def.jobs);
     s.progress = rh_progress_begin(s.count, work_of(&s));
     rh_store_on_full_disk(wait_for_space);
+    rh_output_file_on_full_disk(wait_for_space);
     status = rh_children_run(&def, s.count);
+    rh_output_file_on_full_disk(NULL);
     rh_store_on_full_disk(NULL);
     if (s.stopped && !rh_children_interrupted()) status = RH_OK;
     if (status == RH_OK) say_total(&s);

@@ -1,9 +1,10 @@
 #include "task.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "output_file.h"
 
 /* One "@name value" line; newlines, which no value needs, become blanks. */
 static void append_header(rh_text *out, const char *name, const char *value)
@@ -18,7 +19,6 @@ static void append_header(rh_text *out, const char *name, const char *value)
 rh_status rh_task_write(const rh_run *run, const char *store, const char *profile, const char *command,
                         const char *path)
 {
-  rh_status status = RH_OK;
   rh_text text = {0};
   append_header(&text, "id", run->id);
   append_header(&text, "study", run->study);
@@ -28,10 +28,7 @@ rh_status rh_task_write(const rh_run *run, const char *store, const char *profil
   append_header(&text, "profile", profile);
   append_header(&text, "command", command);
   rh_run_write(run, &text);
-  FILE *file = fopen(path, "w");
-  bool ok = file && fwrite(rh_text_get(&text), 1, text.length, file) == text.length;
-  if (file && fclose(file) != 0) ok = false;
-  if (!ok) status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+  const rh_status status = rh_output_file_write(path, rh_text_get(&text), text.length);
   rh_text_clear(&text);
   return status;
 }
@@ -39,13 +36,12 @@ rh_status rh_task_write(const rh_run *run, const char *store, const char *profil
 rh_status rh_task_add_checkpoint(const char *path, const char *base, double every_s, bool resume)
 {
   rh_text text = {0};
+  rh_status status = rh_text_read_file(&text, path);
   append_header(&text, "checkpoint", base);
   rh_text_append(&text, "@checkpoint_s %.17g\n@resume %s\n", every_s, resume ? "yes" : "no");
-  FILE *file = fopen(path, "a");
-  bool ok = file && fwrite(text.data, 1, text.length, file) == text.length;
-  if (file && fclose(file) != 0) ok = false;
+  if (status == RH_OK) status = rh_output_file_write(path, text.data, text.length);
   rh_text_clear(&text);
-  return ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno));
+  return status;
 }
 
 typedef struct header {

@@ -196,30 +196,20 @@ static bool write_all(FILE *file, const rh_text *header, const rh_named_tensor *
     const size_t bytes = (size_t)(list[i].end - list[i].begin);
     ok = fwrite(values[i], 1, bytes, file) == bytes;
   }
-  return ok && fflush(file) == 0 && fsync(fileno(file)) == 0;
+  return ok;
 }
 
 rh_status rh_tensor_file_write(const char *path, rh_named_tensor *list, const float *const *values, int64_t count,
                                const char *const *notes)
 {
-  rh_text header = {0}, part = {0};
-  const rh_status place = rh_output_file_check(path);
-  if (place != RH_OK) return place;
+  rh_text header = {0};
+  rh_output_file output;
+  rh_status status = rh_output_file_begin(path, &output);
+  if (status != RH_OK) return status;
   compose_header(list, count, notes, &header);
-  rh_text_append(&part, "%s.%ld.part", path, (long)getpid());
-  FILE *file = fopen(part.data, "wb");
-  bool ok = file && write_all(file, &header, list, values, count);
-  int reason = errno;
-  if (file && fclose(file) != 0 && ok) {
-    ok = false;
-    reason = errno;
-  }
-  if (ok && rename(part.data, path) != 0) {
-    ok = false;
-    reason = errno;
-  }
-  if (!ok && file) unlink(part.data);
+  errno = 0;
+  if (!write_all(output.file, &header, list, values, count))
+    status = rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(errno ? errno : EIO));
   rh_text_clear(&header);
-  rh_text_clear(&part);
-  return ok ? RH_OK : rh_error(RH_EIO, "%s: cannot be written: %s", path, strerror(reason));
+  return rh_output_file_end(&output, status);
 }

@@ -82,6 +82,33 @@ rows all.db >again.rows
 check "merge: again changes nothing" cmp all.rows again.rows
 check "merge: every run once" [ "$(sqlite3 all.db 'SELECT count(*) FROM runs')" -eq 4 ]
 
+# Damaged results: named with the reason, left as they are; the others are looked at and merged
+cp -r planned hurt
+printf 'no database' >hurt/results/1.db
+truncate -s 5000 hurt/results/3.db
+echo 'torn' >hurt/tasks/4.task
+cp hurt/results/1.db one.was && cp hurt/results/3.db three.was
+"$program" status hurt >hurt.txt
+check "damaged: status 1" [ $? -eq 1 ]
+check "damaged: counted" grep -qx 'damaged  3  (1,3-4)' hurt.txt
+check "damaged: the others" grep -qx 'done     1' hurt.txt
+check "damaged: reasons" [ "$(grep -cE '^(1: hurt/results/1\.db: not a database|3: hurt/results/3\.db: .*damaged.*|4: hurt/tasks/4\.task.*)' hurt.txt)" -eq 3 ]
+"$program" status hurt --json >hurt.json
+check "damaged: JSON" python3 -c 'import json; l = json.load(open("hurt.json")); assert [t["status"] for t in l] == ["damaged", "done", "damaged", "damaged"]; assert all(t["reason"] for t in l if t["status"] == "damaged")'
+for time in first second; do
+  "$program" merge hurt -o hurt.db >hurt.txt 2>hurt.err
+  check "damaged: merge has status 1, the $time time" [ $? -eq 1 ]
+  check "damaged: merge names two" [ "$(grep -cE 'not merged: hurt/results/[13]\.db: ' hurt.err)" -eq 2 ]
+  check "damaged: merge takes the others" [ "$(sqlite3 hurt.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 2 ]
+done
+"$program" merge hurt/results/1.db -o none.db >hurt.txt 2>hurt.err
+check "damaged alone: status 1" [ $? -eq 1 ]
+check "damaged alone: no database is made" [ ! -e none.db ]
+check "damaged: left as they are" eval 'cmp -s hurt/results/1.db one.was && cmp -s hurt/results/3.db three.was'
+"$program" run hurt --index 1 >hurt.txt 2>hurt.err
+check "damaged: the task's status" [ $? -eq 2 ]
+check "damaged: the task does not write to it" cmp -s hurt/results/1.db one.was
+
 # One run at once with the same durations gives the same rows
 { "$program" run studies/study.yaml --db plain.db --set time.source=flops && "$program" plan studies/study.yaml -o flops \
   --set time.source=flops && for index in 1 2 3 4; do "$program" run flops --index $index; done &&
@@ -95,6 +122,7 @@ check "nothing was written above" [ "$(find .. -maxdepth 1 -name 'up *' | wc -l)
 # Refused
 refuse there 'planned: is there already' plan studies/study.yaml -o planned
 refuse beyond 'planned/: has no task 5; they are 1 to 4' run planned --index 5
+refuse missing_file 'nothere\.db: No such file' merge planned/results/1.db nothere.db -o none.db
 refuse zero 'planned/: has no task 0' run planned --index 0
 refuse word "'two' is no number of a task" run planned --index two
 refuse none 'which task of planned\? Give --index' run planned

@@ -110,6 +110,38 @@ await goes_on
 kill -INT "$child" 2>/dev/null
 wait "$child"
 grep -q "trying the one before it" again.err || { echo "FAILED: a damaged checkpoint: the one before it is tried"; cat again.err; failed=1; }
+# --- stopped while the rounds of the checkpoint are simulated again: no further, and nothing is lost ---
+cat >slow.yaml <<'YAML'
+platform: {file: ideal.xml, workers: 16}
+network: {steady: off}
+model: {name: logreg}
+train: {rounds: 100000}
+time: {source: flops}
+run: {compute: none}
+YAML
+"$program" run slow.yaml --db slow.db --checkpoint every=500ms >slow.out 2>slow.err &
+child=$!
+for _ in $(seq 600); do
+  sleep 0.1
+  [ -n "$(find slow.db.runs -name '*.checkpoint-before' 2>/dev/null)" ] && break # a second's rounds
+done
+kill -INT "$child"
+wait "$child"
+now=$(find slow.db.runs -name '*.checkpoint')
+for tenths in $(seq 4 2 60); do
+  cp "$now" as-it-was
+  "$program" run slow.yaml --db slow.db --resume >slow.out 2>slow.err &
+  child=$!
+  sleep "$((tenths / 10)).$((tenths % 10))"
+  kill -INT "$child" 2>/dev/null
+  wait "$child"
+  check "slow: status 3" [ $? -eq 3 ]
+  grep -q 'simulated again.*with less than about' slow.err && break
+done
+grep -qE 'stopped after [1-9][0-9]* of the [0-9]+ rounds .* simulated again, in [0-9.]+ s; with less than about [0-9]+ s it comes no further' slow.err ||
+  { echo "FAILED: stopped while simulating again: says so"; cat slow.err; failed=1; }
+check "stopped while simulating again: the checkpoint stays" cmp -s "$now" as-it-was
+
 "$program" run one.yaml --checkpoint every=5 >bad.out 2>bad.err
 check "a time without a unit is status 2" [ $? -eq 2 ]
 exit $failed
