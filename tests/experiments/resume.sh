@@ -128,10 +128,14 @@ done
 kill -INT "$child"
 wait "$child"
 now=$(find slow.db.runs -name '*.checkpoint')
-for tenths in $(seq 4 2 60); do
+for tenths in $(seq 2 3 60); do
   cp "$now" as-it-was
   "$program" run slow.yaml --db slow.db --resume >slow.out 2>slow.err &
   child=$!
+  for _ in $(seq 600); do # an interrupt before it listens is lost
+    [ -n "$(find slow.db.runs -name '*.task')" ] && break
+    sleep 0.1
+  done
   sleep "$((tenths / 10)).$((tenths % 10))"
   kill -INT "$child" 2>/dev/null
   wait "$child"

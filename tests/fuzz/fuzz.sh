@@ -16,7 +16,7 @@ echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { (void)d; return n < 0;
 }
 targets=$(sed -n 's/^rh_add_fuzz(\([a-z]*\) .*/\1/p' tests/fuzz/CMakeLists.txt)
 cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  -DRH_SANITIZE=ON -DRH_FUZZ=ON -DRH_CUDA=OFF -DOpenMP_C_FLAGS=-fopenmp -DOpenMP_C_LIB_NAMES=gomp \
+  -DRH_SANITIZE=ON -DRH_FUZZ=ON -DRH_CUDA=OFF -DOpenMP_C_FLAGS=-Wno-unknown-pragmas -DOpenMP_C_LIB_NAMES=gomp \
   -DOpenMP_gomp_LIBRARY="$(gcc -print-file-name=libgomp.so)" >build/fuzz.log 2>&1 &&
   cmake --build build/fuzz -j "$(nproc)" --target $(printf 'fuzz_%s ' $targets) >>build/fuzz.log 2>&1 || {
   tail -n 20 build/fuzz.log
