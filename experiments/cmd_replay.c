@@ -1,5 +1,4 @@
 /* rehearse replay RUN: the same run again from what is stored of it, and whether its rows are the same. */
-#include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,33 +11,24 @@
 #include "hash.h"
 #include "process.h"
 #include "profile_file.h"
+#include "query.h"
 #include "replay.h"
 #include "task.h"
 
 typedef struct arguments {
-  const char *db, *run, *directory;
-  bool json;
+  rh_query query;
+  const char *directory;
 } arguments;
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
   switch (key) {
-  case 'd':
-    a->db = arg;
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &a->query;
     return 0;
   case 'C':
     a->directory = arg;
-    return 0;
-  case RH_KEY_JSON:
-    a->json = true;
-    return 0;
-  case ARGP_KEY_ARG:
-    if (a->run) argp_error(state, "one run at a time, not '%s' as well", arg);
-    a->run = arg;
-    return 0;
-  case ARGP_KEY_NO_ARGS:
-    argp_error(state, "no run given; 'rehearse list' lists them");
     return 0;
   default:
     return ARGP_ERR_UNKNOWN;
@@ -46,22 +36,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"db", 'd', "FILE", 0, "database (default rehearse.db); it is only read", 0},
     {"directory", 'C', "DIR", 0, "where the study's files are (default: where the stored command has the study)", 0},
-    {"json", RH_KEY_JSON, 0, 0, "print a JSON object", 0},
     {0}};
 static const struct argp parser = {
-    options,
-    parse_option,
-    "RUN",
-    "Does a run again from its stored configuration and durations and compares row by row: bit for bit with the build "
-    "and "
-    "the BLAS kernel that made it; elsewhere times to 1e-9, and values that differ are named.\vRUN is its id or the "
-    "beginning of it. Exit status: 0 the same, 1 something differs that should not, 2 bad usage or input, 3 "
-    "interrupted.",
-    NULL,
-    NULL,
-    NULL};
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "RUN",
+    .doc =
+        "Does a run again from its stored configuration and durations and compares row by row: bit for bit with the "
+        "build and the BLAS kernel that made it; elsewhere times to 1e-9, and values that differ are named.\vRUN is "
+        "its id or the beginning of it. Exit status: 0 the same, 1 something differs that should not, 2 bad usage or "
+        "input, 3 interrupted.",
+    .children = rh_query_run};
 
 /* Everything that lives as long as the command. */
 typedef struct session {
@@ -150,7 +136,7 @@ static rh_status write_profile(session *s)
   s->result = path_in(s, "run.db");
   if (!s->stored.profile[0]) return RH_OK;
   s->profile = path_in(s, "profile.json");
-  RH_TRY(rh_profile_read(s->stored.profile, s->arguments->db, &profile));
+  RH_TRY(rh_profile_read(s->stored.profile, s->arguments->query.db, &profile));
   rh_profile_set_backend(&profile);
   status = rh_profile_write_file(&profile, s->profile);
 done:
@@ -239,15 +225,15 @@ static rh_status replay(session *s)
 {
   rh_status status = RH_OK;
   rh_text out = {0};
-  RH_TRY(rh_store_open(s->arguments->db, RH_STORE_READ, &s->store));
-  RH_TRY(rh_store_stored_run(s->store, s->arguments->run, &s->stored));
+  RH_TRY(rh_store_open(s->arguments->query.db, RH_STORE_READ, &s->store));
+  RH_TRY(rh_store_stored_run(s->store, s->arguments->query.run, &s->stored));
   RH_TRY(write_profile(s));
   RH_TRY(resolve(s));
   RH_TRY(rh_task_write(&s->run, s->result, s->profile, s->stored.command, s->task));
   RH_TRY(execute(s));
   s->same_place = same_place(&s->stored, s->result);
   RH_TRY(rh_store_compare_run(s->store, s->result, s->stored.id, s->same_place, &s->comparison));
-  if (s->arguments->json)
+  if (s->arguments->query.json)
     write_json(s, &out);
   else
     write_text(s, &out);
@@ -277,7 +263,7 @@ static void session_clear(session *s)
 
 int rh_cmd_replay(int argc, char **argv)
 {
-  arguments a = {.db = "rehearse.db"};
+  arguments a = {0};
   argp_parse(&parser, argc, argv, 0, NULL, &a);
   rh_children_catch_signals();
   session s = {.arguments = &a};
