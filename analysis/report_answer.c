@@ -292,7 +292,7 @@ static void write_verdict(const report *r, int settings, rh_text *out)
   }
   if (none) {
     rh_text_append(out, "The target was reached in none of the %d settings.", settings);
-  } else if (all && list[0].label[0] == '\0') {
+  } else if (all && winner && *winner == '\0') {
     write_best_setting(r, settings, out);
   } else if (all) {
     rh_text name = {0};

@@ -45,7 +45,8 @@ static void write_profiles(rh_generation *g, const constellation *c, int32_t ran
   char name[64];
   orbit_position west, east;
   const double step_s = c->period_s / c->samples;
-  const double start = PI * (2 * (rank % c->satellites) + rank / c->satellites) / c->satellites;
+  const int32_t place = rank % c->satellites, orbit = rank / c->satellites;
+  const double start = PI * (2 * place + orbit) / c->satellites;
   snprintf(name, sizeof name, "latency-%d.profile", rank);
   rh_text *text = generation_side_file(g, name);
   for (int32_t i = 0; i < c->samples; i++) {
