@@ -89,15 +89,21 @@ static bool waits_for_all(const rh_collective *c)
 /* --- whether it can be calculated --------------------------------------------------------------------------------- */
 
 /* Judging looks at every transfer: once for those with the same peers. */
+static lone_cache *cache_of(rh_schedule *schedule, use *use)
+{
+  return &schedule->judged[who_of(use) % LONE_CACHE];
+}
+
 static lone_verdict judge(rh_schedule *schedule, use *use)
 {
   const rh_collective *c = &use->collective;
   const uint64_t who = who_of(use);
-  lone_cache *cache = &schedule->judged[who % LONE_CACHE];
+  lone_cache *cache = cache_of(schedule, use);
   if (cache->known && cache->who == who) return cache->verdict;
   lone_times times;
   lone_times_init(&times, c, schedule->def.protocol == RH_PROTOCOL_EAGER);
   *cache = (lone_cache){.known = true, .who = who, .verdict = lone_links_judge(&times, schedule->def.platform)};
+  cache->fluid = cache->verdict != LONE_OWNED && fluid_knows(c, schedule->def.platform);
   lone_times_clear(&times);
   return cache->verdict;
 }
@@ -125,7 +131,10 @@ static bool can_be_calculated(rh_schedule *schedule, use *use)
   if (!schedule->steady.on || schedule_traces(schedule) || c->size != schedule->workers || c->size < 2) return false;
   const lone_verdict verdict = judge(schedule, use);
   use->lone.owned = verdict == LONE_OWNED || verdict == LONE_APART;
-  if (verdict < LONE_PERHAPS || (verdict == LONE_PERHAPS && c->kind->messages(c) > COMPARED_MOST)) return false;
+  use->lone.restless = cache_of(schedule, use)->restless;
+  use->lone.fluid = cache_of(schedule, use)->fluid && c->bytes_of == NULL && c->bytes > 0;
+  const bool compared = verdict == LONE_OWNED || (verdict == LONE_PERHAPS && c->kind->messages(c) <= COMPARED_MOST);
+  if (!compared && !use->lone.fluid) return false;
   bool all_ready = true, closed = true;
   for (int32_t rank = 0; rank < c->size; rank++) {
     const lane *lane = lane_of(schedule, rank, RH_LANE_COMMUNICATION);
@@ -136,7 +145,8 @@ static bool can_be_calculated(rh_schedule *schedule, use *use)
   }
   if (!others_allow(schedule, use)) return false;
   use->lone.closed = closed;
-  return all_ready || (use->lone.owned && closed && waits_for_all(c));
+  use->lone.compared = compared;
+  return all_ready || (verdict == LONE_OWNED && closed && waits_for_all(c));
 }
 
 /* --- calculating -------------------------------------------------------------------------------------------------- */
@@ -190,24 +200,35 @@ static int64_t free_steps(rh_schedule *schedule, const use *use, lone_times *tim
   return count;
 }
 
-/* The last rank has entered. */
-static void calculate(rh_schedule *schedule, use *use)
+/* Without a fluid, or where it does not hold. */
+static void calculate_steps(rh_schedule *schedule, use *use)
 {
   lone *lone = &use->lone;
   lone_times times;
   lone_times_init(&times, &use->collective, schedule->def.protocol == RH_PROTOCOL_EAGER);
   lone->steps = use->collective.kind->steps(&use->collective);
   if (!lone->owned || !lone->closed) lone->steps = free_steps(schedule, use, &times);
-  lone->stage = lone->steps > 0 ? LONE_KNOWN : LONE_NOT;
-  if (lone->steps > 0) {
-    lone_account(schedule, use, &times);
-    schedule->steady.calculated_s += lone_latest_s(lone->ready_s, use->collective.size);
-    const double now_s = simgrid_get_clock() - lone->base_s;
-    schedule->steady.calculated_s -= now_s;
-    const double rounding_s = steady_tolerance_s(now_s, simgrid_get_clock());
-    RH_ASSERT(lone_earliest_s(lone->ready_s, use->collective.size) >= now_s - rounding_s);
-  }
+  if (lone->steps > 0) lone_account(schedule, use, &times);
   lone_times_clear(&times);
+}
+
+/* The last rank has entered. */
+static void calculate(rh_schedule *schedule, use *use)
+{
+  lone *lone = &use->lone;
+  lone_cache *cache = cache_of(schedule, use);
+  if (lone->fluid && lone_flow(schedule, use))
+    lone->steps = use->collective.kind->steps(&use->collective);
+  else if (lone->compared && !lone->restless)
+    calculate_steps(schedule, use);
+  if (lone->fluid && lone->steps == 0) cache->fluid = false; /* it would be as long the next time, and for nothing */
+  cache->restless = cache->restless || lone->restless;
+  lone->stage = lone->steps > 0 ? LONE_KNOWN : LONE_NOT;
+  if (lone->steps == 0) return;
+  const double now_s = simgrid_get_clock() - lone->base_s;
+  schedule->steady.calculated_s += lone_latest_s(lone->ready_s, use->collective.size) - now_s;
+  const double rounding_s = steady_tolerance_s(now_s, simgrid_get_clock());
+  RH_ASSERT(lone_earliest_s(lone->ready_s, use->collective.size) >= now_s - rounding_s);
 }
 
 /* --- a rank's way ------------------------------------------------------------------------------------------------- */

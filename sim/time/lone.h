@@ -1,5 +1,6 @@
-/* Collectives without contention: where no two transfers of a collective share a link at the same time, its times are
- * sums and maxima of other times, and are calculated instead of being simulated. Private to the schedule.
+/* Collectives that are calculated instead of being simulated. Where no two transfers of a collective share a link at the
+ * same time, its times are sums and maxima of other times; where they do, SimGrid's model of shared links is followed
+ * from event to event, without its actors. Private to the schedule.
  *
  * Symbols     N positions, p position, k step, to_p and from_p whom p sends to and hears in a step, d_p seconds of the
  *             transfer that it sends, S, F its start and finish, R_p(k) when p is ready for step k
@@ -17,6 +18,15 @@
  * intervals of each link are compared, and what comes before the first two that overlap is exact: up to then the
  * assumption under which they were calculated holds.
  *
+ * (c) As a fluid (fluid.h): several transfers of a rank in a step, and links that are shared, with all ranks entering at
+ * the same instant. It holds where nobody sends anything else before all are ready (nothing comes, or each rank computes
+ * for longer than it takes the others to end), and where roundings stay small: the same calculation with transfers that
+ * take longer by a few roundings each goes along, and must come to every 32nd step at the same times, to 1e-12. Rings in
+ * a bad order often do not: a transfer that is late by a rounding shifts the shares of others, and the difference doubles
+ * every eight steps or so. Such a collective is simulated in full, its single transfers are decided by SimGrid's
+ * roundings, and no steady state is looked for, since there is none. SimGrid 3.32 leaves links out where changes fall
+ * together (shares.h); what this may touch is simulated, too.
+ *
  * The end. A rank that leaves must not meet transfers of others that are only calculated. Where the next operation of
  * all ranks is the same collective with owned links, or none comes, all steps are calculated; otherwise those that are
  * over everywhere before the first rank leaves, and the last steps are simulated.
@@ -26,7 +36,7 @@
  * messages will share links again.
  *
  * What forbids it. Any other transfer under way or possible meanwhile, so the group is all ranks; computing beside the
- * collective; several transfers of a rank in a step (they share its port); events asked for; cross traffic, Wi-Fi,
+ * collective; several transfers of a rank in a step, but for (c); events asked for; cross traffic, Wi-Fi,
  * profiles and the SMPI model, whose rates are not those above. Such collectives are simulated, or skipped in their
  * steady states (steady.h).
  *
@@ -61,8 +71,11 @@ typedef enum lone_stage {
 /* Of one use of a collective; its arrays live from the first rank that enters to the last that leaves. */
 typedef struct lone {
   lone_stage stage;
-  bool owned;  /* (a), or LONE_APART: its transfers never share a link */
-  bool closed; /* nothing else can meet its end */
+  bool owned;    /* (a), or LONE_APART: its transfers never share a link */
+  bool closed;   /* nothing else can meet its end */
+  bool compared; /* (a), or (b) */
+  bool fluid;    /* (c) may be tried */
+  bool restless; /* it was, and roundings grew: no use in looking for a steady state */
   bool hashed;
   uint64_t who;    /* hash of who sends to whom: equal ones cross the same links */
   int32_t entered; /* ranks */
@@ -129,6 +142,9 @@ void lone_intervals_free(lone_intervals *all);
 /* lone_account.c: calculates and books the steps before lone.steps of a collective that is entered at lone.enter_s, and
  * tells lone.ready_s. */
 void lone_account(rh_schedule *schedule, struct use *use, lone_times *times);
+
+/* lone_flow.c: (c), all steps of it, with everything booked; false: it does not hold here. Sets restless. */
+bool lone_flow(rh_schedule *schedule, struct use *use);
 
 /* lone.c: a rank comes to a collective. Returns when it is ready for the first step that is to be simulated: *first is
  * its number; false after a failure. */

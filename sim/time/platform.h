@@ -104,6 +104,14 @@ RH_CHECKED rh_status rh_platform_route(rh_platform *platform, int32_t from, int3
 bool rh_platform_lone_seconds(const rh_platform *platform, const rh_route *route, int64_t bytes, double *latency_s,
                               double *flow_s);
 
+/* How a transfer shares its links with others: it waits for its latency, then has a part of each link in proportion to
+ * `weight`, and limit_Bps at most (INFINITY: none but the links). False where this is not known: as above, and links that
+ * are not shared (FATPIPE), and routes without latency. */
+bool rh_platform_share(const rh_platform *platform, const rh_route *route, double *latency_s, double *weight,
+                       double *limit_Bps);
+double rh_platform_share_capacity(const rh_platform *platform, int32_t link); /* byte/s of all that share it */
+int32_t rh_platform_longest_route(const rh_platform *platform);               /* links, of all routes asked for */
+
 /* Everything `rehearse platform` says of a loaded platform, as text or JSON: file, model and who set it, hosts, speeds,
  * zones, links, and the routes between ranks (all pairs up to 64 ranks, else a sample), with the pairs that have none;
  * diameter, bisection bandwidth (by formula, else an upper bound) and a ring all-reduce in closed form.

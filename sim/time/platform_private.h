@@ -42,10 +42,12 @@ struct rh_platform {
 
   route_entry *routes; /* open addressing; route NULL: free */
   size_t route_count, route_size;
+  int32_t longest_route; /* links */
 
   /* of a transfer that is alone */
   bool lone_known; /* do the next three say how long it takes? */
   double latency_factor, bandwidth_factor, window_bytes;
+  double weight_bytes; /* a link adds as many over its bandwidth to the latency by which transfers are weighted */
 };
 
 /* Fills platform->ranks and workers from the host file, the deployment or the natural order (platform_ranks.c). */

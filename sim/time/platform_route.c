@@ -70,6 +70,7 @@ static rh_status ask_route(rh_platform *platform, int32_t from, int32_t to, rh_r
     return rh_error(RH_EINVAL, "%s: hosts '%s' and '%s' have no route", platform->file,
                     rh_platform_host(platform, from), rh_platform_host(platform, to));
   *route = make_route(platform, links, count, latency_s);
+  if (count > platform->longest_route) platform->longest_route = count;
   free(links);
   return RH_OK;
 }
@@ -99,6 +100,7 @@ void platform_read_rates(rh_platform *platform)
   platform->latency_factor = rh_shim_setting_number("network/latency-factor");
   platform->bandwidth_factor = rh_shim_setting_number("network/bandwidth-factor");
   platform->window_bytes = rh_shim_setting_number("network/TCP-gamma");
+  platform->weight_bytes = rh_shim_setting_number("network/weight-S");
 }
 
 /* SimGrid's CM02 and LV08: the latency passes, then bytes flow at the least of the links' rates and of the TCP window's,
@@ -118,4 +120,33 @@ bool rh_platform_lone_seconds(const rh_platform *platform, const rh_route *route
   *latency_s = platform->latency_factor * route->latency_s;
   *flow_s = (double)bytes / (platform->bandwidth_factor * rate_Bps);
   return true;
+}
+
+/* Both models give transfers on a full link rates in inverse proportion to their latencies; LV08 adds to these what a
+ * window of bytes takes on each link. */
+bool rh_platform_share(const rh_platform *platform, const rh_route *route, double *latency_s, double *weight,
+                       double *limit_Bps)
+{
+  double flow_s;
+  if (!rh_platform_lone_seconds(platform, route, 1, latency_s, &flow_s) || !(*latency_s > 0)) return false;
+  double share_s = route->latency_s;
+  for (int32_t i = 0; i < route->link_count; i++) {
+    const platform_link *link = &platform->links[route->links[i]];
+    if (rh_shim_link_fatpipe(link->link)) return false;
+    share_s += platform->weight_bytes / link->bandwidth_Bps;
+  }
+  *weight = 1 / share_s;
+  *limit_Bps = platform->window_bytes > 0 ? platform->bandwidth_factor * platform->window_bytes / (2 * route->latency_s)
+                                          : INFINITY;
+  return true;
+}
+
+double rh_platform_share_capacity(const rh_platform *platform, int32_t link)
+{
+  return platform->bandwidth_factor * platform->links[link].bandwidth_Bps;
+}
+
+int32_t rh_platform_longest_route(const rh_platform *platform)
+{
+  return platform->longest_route;
 }

@@ -8,6 +8,7 @@
 #include <simgrid/mailbox.h>
 #include <simgrid/semaphore.h>
 
+#include "fluid.h"
 #include "lone.h"
 #include "schedule.h"
 #include "steady.h"
@@ -123,6 +124,8 @@ typedef struct lone_cache {
   bool known;
   uint64_t who;
   lone_verdict verdict;
+  bool fluid;    /* can its transfers be calculated as a fluid? */
+  bool restless; /* do its roundings grow? */
 } lone_cache;
 
 struct rh_schedule {

@@ -75,7 +75,7 @@ void steady_end(rh_schedule *schedule)
 static bool is_watchable(const use *use)
 {
   const rh_collective *c = &use->collective;
-  return use->lone.stage != LONE_KNOWN && c->kind->same_until != NULL && c->size > 1 &&
+  return use->lone.stage != LONE_KNOWN && !use->lone.restless && c->kind->same_until != NULL && c->size > 1 &&
          c->kind->steps(c) >= STRETCH_LEAST;
 }
 
@@ -94,6 +94,7 @@ static steady_reason reason_of(const use *use)
 {
   if (use->skipped > 0 || use->lone.stage == LONE_KNOWN) return STEADY_SKIPPED;
   if (use->traced) return STEADY_TRACED;
+  if (use->lone.restless) return STEADY_RESTLESS;
   if (!is_watchable(use) || (use->alone && !use->alike)) return STEADY_UNLIKE;
   return use->alone ? STEADY_UNSETTLED : STEADY_BESIDE;
 }
@@ -270,6 +271,7 @@ void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out)
       [STEADY_UNSETTLED] = "did not settle before their end (for long, where messages share links)",
       [STEADY_BESIDE] = "ran beside computing or other operations",
       [STEADY_UNLIKE] = "have too few like steps",
+      [STEADY_RESTLESS] = "share links in such a way that every rounding grows to a whole transfer",
       [STEADY_TRACED] = "began before the last event that was asked for",
   };
   const steady *w = &schedule->steady;

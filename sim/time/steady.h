@@ -26,7 +26,7 @@
  * that are not alike (messages of different lengths, kinds other than rings); profiles of the platform (hosts and
  * links that change with SimGrid's clock); events asked for one by one, until the last of them (each would be missing).
  *
- * Equal means within 1e-14 of T and a few roundings of the clock; differences are taken to the first step of the
+ * Equal means within 1e-14 of T and a few roundings of the clock; differences are taken to the last step of the
  * stretch, so a drift that stays below that on each step does not pass. T is the mean over all ranks and the longest
  * stretch that is remembered.
  *
@@ -62,6 +62,7 @@ typedef enum steady_reason {
   STEADY_UNSETTLED, /* it was watched */
   STEADY_BESIDE,    /* it was never alone */
   STEADY_UNLIKE,    /* its steps are too few, or not alike */
+  STEADY_RESTLESS,  /* a calculation showed that its roundings grow (lone.h) */
   STEADY_TRACED,    /* its events, or those of later ones, were asked for */
   STEADY_REASONS
 } steady_reason;
@@ -70,9 +71,9 @@ typedef enum steady_reason {
 typedef struct steady_rank {
   int64_t first, next;                                      /* steps [first, next) were recorded; -1: none */
   double start_s[STEADY_HISTORY], finish_s[STEADY_HISTORY]; /* of step k at k % STEADY_HISTORY; SimGrid's times */
-  /* of period p, at p - 1: since which step everything came later than p steps before by span_s */
-  int64_t since[STEADY_PERIODS];
-  double span_s[STEADY_PERIODS];
+  /* of the period that was looked at last: since which step everything came later than a period before by span_s */
+  int64_t begin;
+  double span_s;
 } steady_rank;
 
 struct use;

@@ -128,7 +128,7 @@ void rounds_note(lane *lane, int64_t round, double start_s, double finish_s)
 {
   rh_schedule *schedule = lane->schedule;
   rounds *r = &schedule->rounds;
-  if (r->periods == 0) return;
+  if (r->periods == 0 || !schedule->more) return; /* after the last round is produced none is skipped */
   if (r->bytes > RECORDS_BYTES) {
     r->stage = ROUNDS_LOOK;
     r->given_up = true;
