@@ -124,7 +124,7 @@ static bool others_allow(rh_schedule *schedule, use *mine)
   return true;
 }
 
-/* Of a collective that nobody has entered. */
+/* Of a collective that the first rank has come to. */
 static bool can_be_calculated(rh_schedule *schedule, use *use)
 {
   const rh_collective *c = &use->collective;
@@ -233,24 +233,38 @@ static void calculate(rh_schedule *schedule, use *use)
 
 /* --- a rank's way ------------------------------------------------------------------------------------------------- */
 
-static void first_enters(rh_schedule *schedule, use *use)
-{
-  lone *lone = &use->lone;
-  const size_t N = (size_t)use->collective.size;
-  lone->stage = can_be_calculated(schedule, use) ? LONE_GATHERS : LONE_NOT;
-  if (lone->stage == LONE_NOT) return;
-  lone->base_s = simgrid_get_clock();
-  lone->enter_s = malloc(2 * N * sizeof *lone->enter_s);
-  RH_ASSERT(lone->enter_s != NULL);
-  lone->ready_s = lone->enter_s + N;
-}
-
 static void wake_all(rh_schedule *schedule)
 {
   for (int32_t rank = 0; rank < schedule->workers; rank++) {
     lane *lane = lane_of(schedule, rank, RH_LANE_COMMUNICATION);
     if (lane->wait == WAIT_OTHERS) lane_wake(lane);
   }
+}
+
+/* Where no two transfers share a link the order of what happens at one instant is of no account: those who would enter now,
+ * too, may do so first (a rank's computing ends, its other lane hears of it, and goes on: three turns of the actors). */
+static void let_others_enter(rh_schedule *schedule, use *use)
+{
+  enum { TURNS = 3 };
+  if (!schedule->steady.on || schedule_traces(schedule) || use->collective.size != schedule->workers) return;
+  if (judge(schedule, use) != LONE_APART || !cache_of(schedule, use)->fluid) return;
+  for (int i = 0; i < TURNS; i++)
+    sg_actor_yield();
+}
+
+static void first_enters(rh_schedule *schedule, use *use)
+{
+  lone *lone = &use->lone;
+  const size_t N = (size_t)use->collective.size;
+  lone->stage = LONE_GATHERS;
+  lone->base_s = simgrid_get_clock();
+  lone->enter_s = malloc(2 * N * sizeof *lone->enter_s);
+  RH_ASSERT(lone->enter_s != NULL);
+  lone->ready_s = lone->enter_s + N;
+  let_others_enter(schedule, use);
+  if (can_be_calculated(schedule, use)) return;
+  lone->stage = LONE_NOT;
+  wake_all(schedule);
 }
 
 bool lone_enter(lane *lane, const operation *operation, int64_t *first)

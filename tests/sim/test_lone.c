@@ -104,6 +104,54 @@ static void gaps_between_transfers_are_seen(void **state)
   expect_calculated(&sc);
 }
 
+/* Every stride-th host, then those beside them, and so on: neighbours in the ring are on other leaves. */
+static const char *strided_hosts(int hosts, int stride)
+{
+  static char text[2048];
+  text[0] = '\0';
+  for (int first = 0; first < stride; first++)
+    for (int i = first; i < hosts; i += stride)
+      snprintf(text + strlen(text), 16, "n%d\n", i);
+  return write_file(text);
+}
+
+/* Rings that share cables, and end before anything else begins. */
+static void shared_links_are_calculated(void **state)
+{
+  (void)state;
+  static const struct row {
+    const char *topology;
+    int stride;
+  } rows[] = {{oversubscribed, 8}, {oversubscribed, 4}, {fat_tree, 9}, {oversubscribed, 7}};
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (int protocol = 0; protocol < 2; protocol++)
+      expect_calculated(&(scenario){.platform = cluster("CM02", 64, rows[i].topology),
+                                    .hostfile = strided_hosts(64, rows[i].stride),
+                                    .kind = "allreduce-ring",
+                                    .workers = 64,
+                                    .bytes = 4000000,
+                                    .protocol = protocol ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS,
+                                    .lead = 1 + protocol,
+                                    .rounds = 1,
+                                    .compute_s = 1e-2 * protocol});
+}
+
+/* Both neighbours of a ring at once: each message has cables of its own, all ranks begin and end together. */
+static void exchanges_are_calculated(void **state)
+{
+  (void)state;
+  for (int32_t lead = 1; lead <= 2; lead++)
+    for (int protocol = 0; protocol < 2; protocol++)
+      expect_calculated(&(scenario){.platform = cluster("CM02", 64, torus),
+                                    .kind = "neighbour-exchange",
+                                    .workers = 4,
+                                    .bytes = 82088,
+                                    .protocol = protocol ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS,
+                                    .lead = lead,
+                                    .rounds = 20,
+                                    .compute_s = lead == 1 ? 1e-4 : 0});
+}
+
 /* Where messages meet, what comes before is calculated and the rest simulated, or all of it. */
 static void contention_is_simulated(void **state)
 {
@@ -186,6 +234,8 @@ int main(void)
       cmocka_unit_test(one_peer_a_step_is_calculated_on_a_flat_network),
       cmocka_unit_test(lone_transfers_take_what_the_model_says),
       cmocka_unit_test(gaps_between_transfers_are_seen),
+      cmocka_unit_test(shared_links_are_calculated),
+      cmocka_unit_test(exchanges_are_calculated),
       cmocka_unit_test(contention_is_simulated),
       cmocka_unit_test(ends_are_simulated_before_other_messages),
       cmocka_unit_test(computing_beside_is_simulated),
