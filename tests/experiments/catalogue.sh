@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Every platform of the catalogue loads, connects all its hosts and runs one `allreduce` and ten `dpsgd` rounds with a rank
-# on every host: training for real up to 128 ranks, above that timing only.
+# on every host: training for real up to 1024 ranks, above that timing only.
 #
 #   bash tests/experiments/catalogue.sh PROGRAM PLATFORMS LEAST MOST      files of the folder with so many hosts
 platforms=$(realpath "$2") least=$3 most=$4
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
-real_most=128
+real_most=1024
 
 cat >study.yaml <<'YAML'
 name: catalogue
 platform: {file: ideal.xml, workers: 2}
 network: {collective: auto}
-data: {train: 256, test: 10}
+data: {train: 1152, test: 10}
 model: {name: logreg}
 train: {batch: 1, evaluate_every: 10}
 time: {source: flops}
