@@ -87,6 +87,15 @@ void draw_zones(drawing *d)
   svg_end(d->out);
 }
 
+/* At top and bottom of a circle neighbours stand beside each other, and their boxes would cover a label between them: it
+ * moves outwards, up to 50 units. */
+static svg_point move_out(svg_point at, svg_point centre)
+{
+  const double x = at.x - centre.x, y = at.y - centre.y, radius = hypot(x, y), steep = y * y / (radius * radius);
+  const double share = radius > 0 ? 50 * steep * steep / radius : 0;
+  return (svg_point){at.x + share * x, at.y + share * y};
+}
+
 /* Lines between hosts that are one link apart. Returns how many. */
 static int32_t join_hosts(drawing *d, svg_point centre, double radius, int32_t drawn, int32_t places)
 {
@@ -95,13 +104,15 @@ static int32_t join_hosts(drawing *d, svg_point centre, double radius, int32_t d
   for (int pass = 0; pass < 2; pass++)
     for (int32_t a = 0; a < drawn; a++)
       for (int32_t b = a + 1; b < drawn; b++) {
-        const svg_point from = svg_on_circle(centre, radius, radius, a, places);
-        const svg_point to = svg_on_circle(centre, radius, radius, b, places);
+        svg_point from = svg_on_circle(centre, radius, radius, a, places);
+        svg_point to = svg_on_circle(centre, radius, radius, b, places);
+        const bool beside = b == a + 1 || (a == 0 && b == places - 1);
         if (!drawing_route(d, a, b, &route) || route->link_count != 1) continue;
         if (pass == 0) {
           svg_line(d->out, from, to);
           lines++;
         } else if (lines <= MOST_LABELS) {
+          if (beside) from = to = move_out((svg_point){(from.x + to.x) / 2, (from.y + to.y) / 2}, centre);
           label_route(d, route, from, to, 0.5);
         }
       }
@@ -137,8 +148,8 @@ static bool draw_planes(drawing *d)
   if (planes < 2 || planes * rows != N) return false;
   for (int32_t rank = 0; rank < N; rank++)
     if (plane_of(d, rank) != rank / rows) return false;
-  snprintf(title, sizeof title, "%s: %d planes of %d satellites; links as they are at the start", drawing_name(d),
-           planes, rows);
+  snprintf(title, sizeof title, "%s: %d planes of %d satellites; lines as the file gives them", drawing_name(d), planes,
+           rows);
   svg_begin(d->out, 2 * start.x + (planes - 1) * step.x, start.y + 60 + (rows - 1) * step.y, title);
   for (int32_t plane = 0; plane < planes; plane++)
     svg_line(d->out, (svg_point){start.x + plane * step.x, start.y - 40},
