@@ -24,7 +24,7 @@ static void label_spoke(drawing *d, int32_t rank, svg_point centre, svg_point at
   if (!drawing_route(d, rank, (rank + 1) % d->platform->workers, &route)) return;
   const platform_link *up = &d->platform->links[route->links[0]];
   /* neighbours' labels by turns nearer and farther, or they cover each other */
-  svg_line_label(d->out, centre, at, rank % 2 ? 0.48 : 0.76, "%s, %s up",
+  svg_line_label(d->out, centre, at, rank % 2 ? 0.48 : 0.72, "%s, %s up",
                  rh_unit_format(up->bandwidth_Bps, RH_UNIT_BANDWIDTH, rate, sizeof rate),
                  rh_unit_format(up->latency_s, RH_UNIT_SECOND, delay, sizeof delay));
 }
