@@ -206,6 +206,7 @@ static rh_status write_run(void *context, rh_store *store, const char *id)
       " UNION ALL SELECT (SELECT max(rank) FROM ranks WHERE run_id = ?1) / block,"
       " (SELECT max(rank) FROM ranks WHERE run_id = ?1) / block, 0 FROM pairs WHERE run_id = ?1";
   static const char block[] = "SELECT block FROM pairs WHERE run_id = ? LIMIT 1";
+  static const char kind[] = "SELECT timing_only FROM runs WHERE id = ?";
   static const char width[] = "SELECT bin_s FROM runs WHERE id = ? AND bin_s IS NOT NULL";
   arrays *a = context;
   int64_t workers = 0;
@@ -213,6 +214,7 @@ static rh_status write_run(void *context, rh_store *store, const char *id)
   a->run = id;
   for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
     RH_TRY(add_columns(a, store, sections[i].name, sections[i].sql, i < CURVES));
+  RH_TRY(add_columns(a, store, "run", kind, true));
   RH_TRY(count_workers(a, store, &workers));
   RH_TRY(add_matrix(a, store, "class_counts", classes, workers, 0));
   RH_TRY(add_matrix(a, store, "link_bytes", bins, 0, 0));

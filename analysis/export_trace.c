@@ -352,9 +352,9 @@ done:
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
 
-static rh_status count_ranks(trace *t, rh_store *store)
+static rh_status read_run(trace *t, rh_store *store, bool *timing_only)
 {
-  static const char sql[] = "SELECT workers FROM runs WHERE id = ?";
+  static const char sql[] = "SELECT workers, timing_only FROM runs WHERE id = ?";
   rh_binder b = {0};
   bool row;
   rh_status status;
@@ -362,6 +362,7 @@ static rh_status count_ranks(trace *t, rh_store *store)
   rh_bind_text(&b, t->run);
   RH_TRY(rh_store_next(store, b.statement, &row));
   t->rank_count = row ? sqlite3_column_int(b.statement, 0) : 0;
+  *timing_only = row && sqlite3_column_int(b.statement, 1) != 0;
   sqlite3_reset(b.statement);
   const size_t ranks = (size_t)t->rank_count + 1;
   t->rank_pid = calloc(ranks, sizeof *t->rank_pid);
@@ -375,9 +376,10 @@ static rh_status write_run(void *context, rh_store *store, const char *id)
 {
   trace *t = context;
   rh_status status;
+  bool timing_only;
   t->run = id;
-  RH_TRY(count_ranks(t, store));
-  t->run_pid = new_process(t, "run");
+  RH_TRY(read_run(t, store, &timing_only));
+  t->run_pid = new_process(t, timing_only ? "run, timing only: no values" : "run");
   RH_TRY(write_rounds(t, store));
   RH_TRY(write_collectives(t, store));
   RH_TRY(write_loads(t, store));

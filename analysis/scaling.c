@@ -46,6 +46,7 @@ typedef struct observation {
   char *label; /* owned */
   int32_t workers;
   int64_t batch;
+  bool timing_only;
   double rate, round_s, time_to_target_s; /* NaN: no target; INFINITY: not reached */
   double compute, exposed, waiting;
 } observation;
@@ -72,6 +73,7 @@ static rh_status read_run(rh_store *store, const rh_run_summary *run, observatio
   if (row) {
     const double rounds = sqlite3_column_double(b.statement, 1), seconds = rh_column_real(b.statement, 2);
     o->workers = run->workers;
+    o->timing_only = run->timing_only;
     o->batch = sqlite3_column_int64(b.statement, 0);
     o->round_s = seconds / rounds;
     o->rate = (double)o->workers * (double)o->batch / o->round_s;
@@ -158,6 +160,7 @@ static rh_scaling_point point_of(const rh_scaling_def *def, const observation *o
     rates[i] = o[i].rate;
     p.least = fmin(p.least, rates[i]);
     p.most = fmax(p.most, rates[i]);
+    p.timing_only += o[i].timing_only;
     p.reached += isfinite(o[i].time_to_target_s);
   }
   p.rate = rh_median_interval(rates, n, def->level, 1);

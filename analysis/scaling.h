@@ -33,6 +33,7 @@ typedef struct rh_scaling_point {
   int32_t workers;
   int64_t batch; /* per worker */
   int runs;
+  int timing_only;         /* of the runs: without values */
   rh_interval rate;        /* X: median over runs, interval from 6 on */
   double least, most;      /* of X over runs */
   double round_s;          /* T, median */

@@ -138,12 +138,20 @@ static void write_fit(const rh_scaling_series *s, rh_text *out)
     rh_text_append(out, "  The law does not describe these runs: neither a limit nor what lies beyond them is told.\n");
 }
 
+static bool any_timing_only(const rh_scaling_series *s)
+{
+  for (int k = 0; k < s->count; k++)
+    if (s->points[k].timing_only > 0) return true;
+  return false;
+}
+
 void rh_scaling_write(const rh_scaling *scaling, rh_text *out)
 {
   for (int i = 0; i < scaling->count; i++) {
     const rh_scaling_series *s = &scaling->list[i];
     rh_text_append(out, "%s%s scaling, %lld samples %s", i ? "\n" : "", s->kind == RH_SCALING_WEAK ? "Weak" : "Strong",
                    (long long)s->samples, s->kind == RH_SCALING_WEAK ? "a worker and round" : "a round");
+    if (any_timing_only(s)) rh_text_append(out, ", timing only (nothing was trained)");
     if (s->label[0]) rh_text_append(out, ": ");
     rh_text_append_visible(out, s->label);
     rh_text_append(out, "\n");
@@ -176,7 +184,7 @@ static void write_point_json(const rh_scaling_point *p, rh_text *out)
   json(out, "exposed_communication_share", p->exposed);
   json(out, "waiting_share", p->waiting);
   json(out, "time_to_target_s", p->time_to_target_s);
-  rh_text_append(out, ", \"reached\": %d}", p->reached);
+  rh_text_append(out, ", \"reached\": %d, \"timing_only\": %d}", p->reached, p->timing_only);
 }
 
 void rh_scaling_write_json(const rh_scaling *scaling, rh_text *out)
@@ -217,7 +225,7 @@ void rh_scaling_write_csv(const rh_scaling *scaling, rh_text *out)
 {
   rh_text_append(out, "kind,samples,label,workers,batch,runs,round_s,samples_per_s,low,high,least,most,speed_up,"
                       "efficiency,fitted_samples_per_s,compute_share,exposed_communication_share,waiting_share,"
-                      "time_to_target_s,reached,serial_share,pair_share,best_workers\n");
+                      "time_to_target_s,reached,serial_share,pair_share,best_workers,timing_only\n");
   for (int i = 0; i < scaling->count; i++)
     for (int k = 0; k < scaling->list[i].count; k++) {
       const rh_scaling_series *s = &scaling->list[i];
@@ -234,6 +242,6 @@ void rh_scaling_write_csv(const rh_scaling *scaling, rh_text *out)
       csv(out, s->serial);
       csv(out, s->pairwise);
       csv(out, s->fitted ? s->best_workers : (double)NAN);
-      rh_text_append(out, "\n");
+      rh_text_append(out, ",%d\n", p->timing_only);
     }
 }

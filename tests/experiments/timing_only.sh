@@ -66,6 +66,13 @@ check "show says so" grep -q "compute  *timing only: no values, no accuracy and 
 "$program" compare --db table.db >compare || failed=1
 check "compare says so" grep -q "timing only" compare
 check "compare gives times of whole runs" grep -q "time of all rounds" compare
+sed 's/model.name: .*/platform.workers: [8, 16]/; s/^train:/model: {name: vgg16}\n&/' table.yaml >wide.yaml
+run wide.yaml --db wide.db
+check "scaling says so" grep -q "scaling, .* timing only (nothing was trained)" <("$program" scaling --db wide.db)
+check "traces say so" grep -q '"run, timing only: no values"' <("$program" export "$id" --db table.db -f chrome-trace 2>/dev/null)
+"$program" export "$id" --db table.db -f npz -o run.npz || failed=1
+check "arrays say so" grep -qa "run.timing_only.npy" run.npz
+check "the page says so" grep -q "Timing alone: no accuracy was evaluated" <("$program" report --db table.db -o page.html >/dev/null; cat page.html)
 check "the database says so, and holds nothing that was not computed" [ "$(query table.db "SELECT count(*) FROM runs r
   WHERE timing_only = 1 AND parameters_hash IS NULL AND kernel = 'none' AND dataset = 'none'
   AND NOT EXISTS (SELECT 1 FROM evaluations e WHERE e.run_id = r.id)
