@@ -375,13 +375,13 @@ static const struct wrong {
     {{"rehearse", "platform", "-g", "fat-tree", NULL}, "Give -o FILE.xml"},
     {{"rehearse", "platform", "-g", "fattree", "-o", "-", NULL}, "did you mean 'fat-tree'?"},
     {{"rehearse", "platform", "-g", "leo", "-o", "-", NULL}, "give -o FILE.xml"},
-    {{"rehearse", "platform", "-g", "torus", "-o", "/nowhere/at/all.xml", NULL}, "cannot write '/nowhere/at/all.xml'"},
+    {{"rehearse", "platform", "-g", "torus", "-o", "/nowhere/at/all.xml", NULL}, "/nowhere/at/all.xml: cannot be written"},
     {{"rehearse", "platform", "-g", "leo", "-o", "/nowhere/at/all.xml", NULL},
      "cannot make the folder '/nowhere/at/all'"},
     {{"rehearse", "platform", "-g", "torus", "--json", "-o", "-", NULL}, "-g writes a file"},
     {{"rehearse", "platform", "ideal.xml", "-o", "x.xml", NULL}, "-o is for -g KIND"},
     {{"rehearse", "platform", "ideal.xml", "two.xml", NULL}, "'two.xml' is too many"},
-    {{"rehearse", "platform", "wan-8x8.xml", "--svg", "/nowhere/x.svg", NULL}, "cannot write '/nowhere/x.svg'"},
+    {{"rehearse", "platform", "wan-8x8.xml", "--svg", "/nowhere/x.svg", NULL}, "/nowhere/x.svg: cannot be written"},
 };
 
 static void wrong_commands_end_with_status_2(void **state)
