@@ -298,7 +298,8 @@ static void write_verdict(const report *r, int settings, rh_text *out)
     rh_text name = {0};
     report_name(&name, winner, "");
     write_strong(out, rh_text_get(&name));
-    rh_text_append(out, " comes out first in all %d settings.", settings);
+    rh_text_append(out, settings == 2 ? " comes out first in both settings." : " comes out first in all %d settings.",
+                   settings);
     rh_text_clear(&name);
   } else {
     rh_text_append(out, "<strong>It depends on where it runs:</strong> the winner differs between the %d settings.",

@@ -25,8 +25,10 @@ static const part parts[] = {
     {"collectives", "SELECT kind, count(*) AS uses, group_size, avg(finish_s - start_s) AS mean_s,"
                     " avg(closed_form_s) AS closed_form_s, sum(wire_bytes) AS wire_bytes FROM collectives "
                     "WHERE run_id = ?1 GROUP BY kind, group_size ORDER BY sum(finish_s - start_s) DESC"},
-    {"links", "SELECT link, bandwidth_Bps, latency_s, bytes, busy_s, load, peak_load, from_where, to_where, bin_loads "
-              "FROM links WHERE run_id = ?1 ORDER BY load DESC, bytes DESC, link"},
+    {"links",
+     "SELECT link, bandwidth_Bps, latency_s, bytes, busy_s, load, peak_load, from_where, to_where, bin_loads, down_s,"
+     " stalled_s "
+     "FROM links WHERE run_id = ?1 ORDER BY load DESC, bytes DESC, link"},
     {"nodes", "SELECT kind, name, rank, x, y FROM nodes WHERE run_id = ?1 ORDER BY node"},
     {"lines", "SELECT link, from_node, to_node FROM lines WHERE run_id = ?1 ORDER BY line"},
     {"pairs", "SELECT from_rank, to_rank, block, bytes FROM pairs WHERE run_id = ?1 ORDER BY from_rank, to_rank"},

@@ -8,7 +8,6 @@ import {
   TooltipComponent,
 } from "echarts/components";
 import * as core from "echarts/core";
-import { LabelLayout } from "echarts/features";
 import { SVGRenderer } from "echarts/renderers";
 
 core.use([
@@ -21,7 +20,6 @@ core.use([
   GridComponent,
   MarkLineComponent,
   TooltipComponent,
-  LabelLayout,
   SVGRenderer,
 ]);
 globalThis.echarts = core;

@@ -80,18 +80,21 @@ function zoomControls(view) {
   );
 }
 
-function linkRows(links) {
-  return links
-    .slice(0, TABLE_ROWS)
-    .map((link) => [
-      link.link,
-      bandwidth(link.bandwidth_Bps),
-      seconds(link.latency_s),
-      bytes(link.bytes),
-      percent(link.load),
-      percent(link.peak_load),
-      seconds(link.busy_s),
-    ]);
+/** The table of links; how long they were down, and waited for, only where one was. */
+function linkTable(links) {
+  const columns = [
+    ["link", (link) => link.link],
+    ["bandwidth", (link) => bandwidth(link.bandwidth_Bps)],
+    ["latency", (link) => seconds(link.latency_s)],
+    ["bytes", (link) => bytes(link.bytes)],
+    ["load", (link) => percent(link.load)],
+    ["at its peak", (link) => percent(link.peak_load)],
+    ["busy", (link) => seconds(link.busy_s)],
+  ];
+  if (links.some((link) => link.down_s > 0))
+    columns.push(["down", (link) => seconds(link.down_s)], ["waited for", (link) => seconds(link.stalled_s)]);
+  const rows = links.slice(0, TABLE_ROWS).map((link) => columns.map(([, text]) => text(link)));
+  return [columns.map(([name]) => name), rows];
 }
 
 function drawNetwork(host, inside) {
@@ -115,9 +118,10 @@ function drawNetwork(host, inside) {
   const words = `${several(left, "line")} of the links with the fewest bytes are left out.`;
   if (left) fig.whole.append(el("p", { class: "note" }, words));
   const [first] = network.links;
+  const [head, rows] = linkTable(network.links);
   fig.fill(
-    ["link", "bandwidth", "latency", "bytes", "load", "at its peak", "busy"],
-    linkRows(network.links),
+    head,
+    rows,
     `Network of ${several(hosts, "host")}; the most loaded link is ${first.link} with ${percent(first.load)}`,
   );
   host.networkView = view;

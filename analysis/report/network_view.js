@@ -199,12 +199,14 @@ class NetworkView {
   describeLink(i) {
     const link = this.network.links[i],
       load = percent(loadAt(this.network, i, this.bin));
+    const down = link.down_s > 0 && `down for ${seconds(link.down_s)}, waited for ${seconds(link.stalled_s)}`;
     const ends = [link.from_where && `from ${link.from_where}`, link.to_where && `to ${link.to_where}`];
     return [
       link.link,
       `${bandwidth(link.bandwidth_Bps)}, ${seconds(link.latency_s)}`,
       `${bytes(link.bytes)} in all`,
       `load ${load}${this.bin < 0 ? " over the run" : " now"}, ${percent(link.peak_load)} at its peak`,
+      down,
       ends.filter(Boolean).join(" "),
     ].filter(Boolean);
   }

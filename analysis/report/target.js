@@ -126,6 +126,11 @@ function drawTimes(host) {
 
 // --- time against bytes --------------------------------------------------------------------------------------------
 
+/** The configurations of a setting of which there is a dot to draw. */
+function dotsOf(setting) {
+  return within(setting).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null);
+}
+
 /** Those that no other beats in time and bytes at once, by time. */
 function frontOf(list) {
   const good = list.filter((c) => secondsOf(c) !== null && bytesOf(c) !== null);
@@ -143,14 +148,44 @@ function frontOf(list) {
     .sort((a, b) => secondsOf(a) - secondsOf(b));
 }
 
-function paretoOption(setting) {
-  const good = within(setting).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null),
+/** Dots that would lie on each other share a name, which the first of them bears. */
+function dotName(c, list) {
+  const near = (a, b) => Math.abs(a - b) <= 0.01 * b;
+  const same = list.filter((o) => near(bytesOf(o), bytesOf(c)) && near(secondsOf(o), secondsOf(c)));
+  return same[0] === c ? same.map((o) => o.label).join("\n") : "";
+}
+
+const NAME_HEIGHT = 15; // pixels
+
+/** By how much each dot's name is moved down so that none lies on another on the same side of its dot. */
+function spreadNames(chart, list, sideOf) {
+  const moved = new Map();
+  for (const side of ["left", "right"]) {
+    const rows = list.filter((c) => sideOf(c) === side && dotName(c, list));
+    const placed = rows.map((c) => [c, chart.convertToPixel({ seriesIndex: 1 }, [bytesOf(c), secondsOf(c)])[1]]);
+    let free = -Infinity;
+    for (const [c, y] of placed.sort((a, b) => a[1] - b[1])) {
+      moved.set(c, Math.max(0, free - y));
+      free = Math.max(free, y) + NAME_HEIGHT * dotName(c, list).split("\n").length;
+    }
+  }
+  return moved;
+}
+
+/** On which side of its dot a name has room. */
+function sidesOf(list) {
+  const middle = Math.sqrt(Math.min(...list.map(bytesOf)) * Math.max(...list.map(bytesOf)));
+  return (c) => (bytesOf(c) > middle ? "left" : "right");
+}
+
+function paretoOption(setting, moved) {
+  const good = dotsOf(setting),
     front = frontOf(good);
-  const middle = Math.sqrt(Math.min(...good.map(bytesOf)) * Math.max(...good.map(bytesOf)));
+  const sideOf = sidesOf(good);
   const point = (c) => ({
     name: c.label,
     value: [bytesOf(c), secondsOf(c)],
-    label: { position: bytesOf(c) > middle ? "left" : "right" },
+    label: { position: sideOf(c), formatter: () => dotName(c, good), offset: [0, moved.get(c) || 0] },
     itemStyle: {
       color: front.includes(c) ? colourOf(c.label) : css("--paper"),
       borderColor: colourOf(c.label),
@@ -177,17 +212,14 @@ function paretoOption(setting) {
         symbolSize: 13,
         data: good.map(point),
         z: 2,
-        label: { show: true, formatter: (p) => p.name, color: css("--ink"), fontSize: 12, distance: 8 },
-        labelLayout: { moveOverlap: "shiftY" },
+        label: { show: true, color: css("--ink"), fontSize: 12, distance: 8 },
       },
     ],
   };
 }
 
 function drawPareto(host) {
-  const shown = settings.filter(
-    (s) => within(s).filter((c) => secondsOf(c) !== null && bytesOf(c) !== null).length > 1,
-  );
+  const shown = settings.filter((setting) => dotsOf(setting).length > 1);
   if (!shown.length) return;
   host.append(
     el("h3", {}, "Time against bytes"),
@@ -197,7 +229,13 @@ function drawPareto(host) {
     const front = frontOf(within(setting));
     const fig = figure(settings.length > 1 ? setting : "Time against bytes", "");
     grid.append(fig.whole);
-    drawChart(fig, 320, () => paretoOption(setting));
+    const moved = new Map();
+    const view = drawChart(fig, 320, () => paretoOption(setting, moved));
+    if (view) {
+      const good = dotsOf(setting);
+      spreadNames(view.chart, good, sidesOf(good)).forEach((by, c) => moved.set(c, by));
+      view.draw();
+    }
     fig.fill(
       ["configuration", "bytes a worker", "time", "on the front"],
       within(setting).map((c) => [

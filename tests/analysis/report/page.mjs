@@ -205,6 +205,24 @@ await open("timing", async (page) => {
   assert.equal(await page.locator("#curves").count(), 0);
 });
 
+/** Texts of charts that lie on each other, or beyond their chart. */
+const misplaced = (page) =>
+  page.evaluate(() => {
+    const found = [];
+    for (const plot of document.querySelectorAll(".plot")) {
+      const frame = plot.getBoundingClientRect();
+      const texts = [...plot.querySelectorAll("svg text")].filter((text) => text.textContent.trim());
+      const boxes = texts.map((text) => [text.textContent, text.getBoundingClientRect()]);
+      boxes.forEach(([name, a], i) => {
+        if (a.right > frame.right + 1 || a.left < frame.left - 1) found.push(`'${name}' is cut off`);
+        for (const [other, b] of boxes.slice(i + 1))
+          if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3)
+            found.push(`'${name}' lies on '${other}'`);
+      });
+    }
+    return found;
+  });
+
 // nothing is wider than a phone, light or dark; screenshots for who wants to look
 for (const width of [1400, 400])
   for (const colorScheme of ["light", "dark"])
@@ -214,6 +232,7 @@ for (const width of [1400, 400])
         async (page) => {
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           assert.ok(over <= 0, `${name} at ${width} is ${over} pixels too wide`);
+          assert.deepEqual(await misplaced(page), [], `texts of ${name} at ${width}`);
           if (process.env.SHOTS)
             await page.screenshot({ path: `${process.env.SHOTS}/${name}-${width}-${colorScheme}.png`, fullPage: true });
         },
