@@ -212,7 +212,7 @@ function paretoOption(setting, moved) {
         symbolSize: 13,
         data: good.map(point),
         z: 2,
-        label: { show: true, color: css("--ink"), fontSize: 12, distance: 8 },
+        label: { show: true, color: css("--ink"), fontSize: 12, lineHeight: NAME_HEIGHT, distance: 8 },
       },
     ],
   };
