@@ -72,24 +72,22 @@ static void bind_work(rh_binder *b, const rh_run_header *h)
   rh_bind_real(b, known ? (double)h->activation_bytes : (double)NAN);
 }
 
+#define TEN "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+static const char insert_run[] =
+    "INSERT INTO runs(id, study, configuration, platform, platform_file, platform_hash, network_model, protocol, "
+    "precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters, "
+    "timing_only, step_flop, step_int8_op, weight_bytes, activation_bytes, batch, seed, rounds_planned, backend, "
+    "kernel, threads, time_source, target_accuracy, versions, command, status, reason, start_utc, profile_hash) "
+    "VALUES (" TEN TEN TEN "?, ?, ?, ?, ?, ?, ?, ?)";
+#undef TEN
+
 static rh_status put_run(rh_store *store, const rh_run_header *h, const char *run_status, const char *reason)
 {
-  static const char sql[] =
-      "INSERT INTO runs(id, study, configuration, platform, platform_file, platform_hash, network_model, protocol,"
-      " precision_s, workers, zones, method, compressor, model, dataset, partition, graph, lambda2, parameters, "
-      "timing_only,"
-      " step_flop, step_int8_op, weight_bytes, activation_bytes, batch,"
-      " seed, rounds_planned, backend, kernel, threads, time_source, target_accuracy, versions, command, status, "
-      "reason,"
-      " start_utc, profile_hash) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-      "?, "
-      "?, ?, ?)";
   bool has_profile;
   rh_binder b = {0};
   rh_status status;
   RH_TRY(put_context(store, h, &has_profile));
-  RH_TRY(rh_store_prepare(store, sql, &b.statement));
+  RH_TRY(rh_store_prepare(store, insert_run, &b.statement));
   rh_bind_text(&b, h->id);
   rh_bind_text(&b, h->study);
   rh_bind_text(&b, h->configuration);

@@ -10,12 +10,13 @@ void traffic_stall(rh_traffic *traffic, int32_t link, double start_s, double fin
   const rh_capacity *capacity = rh_platform_link_capacity(traffic->changing, link);
   rh_busy *stalled = &traffic->links[link].stalled;
   if (capacity == NULL) return;
-  for (double at_s = start_s, next_s; at_s < finish_s; at_s = next_s) {
+  double at_s = start_s, next_s;
+  while (at_s < finish_s) {
     const bool down = rh_capacity_is_down(capacity, rh_capacity_rate(capacity, at_s, &next_s));
     next_s = fmin(next_s, finish_s);
-    if (!down) continue;
-    if (rh_busy_full(stalled)) rh_busy_fold(stalled, traffic_floor(traffic));
-    rh_busy_add(stalled, at_s, next_s);
+    if (down && rh_busy_full(stalled)) rh_busy_fold(stalled, traffic_floor(traffic));
+    if (down) rh_busy_add(stalled, at_s, next_s);
+    at_s = next_s;
   }
 }
 
@@ -36,15 +37,16 @@ static double rate_of(const rh_platform *platform, const rh_route *route, double
 void traffic_spread_changing(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s)
 {
   if (!isfinite(finish_s)) return;
-  double could_bytes = 0;
-  for (double at_s = start_s, next_s; at_s < finish_s; at_s = next_s) {
+  double could_bytes = 0, before_bytes = 0, at_s = start_s, next_s;
+  while (at_s < finish_s) {
     next_s = finish_s;
     const double rate_Bps = rate_of(traffic->changing, route, at_s, &next_s);
     could_bytes += rate_Bps * (next_s - at_s);
+    at_s = next_s;
   }
-  double before_bytes = 0;
   int64_t told = 0;
-  for (double at_s = start_s, next_s; told < bytes; at_s = next_s) {
+  at_s = start_s;
+  while (told < bytes) {
     next_s = finish_s;
     before_bytes += rate_of(traffic->changing, route, at_s, &next_s) * (next_s - at_s);
     int64_t until = could_bytes > 0 ? (int64_t)((double)bytes * (before_bytes / could_bytes)) : 0;
@@ -52,5 +54,6 @@ void traffic_spread_changing(rh_traffic *traffic, const rh_route *route, int64_t
     for (int32_t i = 0; i < route->link_count && until > told; i++)
       rh_bins_add(&traffic->bins, route->links[i], until - told, at_s, next_s);
     told = until;
+    at_s = next_s;
   }
 }

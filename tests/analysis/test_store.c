@@ -16,90 +16,83 @@ static void expect(const char *path, const char *sql, const char *value)
   if (strcmp(found, value) != 0) fail_msg("%s\n gives '%s', not '%s'", sql, found, value);
 }
 
+/* What the fixture's run leaves in every table: a query, and its value. */
+static const char *const stored[][2] = {
+    {"SELECT study || '|' || question FROM studies", "edge-vs-hpc|Does 8 bits pay?"},
+    {"SELECT study || '|' || profile_hash || '|' || device FROM profiles", "edge-vs-hpc|0000000000000abc|test device"},
+    {"SELECT name || '|' || samples || '|' || low_s FROM durations WHERE profile_hash = '0000000000000abc'",
+     "forward|200|0.001"},
+    {"SELECT concat FROM (SELECT id || '|' || platform || '|' || platform_file || '|' || platform_hash || '|' ||"
+     " network_model || '|' || protocol || '|' || precision_s || '|' || workers || '|' || zones || '|' || method || "
+     "'|' ||"
+     " compressor || '|' || model || '|' || dataset || '|' || partition || '|' || graph || '|' || parameters ||"
+     " '|' || batch || '|' || seed || '|' || rounds_planned || '|' || backend || '|' || kernel || '|' || threads ||"
+     " '|' || time_source || '|' || target_accuracy AS concat FROM runs)",
+     "0123456789abcdef|ring|platforms/ring.xml|fedcba9876543210|CM02|rendezvous|1.0e-12|2|2|allreduce|none|cnn|glyphs"
+     "|iid||20522|32|7|400|cpu|OpenBLAS 0.3.21 SkylakeX|2|measured|0.8"},
+    {"SELECT status || '|' || reason || '|' || rounds_done || '|' || simulated_s || '|' || wall_s || '|' ||"
+     " peak_memory_bytes || '|' || parameters_hash || '|' || versions || '|' || command FROM runs",
+     "done|all rounds done|2|1.0|12.5|123456789|8000000000000001|rehearse 0.1.0, SimGrid 3.32"
+     "|rehearse run study.yaml --index 1"},
+    {"SELECT step_flop || '|' || step_int8_op || '|' || weight_bytes || '|' || activation_bytes || '|' ||"
+     " typeof(weight_bytes) FROM runs",
+     "150000000.0|250000000.0|20586|70000|integer"},
+    {"SELECT configuration FROM runs",
+     "platform.file=ring.xml\nplatform.workers=2\ntrain.method=allreduce\nrun.seed=7\n"},
+    {"SELECT start_utc GLOB '20[0-9][0-9]-*T*:*:*.*Z' AND end_utc >= start_utc FROM runs", "1"},
+    {"SELECT finish_s || '|' || first_finish_s || '|' || train_loss || '|' || learning_rate || '|' || messages ||"
+     " '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes FROM rounds WHERE round = 1",
+     "0.5|0.25|2.25|0.05|4|1000|700|300"},
+    {"SELECT group_concat(round || ' ' || phase || ' ' || compression_ratio, '; ') FROM phases",
+     "1 FULL 1.0; 2 AB 0.5"},
+    {"SELECT group_concat(round || ' ' || weight || ' ' || rank, '; ') FROM factor_ranks",
+     "2 conv2.weight 24; 2 dense1.weight 7"},
+    {"SELECT simulated_s || '|' || train_loss || '|' || test_loss || '|' || test_accuracy || '|' || sample_count ||"
+     " '|' || accuracy_min || '|' || accuracy_median || '|' || accuracy_max || '|' || consensus_distance"
+     " FROM evaluations WHERE round = 2",
+     "1.0|1.0|1.125|0.875|2|0.75|0.8|0.9|0.0625"},
+    {"SELECT sequence || '|' || round || '|' || kind || '|' || group_size || '|' || payload_bytes || '|' ||"
+     " messages || '|' || wire_bytes || '|' || start_s || '|' || finish_s || '|' || closed_form_s FROM collectives",
+     "1|2|allreduce-ring|2|82088|4|82088|0.5|1.0|0.4"},
+    {"SELECT bandwidth_Bps || '|' || latency_s || '|' || bytes || '|' || busy_s || '|' || load FROM links"
+     " WHERE link = 'up'",
+     "1000000000.0|1.0e-06|2000|0.25|0.125"},
+    {"SELECT group_concat(peak_load || '|' || from_where || '|' || to_where, '; ') FROM links",
+     "1.0||zone a; 0.5|rank 0|rank 1"},
+    {"SELECT group_concat(link || ' ' || bin || ' ' || bytes || ' ' || load, '; ') FROM link_bins",
+     "down 0 125000000 0.5; down 2 250000000 1.0"},
+    {"SELECT group_concat(down_s || '|' || stalled_s, '; ') FROM links", "0.0|0.0; 0.5|0.0625"},
+    {"SELECT bin_s FROM runs", "0.25"},
+    {"SELECT simulated_messages FROM runs", "123"},
+    {"SELECT skipped_messages FROM runs", "4567"},
+    {"SELECT skipped_rounds FROM runs", "1"},
+    {"SELECT skipped_s FROM runs", "0.5"},
+    {"SELECT simulated_in_full FROM runs", "2 collectives did not settle"},
+    {"SELECT host || '|' || speed_flops || '|' || compute_s || '|' || communication_s || '|' || both_s || '|' ||"
+     " waiting_s || '|' || encode_s || '|' || decode_s || '|' || sent_bytes || '|' || received_bytes || '|' || "
+     "sent_messages || '|' || samples"
+     " FROM ranks WHERE rank = 0",
+     "n0|1000000000.0|0.5|0.25|0.125|0.375|0.125|0.0625|1250|1250|4|3000"},
+    {"SELECT rank || '|' || class || '|' || samples FROM class_counts", "1|9|3000"},
+    {"SELECT group_concat(sequence || '|' || round || '|' || rank || '|' || lane || '|' || kind || '|' || start_s ||"
+     " '|' || finish_s || '|' || coalesce(bytes, '-') || '|' || coalesce(peer, '-'), '; ') FROM events",
+     "1|1|0|compute|gradient|0.0|0.25|-|-; 2|1|1|communication|allreduce-ring|0.25|0.5|500|0"},
+    {"SELECT sequence || '|' || warning FROM warnings", "1|the graph is sparse"},
+    {"SELECT layout || '|' || lines_left_out FROM networks", "star|3"},
+    {"SELECT group_concat(node || '|' || kind || '|' || name || '|' || coalesce(rank, '-') || '|' || x || '|' || y,"
+     " '; ') FROM nodes",
+     "0|host|n0|0|0.25|1.0; 1|switch||-|0.5|0.0"},
+    {"SELECT line || '|' || link || '|' || from_node || '|' || to_node FROM lines", "0|up|0|1"},
+    {"SELECT from_rank || '|' || to_rank || '|' || block || '|' || bytes FROM pairs", "0|1|1|1250"},
+    {"SELECT group_concat(link || '|' || hex(bin_loads), '; ') FROM links", "down|D500FF; up|"},
+};
+
 static void every_table_is_written(void **state)
 {
   const char *path = fixture_path(state, "a.db");
   fixture_make(path, "0123456789abcdef", "done");
-  expect(path, "SELECT study || '|' || question FROM studies", "edge-vs-hpc|Does 8 bits pay?");
-  expect(path, "SELECT study || '|' || profile_hash || '|' || device FROM profiles",
-         "edge-vs-hpc|0000000000000abc|test device");
-  expect(path, "SELECT name || '|' || samples || '|' || low_s FROM durations WHERE profile_hash = '0000000000000abc'",
-         "forward|200|0.001");
-  expect(
-      path,
-      "SELECT concat FROM (SELECT id || '|' || platform || '|' || platform_file || '|' || platform_hash || '|' ||"
-      " network_model || '|' || protocol || '|' || precision_s || '|' || workers || '|' || zones || '|' || method || "
-      "'|' ||"
-      " compressor || '|' || model || '|' || dataset || '|' || partition || '|' || graph || '|' || parameters ||"
-      " '|' || batch || '|' || seed || '|' || rounds_planned || '|' || backend || '|' || kernel || '|' || threads ||"
-      " '|' || time_source || '|' || target_accuracy AS concat FROM runs)",
-      "0123456789abcdef|ring|platforms/ring.xml|fedcba9876543210|CM02|rendezvous|1.0e-12|2|2|allreduce|none|cnn|glyphs"
-      "|iid||20522|32|7|400|cpu|OpenBLAS 0.3.21 SkylakeX|2|measured|0.8");
-  expect(path,
-         "SELECT status || '|' || reason || '|' || rounds_done || '|' || simulated_s || '|' || wall_s || '|' ||"
-         " peak_memory_bytes || '|' || parameters_hash || '|' || versions || '|' || command FROM runs",
-         "done|all rounds done|2|1.0|12.5|123456789|8000000000000001|rehearse 0.1.0, SimGrid 3.32"
-         "|rehearse run study.yaml --index 1");
-  expect(path,
-         "SELECT step_flop || '|' || step_int8_op || '|' || weight_bytes || '|' || activation_bytes || '|' ||"
-         " typeof(weight_bytes) FROM runs",
-         "150000000.0|250000000.0|20586|70000|integer");
-  expect(path, "SELECT configuration FROM runs",
-         "platform.file=ring.xml\nplatform.workers=2\ntrain.method=allreduce\nrun.seed=7\n");
-  expect(path, "SELECT start_utc GLOB '20[0-9][0-9]-*T*:*:*.*Z' AND end_utc >= start_utc FROM runs", "1");
-  expect(path,
-         "SELECT finish_s || '|' || first_finish_s || '|' || train_loss || '|' || learning_rate || '|' || messages ||"
-         " '|' || wire_bytes || '|' || within_bytes || '|' || between_bytes FROM rounds WHERE round = 1",
-         "0.5|0.25|2.25|0.05|4|1000|700|300");
-  expect(path, "SELECT group_concat(round || ' ' || phase || ' ' || compression_ratio, '; ') FROM phases",
-         "1 FULL 1.0; 2 AB 0.5");
-  expect(path, "SELECT group_concat(round || ' ' || weight || ' ' || rank, '; ') FROM factor_ranks",
-         "2 conv2.weight 24; 2 dense1.weight 7");
-  expect(path,
-         "SELECT simulated_s || '|' || train_loss || '|' || test_loss || '|' || test_accuracy || '|' || sample_count ||"
-         " '|' || accuracy_min || '|' || accuracy_median || '|' || accuracy_max || '|' || consensus_distance"
-         " FROM evaluations WHERE round = 2",
-         "1.0|1.0|1.125|0.875|2|0.75|0.8|0.9|0.0625");
-  expect(path,
-         "SELECT sequence || '|' || round || '|' || kind || '|' || group_size || '|' || payload_bytes || '|' ||"
-         " messages || '|' || wire_bytes || '|' || start_s || '|' || finish_s || '|' || closed_form_s FROM collectives",
-         "1|2|allreduce-ring|2|82088|4|82088|0.5|1.0|0.4");
-  expect(path,
-         "SELECT bandwidth_Bps || '|' || latency_s || '|' || bytes || '|' || busy_s || '|' || load FROM links"
-         " WHERE link = 'up'",
-         "1000000000.0|1.0e-06|2000|0.25|0.125");
-  expect(path, "SELECT group_concat(peak_load || '|' || from_where || '|' || to_where, '; ') FROM links",
-         "1.0||zone a; 0.5|rank 0|rank 1");
-  expect(path, "SELECT group_concat(link || ' ' || bin || ' ' || bytes || ' ' || load, '; ') FROM link_bins",
-         "down 0 125000000 0.5; down 2 250000000 1.0");
-  expect(path, "SELECT group_concat(down_s || '|' || stalled_s, '; ') FROM links", "0.0|0.0; 0.5|0.0625");
-  expect(path, "SELECT bin_s FROM runs", "0.25");
-  expect(path, "SELECT simulated_messages FROM runs", "123");
-  expect(path, "SELECT skipped_messages FROM runs", "4567");
-  expect(path, "SELECT skipped_rounds FROM runs", "1");
-  expect(path, "SELECT skipped_s FROM runs", "0.5");
-  expect(path, "SELECT simulated_in_full FROM runs", "2 collectives did not settle");
-  expect(path,
-         "SELECT host || '|' || speed_flops || '|' || compute_s || '|' || communication_s || '|' || both_s || '|' ||"
-         " waiting_s || '|' || encode_s || '|' || decode_s || '|' || sent_bytes || '|' || received_bytes || '|' || "
-         "sent_messages || '|' || samples"
-         " FROM ranks WHERE rank = 0",
-         "n0|1000000000.0|0.5|0.25|0.125|0.375|0.125|0.0625|1250|1250|4|3000");
-  expect(path, "SELECT rank || '|' || class || '|' || samples FROM class_counts", "1|9|3000");
-  expect(
-      path,
-      "SELECT group_concat(sequence || '|' || round || '|' || rank || '|' || lane || '|' || kind || '|' || start_s ||"
-      " '|' || finish_s || '|' || coalesce(bytes, '-') || '|' || coalesce(peer, '-'), '; ') FROM events",
-      "1|1|0|compute|gradient|0.0|0.25|-|-; 2|1|1|communication|allreduce-ring|0.25|0.5|500|0");
-  expect(path, "SELECT sequence || '|' || warning FROM warnings", "1|the graph is sparse");
-  expect(path, "SELECT layout || '|' || lines_left_out FROM networks", "star|3");
-  expect(path,
-         "SELECT group_concat(node || '|' || kind || '|' || name || '|' || coalesce(rank, '-') || '|' || x || '|' || y,"
-         " '; ') FROM nodes",
-         "0|host|n0|0|0.25|1.0; 1|switch||-|0.5|0.0");
-  expect(path, "SELECT line || '|' || link || '|' || from_node || '|' || to_node FROM lines", "0|up|0|1");
-  expect(path, "SELECT from_rank || '|' || to_rank || '|' || block || '|' || bytes FROM pairs", "0|1|1|1250");
-  expect(path, "SELECT group_concat(link || '|' || hex(bin_loads), '; ') FROM links", "down|D500FF; up|");
+  for (size_t i = 0; i < sizeof stored / sizeof *stored; i++)
+    expect(path, stored[i][0], stored[i][1]);
 }
 
 /* 42 steps a decade down from 1, and nothing but 0 is 0. */

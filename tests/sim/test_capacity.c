@@ -76,7 +76,8 @@ static void many_changes_keep_their_sum(void **state)
   const double half = rh_capacity_bytes(c, 0, changes / 2.0);
   assert_true(fabs(half - sum / 2) < 100); /* steps are up to 32 s apart, at 1.5 byte/s */
   assert_close(half + rh_capacity_bytes(c, changes / 2.0, changes), sum);
-  assert_close(rh_capacity_down_s(c, changes), 1 + (changes - 1) / 4); /* at 0 byte/s every fourth second */
+  const int fourths = (changes - 1) / 4;
+  assert_close(rh_capacity_down_s(c, changes), 1 + fourths); /* at 0 byte/s every fourth second */
   free(c);
 }
 
