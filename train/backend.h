@@ -163,6 +163,18 @@ typedef struct rh_backend {
    * arrays are the program's. */
   void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
 
+  /* Optional, all three or none: a convolution, max(., 0) and max pooling over squares of two as one operation, whose
+   * results between are not kept (conv_pool.h composes them elsewhere). Elements of scratch per replica as of
+   * conv_scratch, or -1: not for such a convolution. */
+  int64_t (*conv_pool_scratch)(const rh_conv *c);
+  /* x, w, b as in conv_forward, y [R][B][O][(H-K+1)/2][(W-K+1)/2] out; places: a byte for each value of y, out, in a code
+   * of the backend's: which place of the square is the largest, and whether it is above 0 */
+  void (*conv_pool_forward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
+                            rh_tensor places, rh_tensor scratch);
+  /* dy like y; dw, db, dx as in dense_backward. */
+  void (*conv_pool_backward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor places,
+                             rh_tensor dw, rh_tensor db, rh_tensor dx, rh_tensor scratch);
+
   /* The rest is optional: of devices whose memory the program cannot touch. */
 
   /* x [n][size] = (pixels[indices[i]] / 255 - mean) / deviation, picked[i] = labels[indices[i]] */

@@ -21,6 +21,14 @@ void rh_cpu_direct_forward(const rh_conv *c, const float *x, const float *w, con
 void rh_cpu_direct_weights(const rh_conv *c, const float *x, const float *dy, float *dw, float *db, float *scratch);
 void rh_cpu_direct_input(const rh_conv *c, const float *w, const float *dy, float *dx, float *scratch);
 
+/* backend_cpu_block.c, backend_cpu_block_back.c: a convolution with its rectifier and pooling; likewise where OpenBLAS's
+ * kernel is one for AVX-512, and channels are at most 64. */
+int64_t rh_cpu_block_scratch(const rh_conv *c);
+void rh_cpu_block_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
+                          rh_tensor places, rh_tensor scratch);
+void rh_cpu_block_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor places,
+                           rh_tensor dw, rh_tensor db, rh_tensor dx, rh_tensor scratch);
+
 /* backend_cpu_dense.c: dense layers of one replica, likewise where OpenBLAS's kernel is one for AVX-512, and matrices have
  * at most 2^18 elements. Tensors as in backend.h. */
 bool rh_cpu_dense_fits(const rh_dense *d);

@@ -182,7 +182,8 @@ void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t c
 void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor params, int64_t samples, double *loss,
                        int64_t *correct);
 
-/* Single passes, for timing them: forward runs all layers and the loss; backward one layer of the last forward. */
+/* Single passes, for timing them: forward runs all layers and the loss; backward one layer of the last forward. Where
+ * layers are one operation (conv_pool.h), the lowest one's backward pass is that of all, and the others' is nothing. */
 void rh_model_forward(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params);
 void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int layer, int64_t count, rh_tensor params,
                              rh_tensor grads);

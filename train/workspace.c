@@ -3,7 +3,8 @@
  * activation[l] holds the input of layer l for every replica of a tile, activation[layer_count] the logits;
  * gradient[l] holds the loss's derivative with respect to activation[l]. A rectifier works in place: it shares both
  * buffers with the layer below, whose backward pass does not look at its own output. Nothing is computed below the
- * first layer with parameters.
+ * first layer with parameters. Where layers l to l + 2 are one operation (conv_pool.h), activation[l + 1] holds the places
+ * of maxima, and there is nothing between it and activation[l + 3]; the backward pass of layer l is that of all three.
  *
  * In int8, layer l with parameters reads input[l], a quantised copy of activation[l], and quantised parameters; from
  * the gradient[l+1] that reaches it its parameters' gradients are made first, and only then is it quantised, in place,
@@ -11,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "conv_pool.h"
 #include "int8.h"
 
 enum { ALIGNMENT = 16 }; /* elements; 64 bytes */
@@ -57,6 +59,24 @@ static rh_tensor take(char *memory, int64_t *used_bytes, int64_t elements, int64
   return tensor;
 }
 
+/* The convolution whose operation includes the layer: the layer itself, or one or two below it; -1: it is one by itself. */
+static int convolution_of(const rh_workspace *ws, const rh_model *model, int layer)
+{
+  for (int l = layer; l >= 0 && l > layer - RH_CONV_POOL_LAYERS; l--)
+    if (rh_conv_pool_scratch(model, l, ws->backend, ws->batch) >= 0) return l;
+  return -1;
+}
+
+/* Elements of a replica's input of a layer, or of the last one's output; of what takes its place inside an operation. */
+static int64_t activation_size(const rh_workspace *ws, const rh_model *model, int layer, bool *inside)
+{
+  const int first = layer > 0 ? convolution_of(ws, model, layer - 1) : -1;
+  *inside = first >= 0 && layer < first + RH_CONV_POOL_LAYERS;
+  if (*inside) return rh_conv_pool_places(model, first, ws->batch);
+  return ws->batch *
+         rh_shape_count(layer < model->layer_count ? model->layers[layer].in : model->layers[layer - 1].out);
+}
+
 /* Lays out a workspace in `memory` and returns its bytes; with NULL only the bytes are right. */
 static int64_t lay_out(rh_workspace *ws, const rh_model *model, char *memory)
 {
@@ -65,10 +85,11 @@ static int64_t lay_out(rh_workspace *ws, const rh_model *model, char *memory)
   const int first = first_trained(model);
   for (int l = 0; l <= model->layer_count; l++) {
     const bool in_place = l > 0 && model->layers[l - 1].kind == &rh_layer_relu;
-    const rh_shape shape = l < model->layer_count ? model->layers[l].in : model->layers[l - 1].out;
-    const int64_t elements = ws->batch * rh_shape_count(shape);
+    bool inside;
+    const int64_t elements = activation_size(ws, model, l, &inside);
     ws->activation[l] = in_place && l > 1 ? ws->activation[l - 1] : take(memory, &used, elements, ws->tile);
-    if (l <= first) continue;
+    ws->gradient[l] = (rh_tensor){0};
+    if (l <= first || inside) continue;
     ws->gradient[l] = in_place && l > first + 1 ? ws->gradient[l - 1] : take(memory, &used, elements, ws->tile);
   }
   for (int l = 0; l < model->layer_count; l++) {
@@ -77,6 +98,8 @@ static int64_t lay_out(rh_workspace *ws, const rh_model *model, char *memory)
     if (in_int8(model, l)) ws->input[l] = take(memory, &used, ws->batch * rh_shape_count(layer->in), ws->tile);
     const int64_t need = layer->kind->scratch ? layer->kind->scratch(layer, ws->backend, ws->batch) : 0;
     if (need > scratch) scratch = need;
+    const int64_t of_three = rh_conv_pool_scratch(model, l, ws->backend, ws->batch);
+    if (of_three > scratch) scratch = of_three;
   }
   if (model->arithmetic == RH_INT8) ws->rounded = take(memory, &used, model->stride, ws->tile);
   ws->scratch = take(memory, &used, round_up(scratch), ws->tile); /* each replica's part is aligned */
@@ -155,6 +178,12 @@ static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t coun
     params = ws->rounded;
   }
   for (int l = 0; l < model->layer_count; l++) {
+    if (convolution_of(ws, model, l) == l) {
+      rh_conv_pool_forward(&model->layers[l], ws->backend, ws->batch, count, params, ws->input[l],
+                           ws->activation[l + RH_CONV_POOL_LAYERS], ws->activation[l + 1], ws->scratch);
+      l += RH_CONV_POOL_LAYERS - 1;
+      continue;
+    }
     if (in_int8(model, l) && samples > 0)
       rh_int8_evaluated_input(model, l, &ws->rounding, ws->batch, samples, ws->activation[l], ws->input[l]);
     else if (in_int8(model, l))
@@ -199,6 +228,12 @@ void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int
   rh_workspace *ws = workspace;
   RH_ASSERT(layer >= 0 && layer < model->layer_count && count > 0 && count <= ws->tile);
   if (layer < first_trained(model)) return;
+  const int convolution = convolution_of(ws, model, layer);
+  if (convolution == layer)
+    rh_conv_pool_backward(&model->layers[layer], ws->backend, ws->batch, count, params, ws->input[layer],
+                          ws->gradient[layer + RH_CONV_POOL_LAYERS], ws->activation[layer + 1], grads,
+                          ws->gradient[layer], ws->scratch);
+  if (convolution >= 0) return;
   if (!in_int8(model, layer)) {
     backward(model, ws, layer, count, params, grads, ws->gradient[layer]);
     return;

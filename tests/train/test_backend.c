@@ -190,6 +190,82 @@ static void test_pool_ties_and_nan(void **state)
   }
 }
 
+/* One operation against three of ref's. Values are few, so that there are ties, or one is NaN. Sums are of integers, so
+ * that a tie here is one there. */
+static void compare_conv_pool(const rh_backend *b, const rh_conv *c, int64_t count, bool with_input, bool with_nan)
+{
+  const int64_t height = c->height - c->kernel + 1, width = c->width - c->kernel + 1;
+  const rh_pool p = {c->batch, c->out_channels, height, width, 2};
+  const int64_t taps = c->in_channels * c->kernel * c->kernel, planes = c->batch * c->out_channels;
+  const int64_t xn = c->batch * c->in_channels * c->height * c->width, wn = c->out_channels * taps;
+  const int64_t yn = planes * height * width, zn = planes * (height / 2) * (width / 2),
+                scratch_n = b->conv_pool_scratch(c);
+  if (scratch_n < 0) return;
+  rh_tensor x = new_random(count, xn), w = new_random(count, wn), bias = new_random(count, c->out_channels);
+  rh_tensor y = new_poison(count, yn), dy = new_poison(count, yn), dz = new_random(count, zn);
+  rh_tensor z0 = new_poison(count, zn), z1 = new_copy(z0, count), dw0 = new_poison(count, wn),
+            dw1 = new_copy(dw0, count);
+  rh_tensor db0 = new_poison(count, c->out_channels), db1 = new_copy(db0, count);
+  rh_tensor dx0 = new_poison(count, xn), dx1 = new_copy(dx0, count), places = new_poison(count, (zn + 3) / 4);
+  rh_tensor scratch = new_poison(1, count * ((scratch_n + 15) / 16 * 16));
+  const rh_tensor none = {0}, work = {scratch.data, (scratch_n + 15) / 16 * 16};
+  for (int64_t r = 0; r < count; r++) {
+    for (int64_t i = 0; i < xn; i++)
+      x.data[r * x.stride + i] = rintf(x.data[r * x.stride + i]);
+    for (int64_t i = 0; i < wn; i++)
+      w.data[r * w.stride + i] = rintf(w.data[r * w.stride + i]);
+    for (int64_t i = 0; i < c->out_channels; i++)
+      bias.data[r * bias.stride + i] = rintf(bias.data[r * bias.stride + i]);
+  }
+  if (with_nan) bias.data[0] = NAN;
+  rh_backend_ref.conv_forward(c, count, x, w, bias, y, none);
+  rh_backend_ref.relu_forward(yn, count, y, y);
+  rh_backend_ref.pool_forward(&p, count, y, z0);
+  rh_backend_ref.pool_backward(&p, count, y, dz, dy);
+  rh_backend_ref.relu_backward(yn, count, y, dy, dy);
+  rh_backend_ref.conv_backward(c, count, x, w, dy, dw0, db0, with_input ? dx0 : none, none);
+  b->conv_pool_forward(c, count, x, w, bias, z1, places, work);
+  for (int64_t i = 0; i < count * work.stride; i++)
+    work.data[i] = NAN;
+  b->conv_pool_backward(c, count, x, w, dz, places, dw1, db1, with_input ? dx1 : none, work);
+  for (int64_t i = count * work.stride; i < scratch.stride; i++)
+    assert_true(isnan(scratch.data[i]));
+  for (int64_t i = 0; i < zn && with_nan; i++) { /* the first channel's are all NaN, no others */
+    const bool first = i / (zn / planes) % c->out_channels == 0;
+    assert_true(isnan(z0.data[i]) == first && isnan(z1.data[i]) == first);
+    if (first) z0.data[i] = z1.data[i] = 0;
+  }
+  check("conv_pool y", count, zn, z0, z1, 0);
+  check("conv_pool dw", count, wn, dw0, dw1, sum_tolerance(c->batch * height * width));
+  check("conv_pool db", count, c->out_channels, db0, db1, sum_tolerance(c->batch * height * width));
+  if (with_input) {
+    check("conv_pool dx", count, xn, dx0, dx1, sum_tolerance(c->out_channels * c->kernel * c->kernel));
+  } else {
+    drop(dx0);
+    drop(dx1);
+  }
+  const rh_tensor rest[] = {x, w, bias, y, dy, dz, places, scratch};
+  for (int64_t i = 0; i < COUNT_OF(rest); i++)
+    drop(rest[i]);
+}
+
+static void test_conv_pool(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(12, RH_PURPOSE_TEST, 0, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++) {
+    if (!backends[b]->conv_pool_scratch) continue;
+    compare_conv_pool(backends[b], &(rh_conv){3, 1, 28, 28, 8, 5}, 2, true, false);
+    compare_conv_pool(backends[b], &(rh_conv){3, 8, 12, 12, 16, 5}, 2, true, true);
+    for (int i = 0; i < 2 * SHAPES; i++)
+      compare_conv_pool(backends[b],
+                        &(rh_conv){between(1, 3), between(1, 18), between(6, 19), between(6, 21), between(1, 20), 5},
+                        between(1, 3), i % 2, i % 3 == 0);
+    assert_true(backends[b]->conv_pool_scratch(&(rh_conv){1, 1, 28, 28, 8, 3}) < 0);
+    assert_true(backends[b]->conv_pool_scratch(&(rh_conv){1, 1, 5, 28, 8, 5}) < 0); /* not a square of two */
+  }
+}
+
 static void test_softmax_cross_entropy(void **state)
 {
   (void)state;
@@ -407,6 +483,7 @@ int main(void)
       cmocka_unit_test(test_relu),
       cmocka_unit_test(test_pool),
       cmocka_unit_test(test_pool_ties_and_nan),
+      cmocka_unit_test(test_conv_pool),
       cmocka_unit_test(test_softmax_cross_entropy),
       cmocka_unit_test(test_softmax_known_values),
       cmocka_unit_test(test_sgd_step),
