@@ -7,8 +7,10 @@ add_library(rh_core STATIC
   ${train}/base/status.c ${train}/base/unit.c ${train}/base/text.c ${train}/base/option.c ${train}/base/settings.c
   ${train}/base/rng.c ${train}/base/fold.c ${train}/base/extent.c
   ${train}/backend_memory.c ${train}/backend_host.c ${train}/backend_ref.c ${train}/backend_ref_norm.c
-  ${train}/model.c ${train}/workspace.c ${train}/quantise.c ${train}/int8.c
-  ${models} ${train}/batches.c ${train}/dataset.c ${train}/optim.c ${train}/replicas.c
+  ${train}/backend_poison.c ${train}/backend_poison_device.c ${train}/poison.c
+  ${train}/model.c ${train}/workspace.c ${train}/conv_pool.c ${train}/quantise.c ${train}/int8.c
+  ${models} ${train}/batches.c ${train}/dataset.c ${train}/dataset_gather.c ${train}/vector.c ${train}/optim.c
+  ${train}/replicas.c ${train}/replicas_step.c
   ${train}/replicas_device.c ${train}/replicas_score.c ${train}/tree_sum.c ${tests}/cuda/hash_plain.c)
 target_include_directories(rh_core PUBLIC ${train} ${train}/base ${CMAKE_CURRENT_SOURCE_DIR})
 # The list of data sets names loaders that need other libraries; nothing here asks for it, and its section goes.

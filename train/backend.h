@@ -193,9 +193,10 @@ typedef struct rh_backend {
               rh_tensor x, rh_tensor y);
 } rh_backend;
 
-extern const rh_backend rh_backend_ref;    /* naive loops: the oracle */
-extern const rh_backend rh_backend_poison; /* ref on guarded memory (poison.h): for tests alone */
-extern const rh_backend rh_backend_cpu;    /* OpenBLAS with one thread a replica, OpenMP over replicas */
+extern const rh_backend rh_backend_ref;           /* naive loops: the oracle */
+extern const rh_backend rh_backend_poison;        /* ref on guarded memory (poison.h): for tests alone */
+extern const rh_backend rh_backend_poison_device; /* the same as a device with memory of its own: likewise */
+extern const rh_backend rh_backend_cpu;           /* OpenBLAS with one thread a replica, OpenMP over replicas */
 
 /* The backend of that name, or NULL. */
 const rh_backend *rh_backend_find(const char *name);

@@ -9,18 +9,6 @@
 /* Read by OpenBLAS; and ours, for the program that is started again. */
 static const char asked_for[] = "OPENBLAS_CORETYPE", replaced[] = "REHEARSE_BLAS_REPLACED";
 
-rh_vector rh_vector_of_processor(void)
-{
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return RH_VECTOR_AVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return RH_VECTOR_AVX2;
-#endif
-  return RH_VECTOR_NONE;
-}
-
 /* OpenBLAS's x86-64 kernels; those that are not listed are left alone. */
 static const struct {
   const char *name;

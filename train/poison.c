@@ -17,6 +17,7 @@ typedef struct block {
   char *start;
   size_t bytes;
   bool live;
+  char *behind; /* of a device's address: the block that holds its bytes; else NULL */
 } block;
 
 static struct {
@@ -49,6 +50,12 @@ static void say(const char *text)
   if (write(STDERR_FILENO, text, strlen(text)) < 0) return;
 }
 
+static const char *why_not(const block *b)
+{
+  if (!b->live) return "which was released before";
+  return b->behind ? "which lies on the device: use upload, download or an operation" : "which is outside of it";
+}
+
 /* What was touched, then what the system does with such programs. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
@@ -58,7 +65,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
   if (b) {
     const int64_t at = (char *)info->si_addr - b->start;
     snprintf(text, sizeof text, "poison: byte %" PRId64 " of a block of %zu was touched, %s\n", at, b->bytes,
-             b->live ? "which is outside of it" : "which was released before");
+             why_not(b));
     say(text);
   }
   signal(number, SIG_DFL); /* the instruction is tried again, and ends the program */
@@ -97,7 +104,7 @@ void *rh_poison_alloc(size_t bytes)
     munmap(map, map_bytes);
     return NULL;
   }
-  const block b = {map, map_bytes, map + all.page + inside - aligned, bytes, true};
+  const block b = {map, map_bytes, map + all.page + inside - aligned, bytes, true, NULL};
   memset(b.start + bytes, PATTERN, aligned - bytes);
   insert(b);
   all.live++;
@@ -119,15 +126,29 @@ static void forget(const char *map)
   memmove(b, b + 1, (size_t)(--all.count - at) * sizeof *b);
 }
 
+/* The live block that begins there; ends the program if there is none. */
+static block *find_to_release(void *memory, bool on_device)
+{
+  block *b = find(memory);
+  if (!b || (b->behind != NULL) != on_device) fail("poison: release of memory that is none of this backend's\n");
+  if (!b->live) fail("poison: a block was released twice\n");
+  if (b->start != memory) fail("poison: release of memory that does not begin a block\n");
+  return b;
+}
+
+/* Its addresses are kept from use for a while. */
+static void retire(char *map)
+{
+  if (all.released[all.next]) forget(all.released[all.next]);
+  all.released[all.next] = map;
+  all.next = (all.next + 1) % RELEASED_MOST;
+}
+
 void rh_poison_release(void *memory)
 {
   char text[256];
   if (!memory) return;
-  block *b = find(memory);
-  if (!b || !b->live || b->start != memory)
-    fail(!b         ? "poison: release of memory that is none of this backend's\n"
-         : !b->live ? "poison: a block was released twice\n"
-                    : "poison: release of memory that does not begin a block\n");
+  block *b = find_to_release(memory, false);
   const char *end = b->map + b->map_bytes - all.page;
   for (const char *at = b->start + b->bytes; at < end; at++)
     if ((unsigned char)*at != PATTERN) {
@@ -139,9 +160,54 @@ void rh_poison_release(void *memory)
   char *map = b->map;
   /* new pages that nobody may touch take the place of the old ones, whose memory goes back to the system */
   RH_ASSERT(mmap(map, b->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == map);
-  if (all.released[all.next]) forget(all.released[all.next]);
-  all.released[all.next] = map;
-  all.next = (all.next + 1) % RELEASED_MOST;
+  retire(map);
+}
+
+void *rh_poison_device_alloc(size_t bytes)
+{
+  char *const behind = rh_poison_alloc(bytes);
+  if (!behind) return NULL;
+  const size_t map_bytes = (bytes + all.page - 1) / all.page * all.page + all.page;
+  char *map = mmap(NULL, map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (map == MAP_FAILED) {
+    rh_poison_release(behind);
+    return NULL;
+  }
+  insert((block){map, map_bytes, map, bytes, true, behind});
+  return map;
+}
+
+void rh_poison_device_release(void *memory)
+{
+  if (!memory) return;
+  block *b = find_to_release(memory, true);
+  rh_poison_release(b->behind);
+  b = find(memory); /* the list may have moved */
+  b->live = false;
+  retire(b->map);
+}
+
+void *rh_poison_device_memory(const char *operation, const char *argument, const void *address, int64_t bytes)
+{
+  char text[256];
+  const block *b = find(address);
+  if (!address) return NULL;
+  if (!b || !b->behind) {
+    snprintf(text, sizeof text, "poison: %s: %s lies in the program's memory, not on the device\n", operation,
+             argument);
+    fail(text);
+  }
+  rh_poison_check(operation, argument, address, bytes);
+  return b->behind + ((const char *)address - b->start);
+}
+
+void rh_poison_check_of_program(const char *operation, const char *argument, const void *address)
+{
+  char text[256];
+  const block *b = find(address);
+  if (!b || !b->behind) return;
+  snprintf(text, sizeof text, "poison: %s: %s lies on the device, not in the program's memory\n", operation, argument);
+  fail(text);
 }
 
 void rh_poison_check(const char *operation, const char *argument, const void *from, int64_t bytes)

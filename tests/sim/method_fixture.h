@@ -69,6 +69,7 @@ typedef struct choice {
   int64_t rounds;       /* planned */
   double seconds_scale; /* of all steps; 0: 1 */
   bool int8;            /* arithmetic of the model */
+  bool on_device;       /* rows and passes on a device that is none */
   int collective;       /* enum rh_allreduce_choice; rings unless told */
 } choice;
 
@@ -180,8 +181,7 @@ static inline void fixture_init(fixture *f, const choice *c)
   rh_partition_def iid = {.kind = RH_PARTITION_IID};
   RH_ASSERT(rh_partition_new(&iid, &f->dataset, N, 1, &f->partition) == RH_OK);
   f->method = rh_method_find(c->method);
-  rh_replicas_def def = {.backend = test_backend(),
-                         .model = &f->model,
+  rh_replicas_def def = {.model = &f->model,
                          .dataset = &f->dataset,
                          .partition = &f->partition,
                          .workers = N,
@@ -190,6 +190,7 @@ static inline void fixture_init(fixture *f, const choice *c)
                          .seed = 1,
                          .threads = 2,
                          .optimiser = {.momentum = c->momentum, .decay = c->decay}};
+  test_backends(c->int8, c->on_device, &def.backend, &def.passes);
   if (c->optimiser) def.optimiser = *c->optimiser;
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);

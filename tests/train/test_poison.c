@@ -118,6 +118,65 @@ static void label_beyond(void)
   poison->softmax_cross_entropy(2, 2, 1, z, labels, 2, 0, (rh_tensor){0}, &loss, &correct);
 }
 
+static const rh_backend *const device = &rh_backend_poison_device;
+
+static void touch_device(void)
+{
+  const float *x = device->alloc(16);
+  sink = x[2];
+}
+
+static void operate_on_the_programs(void)
+{
+  float x[4] = {0};
+  const rh_tensor y = {device->alloc(sizeof x), 0};
+  device->relu_forward(4, 1, (rh_tensor){x, 0}, y);
+}
+
+static void download_from_the_program(void)
+{
+  float x[4] = {0}, y[4];
+  device->download(y, x, sizeof x);
+}
+
+static void upload_from_the_device(void)
+{
+  float *x = device->alloc(16), *y = device->alloc(16);
+  device->upload(x, y, 16);
+}
+
+static void upload_beyond(void)
+{
+  const float x[5] = {0};
+  device->upload(device->alloc(16), x, sizeof x);
+}
+
+static void operate_on_released_device(void)
+{
+  const rh_tensor x = {device->alloc(16), 0}, y = {device->alloc(16), 0};
+  device->release(x.data);
+  device->scale(4, 1, 2, x, y);
+}
+
+static void release_the_devices_as_own(void)
+{
+  poison->release(device->alloc(16));
+}
+
+static void mix_ups_end_the_program(void **state)
+{
+  (void)state;
+  check_ends(SIGSEGV, "byte 8 of a block of 16 was touched, which lies on the device: use upload, download",
+             touch_device);
+  check_ends(SIGABRT, "relu_forward: x lies in the program's memory, not on the device", operate_on_the_programs);
+  check_ends(SIGABRT, "download: from lies in the program's memory", download_from_the_program);
+  check_ends(SIGABRT, "upload: from lies on the device, not in the program's memory", upload_from_the_device);
+  check_ends(SIGABRT, "upload: to, 20 bytes from byte 0 of a block of 16, reaches outside its block", upload_beyond);
+  check_ends(SIGABRT, "scale: x, 16 bytes from byte 0 of a block of 16, lies in a block that was released",
+             operate_on_released_device);
+  check_ends(SIGABRT, "release of memory that is none of this backend's", release_the_devices_as_own);
+}
+
 static void misuse_ends_the_program(void **state)
 {
   (void)state;
@@ -182,6 +241,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(misuse_ends_the_program),
+      cmocka_unit_test(mix_ups_end_the_program),
       cmocka_unit_test(use_goes_on),
       cmocka_unit_test(scratch_is_nan_and_inputs_stay),
   };

@@ -1,0 +1,59 @@
+/* Methods whose rows stay on a device (stays_on_device): in the memory of a device that is none, which ends the program where
+ * somebody mixes it up with its own, rounds are bit for bit those in the program's memory. Checked with RH_ASSERT, as in
+ * test_method.c. */
+#include "method_fixture.h"
+
+enum { ROUNDS = 4 };
+
+/* The state after some rounds, how far workers are apart, the score of their mean. */
+typedef struct outcome {
+  uint64_t hash;
+  double distance, loss;
+  rh_score score;
+} outcome;
+
+static outcome outcome_of(choice c, bool on_device)
+{
+  fixture f;
+  outcome o = {0};
+  c.on_device = on_device;
+  fixture_init(&f, &c);
+  RH_ASSERT(f.method->stays_on_device && f.method->stays_on_device(&f.world));
+  float *mean = calloc((size_t)f.model.stride, sizeof *mean);
+  RH_ASSERT(mean);
+  rounds(&f, 0, ROUNDS, 0.1);
+  RH_ASSERT(rh_replicas_mean(f.world.replicas, mean) == RH_OK);
+  RH_ASSERT(rh_replicas_score(f.world.replicas, mean, &f.dataset.test, 0, &o.score) == RH_OK);
+  o.distance = rh_replicas_consensus_distance(f.world.replicas, mean);
+  o.hash = rh_replicas_hash(f.world.replicas);
+  o.loss = f.world.train_loss;
+  free(mean);
+  fixture_clear(&f);
+  return o;
+}
+
+static void check(const choice *c)
+{
+  const outcome host = outcome_of(*c, false), device = outcome_of(*c, true);
+  RH_ASSERT(host.hash == device.hash && host.distance == device.distance && host.loss == device.loss);
+  RH_ASSERT(host.score.loss == device.score.loss && host.score.accuracy == device.score.accuracy);
+}
+
+static void rounds_on_a_device_are_those_in_memory_body(void)
+{
+  const rh_optimiser clipped = {.kind = RH_OPTIMISER_SGD, .momentum = 0.9, .nesterov = true, .clip = 0.1};
+  const rh_optimiser adamw = {.kind = RH_OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .decay = 0.01};
+  const rh_optimiser *const optimisers[] = {NULL, &clipped, &adamw};
+  for (size_t i = 0; i < RH_COUNT(optimisers); i++) {
+    check(&(choice){.method = "allreduce", .momentum = 0.9, .optimiser = optimisers[i]});
+    check(&(choice){.method = "dpsgd", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
+  }
+}
+VALUES_TEST(rounds_on_a_device_are_those_in_memory)
+
+int main(int argc, char **argv)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(rounds_on_a_device_are_those_in_memory)};
+  in_process_begin(argc, argv);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
