@@ -188,6 +188,7 @@ static const struct {
               " ORDER BY link"},
     {"collectives", "SELECT round, kind, group_size, payload_bytes, messages, wire_bytes, start_s, finish_s,"
                     " closed_form_s FROM collectives WHERE run_id = ? ORDER BY sequence"},
+    {"timing_draws", "SELECT draw, round, finish_s FROM timing_draws WHERE run_id = ? ORDER BY draw"},
     /* names of the rows of link_bytes and of the columns of factor_ranks; rounds of its rows */
     {"link_bytes", "SELECT DISTINCT link FROM link_bins WHERE run_id = ? ORDER BY link"},
     {"factor_ranks", "SELECT DISTINCT weight FROM factor_ranks WHERE run_id = ? ORDER BY weight"},

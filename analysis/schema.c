@@ -261,6 +261,15 @@ const char rh_schema_sql[] =
     "  PRIMARY KEY (run_id, sequence)\n"
     ") STRICT, WITHOUT ROWID;\n"
 
+    "CREATE TABLE timing_draws( -- rehearse run --repeat-timing: a round's time with durations drawn anew\n"
+    "  run_id TEXT NOT NULL REFERENCES runs ON DELETE CASCADE,\n"
+    "  draw INTEGER NOT NULL, -- from 1: time.draw of the run and so many\n"
+    "  round INTEGER NOT NULL, -- the first with the target's accuracy; without a target the last\n"
+    "  finish_s REAL NOT NULL, -- simulated, of its last rank\n"
+    "  mathematics_again TEXT NOT NULL, -- why values were computed again; '': they were not\n"
+    "  PRIMARY KEY (run_id, draw)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+
     "CREATE VIEW run_summary AS -- one row per run: what `rehearse list` shows\n"
     "SELECT r.rowid AS sequence, r.id, r.study, r.platform, r.network_model, r.protocol, r.workers, r.method,\n"
     "  r.compressor, r.model, r.dataset, r.partition, r.graph, r.seed, r.parameters, r.timing_only,\n"
@@ -331,4 +340,17 @@ const char rh_schema_sql[] =
     "    AS link_bytes, -- every link that a message crosses counts it\n"
     "  (SELECT max(load) FROM links l WHERE l.run_id = r.id) AS busiest_load\n"
     "FROM runs r;\n"
+
+    "CREATE VIEW timing_interval AS -- one row per run whose durations were drawn anew; quantiles between two draws\n"
+    "-- are on the line between them\n"
+    "SELECT d.run_id, r.study, d.draws, d.round, o.finish_s, -- of the run itself\n"
+    "  min(d.finish_s) AS least_s,\n"
+    "  sum(d.finish_s * max(0, 1 - abs(d.place - (d.draws - 1) * 0.05))) AS low_s, -- 5 % quantile\n"
+    "  sum(d.finish_s * max(0, 1 - abs(d.place - (d.draws - 1) * 0.5))) AS median_s,\n"
+    "  sum(d.finish_s * max(0, 1 - abs(d.place - (d.draws - 1) * 0.95))) AS high_s, -- 95 % quantile\n"
+    "  max(d.finish_s) AS largest_s, d.mathematics_again\n"
+    "FROM (SELECT *, count(*) OVER (PARTITION BY run_id) AS draws,\n"
+    "    row_number() OVER (PARTITION BY run_id ORDER BY finish_s) - 1 AS place FROM timing_draws) d\n"
+    "JOIN runs r ON r.id = d.run_id\n"
+    "LEFT JOIN rounds o ON o.run_id = d.run_id AND o.round = d.round GROUP BY d.run_id;\n"
     "COMMIT;\n";

@@ -96,6 +96,11 @@ static const section sections[] = {
      "SELECT d.name, d.samples, d.median_s, d.low_s, d.high_s,"
      " iif(d.fit = '', '', d.fit ->> '$.kind') AS fit FROM durations d"
      " JOIN runs r ON r.study = d.study AND r.profile_hash = d.profile_hash WHERE r.id = ? ORDER BY d.name"},
+    {"time_with_durations_drawn_anew", FIELDS,
+     "run --repeat-timing; of the round's last rank: as the run has it, then of all draws",
+     "SELECT draws, round, finish_s AS the_run_s, least_s, low_s AS least_but_5_percent_s, median_s,"
+     " high_s AS largest_but_5_percent_s, largest_s, nullif(mathematics_again, '') AS mathematics_again"
+     " FROM timing_interval WHERE run_id = ?"},
     {"warnings", LINES, NULL, "SELECT warning FROM warnings WHERE run_id = ? ORDER BY sequence"},
 };
 

@@ -129,6 +129,15 @@ typedef struct rh_reached {
 } rh_reached;
 RH_CHECKED rh_status rh_store_reached(rh_store *store, const char *id, double accuracy, rh_reached *reached);
 
+/* Times of a run's round with its durations drawn anew; they take the place of those that the run has. */
+typedef struct rh_timing_draws {
+  int64_t round; /* the first with the target's accuracy; without a target the last */
+  int count;
+  const double *finish_s;        /* [count] of the round's last rank, by draw; borrowed */
+  const char *mathematics_again; /* why values were computed again; NULL: they were not */
+} rh_timing_draws;
+RH_CHECKED rh_status rh_store_put_timing_draws(rh_store *store, const char *id, const rh_timing_draws *draws);
+
 /* The closing table of some runs; and `list`, as text and as a JSON array of objects. */
 void rh_table_write(const rh_run_list *runs, rh_text *out);
 void rh_list_write(const rh_run_list *runs, rh_text *out);

@@ -46,6 +46,7 @@ static const char copy_runs[] =
     COPY_ROWS("lines")
     COPY_ROWS("pairs")
     COPY_ROWS("warnings")
+    COPY_ROWS("timing_draws")
     /* clang-format on */
     "UPDATE main.runs SET status = 'interrupted',"
     " reason = 'its process ended without a word; the rows it had committed are kept'"

@@ -171,8 +171,8 @@ static const struct argp_option options[] = {
     {"dry-run", 'n', 0, 0, "check everything and list the runs; create nothing", 0},
     {"force", 'f', 0, 0, "repeat runs that are done", 0},
     {"repeat-timing", KEY_REPEAT_TIMING, "K", 0,
-     "simulate each run K times more with durations drawn anew (time.jitter), and tell the interval of the time to "
-     "accuracy",
+     "simulate each run K times more with durations drawn anew (time.jitter); tell and store the interval of the time "
+     "to accuracy",
      0},
     {"resume", 'r', 0, 0, "runs that were stopped go on from their checkpoints", 0},
     {"checkpoint", KEY_CHECKPOINT, "every=TIME", 0,

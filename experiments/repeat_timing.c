@@ -232,6 +232,19 @@ static void write_all(const session *s, bool json, rh_text *out)
   if (json) rh_text_append(out, "]");
 }
 
+/* In the order of the draws: before they are sorted. */
+static rh_status store_all(const session *s)
+{
+  rh_status status = RH_OK;
+  for (size_t i = 0; i < s->count; i++) {
+    const subject *u = &s->list[i];
+    const rh_timing_draws draws = {u->round, s->draws, u->drawn_s, u->why};
+    RH_TRY(rh_store_put_timing_draws(s->e->store, u->entry->run.id, &draws));
+  }
+done:
+  return status;
+}
+
 static rh_status make_folder(session *s)
 {
   const char *directory = getenv("TMPDIR");
@@ -251,6 +264,7 @@ rh_status rh_repeat_timing(rh_execution *e, int draws, bool json, rh_text *out)
   RH_TRY(make_folder(&s));
   fprintf(stderr, "drawing the durations of %zu runs %d times\n", s.count, draws);
   if (s.count > 0) RH_TRY(rh_children_run(&def, s.count * (size_t)draws));
+  RH_TRY(store_all(&s));
   write_all(&s, json, out);
 done:
   for (size_t task = 0; s.folder[0] && status != RH_OK && task < s.count * (size_t)draws; task++)

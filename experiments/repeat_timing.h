@@ -15,7 +15,7 @@ enum { RH_REPEAT_MAX = 1000 };
 /* RH_EINVAL if no run of the plan draws its durations. */
 RH_CHECKED rh_status rh_repeat_timing_check(const rh_plan *plan);
 
-/* Draws `draws` times for every run that is done and draws its durations; nothing of it is stored.
+/* Draws `draws` times for every run that is done and draws its durations, and stores the times with the run.
  *
  * out         a line for each run: time to its target accuracy (or of its last round), and the draws' least, 5 %, 50 %,
  *             95 % and largest; or a JSON array

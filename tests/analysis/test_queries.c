@@ -100,6 +100,8 @@ static void views_keep_their_columns(void **state)
       {"traffic", "run_id,study,link,bytes,share,load,busy_s,bandwidth_Bps,latency_s,peak_load,from_where,to_where,"
                   "down_s,stalled_s"},
       {"traffic_over_time", "run_id,study,link,bin,start_s,width_s,bytes,load"},
+      {"timing_interval",
+       "run_id,study,draws,round,finish_s,least_s,low_s,median_s,high_s,largest_s,mathematics_again"},
       {"traffic_total", "run_id,study,messages,wire_bytes,within_bytes,between_bytes,bytes_per_worker,bytes_per_round,"
                         "link_bytes,busiest_load"},
   };

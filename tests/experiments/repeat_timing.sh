@@ -38,7 +38,21 @@ sqlite3 :memory: "SELECT t.value ->> '\$.round', t.value ->> '\$.least_s', t.val
   t.value ->> '\$.seconds' FROM json_each(readfile('run.json'), '\$.timings') t" >figures.txt
 check "figures" awk -F'|' '{ s = .2 * sqrt(21 * $1)
   exit !($1 > 0 && $2 < $3 && $3 < $4 && ($3 - 7 * $1) ^ 2 < (5 * 1.2533 * s / sqrt(40)) ^ 2 && $4 - $2 > s && $4 - $2 < 12 * s) }' figures.txt
-check "nothing of it is stored" [ "$(sqlite3 rehearse.db 'SELECT count(*) FROM runs')" = 1 ]
+# Stored with the run, once: what was told is what the view says, and `show` and the exports have it
+check "one run, 40 draws" [ "$(sqlite3 rehearse.db 'SELECT (SELECT count(*) FROM runs), count(*) FROM timing_draws')" = '1|40' ]
+check "the interval that was told" [ "$(sqlite3 rehearse.db "SELECT count(*) FROM timing_interval i,
+  json_each(readfile('run.json'), '\$.timings') t WHERE i.round = t.value ->> '\$.round' AND i.draws = 40 AND i.least_s = t.value ->> '\$.least_s'
+  AND i.largest_s = t.value ->> '\$.largest_s' AND abs(i.low_s - t.value ->> '\$.low_s') < 1e-6 AND abs(i.median_s - t.value ->> '\$.median_s') < 1e-6
+  AND abs(i.high_s - t.value ->> '\$.high_s') < 1e-6 AND i.finish_s = t.value ->> '\$.seconds' AND i.mathematics_again = ''")" = 1 ]
+run=$(sqlite3 rehearse.db 'SELECT id FROM runs')
+"$program" show "$run" >show.txt
+check "show tells it" says show.txt '^  draws +40'
+"$program" export "$run" --table timing_draws --format csv >draws.csv
+check "export has the draws" [ "$(wc -l <draws.csv)" = 41 ]
+"$program" run study.yaml --repeat-timing 3 >/dev/null 2>&1
+check "later draws take their place" [ "$(sqlite3 rehearse.db 'SELECT count(*) FROM timing_draws')" = 3 ]
+sqlite3 rehearse.db 'PRAGMA foreign_keys = ON; DELETE FROM runs'
+check "they go with the run" [ "$(sqlite3 rehearse.db 'SELECT count(*) FROM timing_draws')" = 0 ]
 
 # Several workers, measured durations, without a target: the last round; several methods and compressors
 sed -i '/^stop/d; s/workers: 1/workers: 3/; s/rounds: 40/rounds: 6/' study.yaml
