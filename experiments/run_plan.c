@@ -216,6 +216,19 @@ static void warn_of_idle(const rh_study *study, rh_plan *plan)
       rh_text_append(&plan->warnings, "%s changes no result, however it is varied\n", study->varied[i]);
 }
 
+/* Does the run whose configuration these lines are read the key? Some of a section that all runs have are of one choice
+ * alone. */
+static bool reads_key(const char *lines, const char *key)
+{
+  static const struct {
+    const char *key, *choice;
+  } of_choices[] = {{"network.torus", "\nnetwork.collective=torus\n"},
+                    {"network.shards", "\nnetwork.collective=server\n"}};
+  for (size_t i = 0; i < RH_COUNT(of_choices); i++)
+    if (strcmp(key, of_choices[i].key) == 0 && !strstr(lines, of_choices[i].choice)) return false;
+  return has_key(lines, key);
+}
+
 /* A setting that no run reads is no mistake when --set or vary chose a component without it, but never goes unsaid. */
 static void warn_of_unread(const rh_study *study, rh_plan *plan)
 {
@@ -223,7 +236,7 @@ static void warn_of_unread(const rh_study *study, rh_plan *plan)
   for (size_t s = 0; s < settings->count; s++) {
     bool read = false;
     for (size_t i = 0; i < plan->count && !read; i++)
-      read = has_key(plan->list[i].lines, settings->list[s].key);
+      read = reads_key(plan->list[i].lines, settings->list[s].key);
     if (!read)
       rh_text_append(&plan->warnings, "%s: %s: no run of this study uses this key\n", settings->list[s].where,
                      settings->list[s].key);

@@ -92,6 +92,14 @@ check "trace: no such round" grep -q 'round 9 is to be recorded, but train.round
 # A key that no run reads is named; runs that are the same are one
 "$program" run study.yaml --dry-run --set compress.name=none --set train.method=allreduce >one.txt 2>one.err
 check "unread key: named" grep -q 'study.yaml:4:18: compress.bits: no run of this study uses this key' one.err
+for choice in ring torus server; do
+  "$program" run study.yaml --dry-run --set network.collective=$choice --set network.torus=2 --set network.shards=2 \
+    >one.txt 2>one.$choice || cat one.$choice
+done
+check "unread key: sides without a torus" grep -q 'network.torus: no run of this study uses this key' one.ring
+check "unread key: shards without a server" grep -q 'network.shards: no run of this study uses this key' one.ring
+check "unread key: sides of a torus are read" [ "$(grep -c 'no run of this study uses' one.torus)" -eq 1 ]
+check "unread key: shards of a server are read" [ "$(grep -c 'no run of this study uses' one.server)" -eq 1 ]
 sed '/^vary/,$d' study.yaml >twins.yaml
 echo 'vary: {run.threads: [1, 2]}' >>twins.yaml
 "$program" run twins.yaml --dry-run >twins.txt 2>twins.err
