@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "report_private.h"
 
@@ -342,15 +343,32 @@ static void write_caution(const report *r, rh_text *out)
   rh_text_append(out, "Seconds are simulated.</p>\n");
 }
 
+/* Runs that are under way, or were killed, have files of their own. */
+static void write_elsewhere(const report *r, rh_text *out)
+{
+  rh_text folder = {0};
+  struct stat found;
+  rh_text_append(&folder, "%s.runs", r->store->path);
+  if (stat(rh_text_get(&folder), &found) == 0 && S_ISDIR(found.st_mode)) {
+    rh_text_append(out, "<p class=\"note\">Runs that are under way, or were killed, are in the files of <code>");
+    report_escape(out, rh_text_get(&folder));
+    rh_text_append(out, "</code>, each a database.</p>\n");
+  }
+  rh_text_clear(&folder);
+}
+
 static void write_nothing(const report *r, rh_text *out)
 {
   if (r->runs.count == 0) {
     rh_text_append(out, "<p class=\"answer\">There is no run in this database yet.</p>\n");
+    write_elsewhere(r, out);
     return;
   }
-  rh_text_append(out, "<p class=\"answer\"><strong>No answer yet:</strong> none of the ");
-  write_count(out, r->runs.count, "run");
-  rh_text_append(out, " is done.</p>\n<p class=\"note\">What they recorded until they ended is shown below.</p>\n");
+  const bool one = r->runs.count == 1;
+  rh_text_append(out, "<p class=\"answer\"><strong>No answer yet:</strong> ");
+  rh_text_append(out, one ? "the run is not done." : "none of the %d runs is done.", (int)r->runs.count);
+  rh_text_append(out, "</p>\n<p class=\"note\">What %s recorded so far is shown below.</p>\n",
+                 one ? "it has" : "they have");
 }
 
 rh_status report_write_answer(report *r, rh_text *out)

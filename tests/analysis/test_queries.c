@@ -83,6 +83,35 @@ static void the_readme_knows_every_query(void **state)
   rh_text_clear(&readme);
 }
 
+/* Is a name in the first cell of a row, alone or with others? */
+static bool has_row(const char *text, const char *name)
+{
+  char quoted[80];
+  snprintf(quoted, sizeof quoted, "`%s`", name);
+  for (const char *line = text; (line = strstr(line, "\n| `")); line++) {
+    const char *end = strstr(line + 3, " | "), *found = strstr(line, quoted);
+    if (found && end && found < end) return true;
+  }
+  return false;
+}
+
+static void the_readme_knows_every_table_and_view(void **state)
+{
+  const char *path = fixture_path(state, "a.db");
+  fixture_make(path, "1", "done");
+  rh_text readme = fixture_read(RH_SOURCE_DIR "/analysis/README.md");
+  char *names =
+      rh_text_duplicate(fixture_sql(path, "SELECT group_concat(name) FROM sqlite_schema WHERE sql LIKE 'CREATE %'"
+                                          " AND type IN ('table', 'view')"));
+  int count = 0;
+  for (char *name, *rest = names; (name = strsep(&rest, ",")); count++) {
+    if (!has_row(rh_text_get(&readme), name)) fail_msg("analysis/README.md has no row of %s", name);
+  }
+  assert_true(count > 20);
+  free(names);
+  rh_text_clear(&readme);
+}
+
 /* Views may gain columns at their end, and lose or rename none: queries of others stand on these. */
 static void views_keep_their_columns(void **state)
 {
@@ -125,6 +154,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       TEST(every_query_answers),
       cmocka_unit_test(the_readme_knows_every_query),
+      TEST(the_readme_knows_every_table_and_view),
       TEST(views_keep_their_columns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

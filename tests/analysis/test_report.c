@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "fixture.h"
 #include "report.h"
@@ -46,6 +48,11 @@ static int count_of(const rh_text *page, const char *part)
 static void must_hold(const rh_text *page, const char *part)
 {
   if (count_of(page, part) == 0) fail_msg("no '%s' in the page", part);
+}
+
+static void must_hold_not(const rh_text *page, const char *part)
+{
+  if (count_of(page, part) > 0) fail_msg("'%s' is in the page", part);
 }
 
 /* Three scripts, data and style included once, and the policy that lets nothing else in. */
@@ -105,8 +112,15 @@ static void without_a_finished_run_the_page_says_so(void **state)
   rh_text page = page_of(path, NULL);
   must_be_closed(&page);
   must_hold(&page, "There is no run in this database yet.");
+  must_hold_not(&page, "open.db.runs");
   keep(&page, "open-none");
   rh_text_clear(&page);
+  const char *folder = fixture_path(state, "open.db.runs");
+  assert_int_equal(mkdir(folder, 0700), 0);
+  page = page_of(path, NULL);
+  must_hold(&page, "open.db.runs</code>, each a database");
+  rh_text_clear(&page);
+  assert_int_equal(rmdir(folder), 0);
   /* a run whose process was killed: begun, some rows, no end */
   must(rh_store_open(path, RH_STORE_NEW, &store));
   must(rh_store_begin_run(store, &header));
@@ -114,7 +128,7 @@ static void without_a_finished_run_the_page_says_so(void **state)
   must(rh_store_close(store));
   page = page_of(path, NULL);
   must_be_closed(&page);
-  must_hold(&page, "<strong>No answer yet:</strong> none of the 1 run is done.");
+  must_hold(&page, "<strong>No answer yet:</strong> the run is not done.");
   must_hold(&page, "running after 2 rounds");
   keep(&page, "open-killed");
   rh_text_clear(&page);
