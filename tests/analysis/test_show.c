@@ -29,9 +29,8 @@ static void show_tells_everything_of_a_run(void **state)
       "  down  25.00 %   100.00 %  20.00 %",
       "  down, tenths of its load, 250 ms each:\n  5.9\n",
       ("bottleneck\n  The bottleneck is a straggler: rank 0 (n0) computes 50 % of the 1.00 s, 1.33 times as long as "
-       "the "
-       "median rank; of the slowest rank's computing 38 % is encoding and decoding of messages; ranks wait for 44 % on "
-       "average. Nearly as much comes from latency: "),
+       "the median rank; of the slowest rank's computing 38 % is encoding and decoding of messages; ranks wait for "
+       "44 % on average. Nearly as much comes from latency: "),
       "  the graph is sparse\n",
       "  run.seed=7\n"};
   rh_store *store;

@@ -121,21 +121,17 @@ run: {compute: none}
 YAML
 "$program" run slow.yaml --db slow.db --checkpoint every=500ms >slow.out 2>slow.err &
 child=$!
-for _ in $(seq 600); do
-  sleep 0.1
-  [ -n "$(find slow.db.runs -name '*.checkpoint-before' 2>/dev/null)" ] && break # a second's rounds
-done
+seconds_of_rounds() { [ -n "$(find slow.db.runs -name '*.checkpoint-before')" ]; }
+await seconds_of_rounds
 kill -INT "$child"
 wait "$child"
 now=$(find slow.db.runs -name '*.checkpoint')
-for tenths in $(seq 2 3 60); do
+listens() { [ -n "$(find slow.db.runs -name '*.task')" ]; } # an interrupt before is lost
+for tenths in $(seq 2 3 300); do # a busy machine: nothing is simulated yet
   cp "$now" as-it-was
   "$program" run slow.yaml --db slow.db --resume >slow.out 2>slow.err &
   child=$!
-  for _ in $(seq 600); do # an interrupt before it listens is lost
-    [ -n "$(find slow.db.runs -name '*.task')" ] && break
-    sleep 0.1
-  done
+  await listens
   sleep "$((tenths / 10)).$((tenths % 10))"
   kill -INT "$child" 2>/dev/null
   wait "$child"
