@@ -19,7 +19,8 @@
  *        latency       else, or without links: a transfer spends more time on its latency than on its bytes
  *   3. With T / 3 < C < 2 T / 3 both parts count: the other one is said, too.
  *
- * Of links that are loaded alike, to a thousandth, the one that is busy longest is taken: its transfers are the slow ones.
+ * Of links that are loaded alike, to a thousandth, the one that is busy longest is taken: its transfers are the slow
+ * ones.
  *
  * A link is named with what all of its transfers have in common, where they do: a rank (a server's way in) or a zone
  * (a site's way out). The halves and thirds are where one part outweighs the other; jitter of some percent stays below

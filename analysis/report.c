@@ -88,7 +88,8 @@ done:
   return status;
 }
 
-/* The number that a text begins with, times what a prefix of its unit says: 1e8 for "100Mbps". *text is moved behind. */
+/* The number that a text begins with, times what a prefix of its unit says: 1e8 for "100Mbps". *text is
+ * moved behind. */
 static double quantity_at(const char **text)
 {
   static const char prefixes[] = "kMGT";

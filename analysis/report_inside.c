@@ -1,7 +1,7 @@
 /* What goes on inside some runs: ranks, links over time, the network, who sends to whom. See report_private.h.
  *
- * A page has a size that mail and phones take. The first run of each configuration is shown from inside, until these take
- * a few megabytes; the page names the others, and `rehearse report RUN` shows one.
+ * A page has a size that mail and phones take. The first run of each configuration is shown from inside, until these
+ * take a few megabytes; the page names the others, and `rehearse report RUN` shows one.
  */
 #include <string.h>
 

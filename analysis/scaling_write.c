@@ -90,8 +90,8 @@ static double fitted_speed_up(const rh_scaling_series *s, double N)
   return rate / first->rate.estimate * first->workers;
 }
 
-/* Beyond which number of workers more do not help, and what twice and four times as many as were tried would bring. What
- * was seen counts for more than the law, which is off by some percent. best: the fastest of those tried. */
+/* Beyond which number of workers more do not help, and what twice and four times as many as were tried would bring.
+ * What was seen counts for more than the law, which is off by some percent. best: the fastest of those tried. */
 static void write_limit(const rh_scaling_series *s, const rh_scaling_point *best, rh_text *out)
 {
   const double most = s->points[s->count - 1].workers;

@@ -4,8 +4,8 @@
  * again without mathematics, with what was recorded of them; the simulated times that were final; and the values that
  * round k starts from. Batches, draws and rates follow from seed and round and are not kept.
  *
- * Files       BASE.checkpoint and BASE.checkpoint-before, the last two. One is written under another name, brought to the
- *             disk and renamed, so that a process or machine that dies meanwhile leaves the two before.
+ * Files       BASE.checkpoint and BASE.checkpoint-before, the last two. One is written under another name, brought to
+ *             the disk and renamed, so that a process or machine that dies meanwhile leaves the two before.
  * Format      of one build on one machine: a line with its name, the run's id, the build, counts, times, the log, the
  *             parts of the values each with name and length, and a hash of all that
  */

@@ -47,7 +47,8 @@ rh_status rh_platform_generate(const char *kind, size_t count, const char *const
   folder = rh_text_directory(output);
   for (int32_t i = 0; i < generated.file_count; i++)
     RH_TRY(write_side_file(folder, &generated.files[i]));
-  RH_TRY(rh_output_file_write(output, rh_text_get(&generated.xml), generated.xml.length)); /* last: what it names is there */
+  RH_TRY(rh_output_file_write(output, rh_text_get(&generated.xml),
+                              generated.xml.length)); /* last: what it names is there */
 done:
   free(folder);
   rh_generated_clear(&generated);

@@ -5,8 +5,8 @@
 #include "checkpoint.h"
 #include "task.h"
 
-/* Room for the log of the rounds in memory. Rounds that differ need it: 4096 ranks with messages of any length take about a
- * megabyte each. */
+/* Room for the log of the rounds in memory. Rounds that differ need it: 4096 ranks with messages of any length take
+ * about a megabyte each. */
 #define RH_RESUME_LOG_BYTES ((int64_t)256 << 20)
 
 typedef struct rh_resume {
@@ -41,13 +41,14 @@ bool rh_resume_possible(const rh_resume *resume);
 /* A round's time is final. RH_EFORMAT if the checkpoint had another one. */
 RH_CHECKED rh_status rh_resume_time(rh_resume *resume, int64_t round, double finish_s);
 
-/* Before a round: writes a checkpoint if the task asks for one every so often and it is time. What goes wrong is told on
- * stderr, and the run goes on. */
+/* Before a round: writes a checkpoint if the task asks for one every so often and it is time. What goes wrong is told
+ * on stderr, and the run goes on. */
 void rh_resume_keep(rh_resume *resume);
 /* Writes a checkpoint. */
 RH_CHECKED rh_status rh_resume_save(rh_resume *resume);
-/* The run is stopped before its end, after `produced` rounds of which `finished` have their time: writes a checkpoint, or
- * leaves the one that it went on from, if it came no further; then it says how far it came. Failures are told on stderr. */
+/* The run is stopped before its end, after `produced` rounds of which `finished` have their time: writes a checkpoint,
+ * or leaves the one that it went on from, if it came no further; then it says how far it came. Failures are told on
+ * stderr. */
 void rh_resume_stop(rh_resume *resume, int64_t produced, int64_t finished);
 
 #endif

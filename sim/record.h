@@ -66,8 +66,8 @@ typedef struct rh_link_row {
   double busy_s;
   double load;      /* bytes / (bandwidth x simulated time), 0..1 on a wired link */
   double peak_load; /* the same in the fullest bin of time; at least `load` */
-  /* what all transfers over it have in common, where they come from and go to: "rank 3", "zone left"; "" or NULL if they
-   * differ */
+  /* what all transfers over it have in common, where they come from and go to: "rank 3", "zone left"; "" or NULL if
+   * they differ */
   const char *from_where, *to_where;
   const uint8_t
       *bin_loads; /* [bin_count] loads in bins of rh_run_end's bin_s from 0 on: 0, or 10^((byte - 255) / 42) */

@@ -3,10 +3,10 @@
 #
 #   bash tests/gpu.sh [--out DIR]     DIR: gets the log (gpu.log), and the GPU's profile (profile.json)
 #
-# It needs nvcc, cmake and a C compiler, and downloads nothing. It builds the module for sm_80 and sm_90 and, beside it, what
-# needs none of the program's libraries: conformance of every operation with ref, compute-sanitizer on a part of that,
-# benchmarks (beside PyTorch where it is there), a profile. Where the program's libraries are there, too, it builds the
-# program and runs a study on the GPU twice, which must give the same hashes. What is left out is said.
+# It needs nvcc, cmake and a C compiler, and downloads nothing. It builds the module for sm_80 and sm_90 and, beside it,
+# what needs none of the program's libraries: conformance of every operation with ref, compute-sanitizer on a part of
+# that, benchmarks (beside PyTorch where it is there), a profile. Where the program's libraries are there, too, it
+# builds the program and runs a study on the GPU twice, which must give the same hashes. What is left out is said.
 # A short table comes last. Status 0: all that could be done held, or there is nothing to do here; 1: something did not.
 set -u
 out=

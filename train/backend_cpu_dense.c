@@ -1,11 +1,11 @@
-/* Dense layers of small models, for AVX-512: products of matrices whose sides are tens to hundreds. A general library packs
- * both operands first, which costs as much as such a product.
+/* Dense layers of small models, for AVX-512: products of matrices whose sides are tens to hundreds. A general library
+ * packs both operands first, which costs as much as such a product.
  *
- *   C [m][n] += A [m][k] B [k][n]     A's elements one by one, at any strides, so that it may lie transposed; 12 rows of 32
- *                                     columns at once
+ *   C [m][n] += A [m][k] B [k][n]     A's elements one by one, at any strides, so that it may lie transposed; 12 rows
+ *                                     of 32 columns at once
  *   dw = dy^T x, dx = dy w            B lies as it is read
- *   y^T = b + w x^T                   x is turned, 128 inputs of 32 samples at a time, which stay in the first-level cache
- *                                     while all weights pass by once
+ *   y^T = b + w x^T                   x is turned, 128 inputs of 32 samples at a time, which stay in the first-level
+ *                                     cache while all weights pass by once
  *
  * Values are fused multiply-adds in a fixed order, which depends on the shape alone.
  */
@@ -169,8 +169,8 @@ RH_AVX512_INLINE void narrow_pair(int outputs, int64_t k, const float *x0, const
   _mm512_mask_storeu_ps(y1, mask, _mm512_add_ps(bias, rh_sums_of_rows(sum1)));
 }
 
-/* Layers of few outputs, whose weights stay in the first-level cache: turning x would cost as much as the product. A last
- * sample without a partner is its own. */
+/* Layers of few outputs, whose weights stay in the first-level cache: turning x would cost as much as the product. A
+ * last sample without a partner is its own. */
 RH_AVX512 static bool narrow_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y)
 {
   enum { NARROW = 10, LONGEST = 1 << 10 };

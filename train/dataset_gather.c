@@ -1,9 +1,9 @@
 /* Batches of samples: bytes to normalised values.
  *
  * There are 256 values, (byte / 255 - mean) / deviation in f32, so a table has them all. With AVX-512 calculating is
- * cheaper than looking up: a division by d is a product with 1 / d, its error and one correction, which gives the rounded
- * quotient but in rare cases (Markstein, Computation of elementary functions on the IBM RISC System/6000, 1990). Whether
- * this d is one of them is seen beforehand, with all 256 bytes: then the table is used.
+ * cheaper than looking up: a division by d is a product with 1 / d, its error and one correction, which gives the
+ * rounded quotient but in rare cases (Markstein, Computation of elementary functions on the IBM RISC System/6000,
+ * 1990). Whether this d is one of them is seen beforehand, with all 256 bytes: then the table is used.
  */
 #include <string.h>
 

@@ -1,14 +1,15 @@
-/* The transfers of one collective, when they share links: SimGrid's fluid model for them alone. Private to the schedule.
+/* The transfers of one collective, when they share links: SimGrid's fluid model for them alone. Private to the
+ * schedule.
  *
  * Symbols     p position, k step, t time
- * A transfer from p to q in step k starts when both are in that step (eager: when p is), waits for its latency, and flows
- * then at the rate that shares.h gives it, until its bytes are through. A position is ready for the next step when all
- * that it sends and hears in this one is over. Between two events all rates are constant, so it is enough to go from
- * event to event: SimGrid does the same, with actors, mailboxes and activities around each transfer, which take nine
- * tenths of its time.
+ * A transfer from p to q in step k starts when both are in that step (eager: when p is), waits for its latency, and
+ * flows then at the rate that shares.h gives it, until its bytes are through. A position is ready for the next step
+ * when all that it sends and hears in this one is over. Between two events all rates are constant, so it is enough to
+ * go from event to event: SimGrid does the same, with actors, mailboxes and activities around each transfer, which take
+ * nine tenths of its time.
  *
- * Times are those of a simulation but for roundings. As SimGrid does, events that are closer together than its precision
- * happen at once, at the time of the first.
+ * Times are those of a simulation but for roundings. As SimGrid does, events that are closer together than its
+ * precision happen at once, at the time of the first.
  *
  * source      Velho & Legrand, Accuracy study and improvement of network simulation in the SimGrid framework, 2009
  */

@@ -13,8 +13,8 @@
 #include "status.h"
 #include "text.h"
 
-/* When a transfer starts. Either way its sender goes on when the message has arrived: a rank has the messages of one step
- * under way, and no more.
+/* When a transfer starts. Either way its sender goes on when the message has arrived: a rank has the messages of one
+ * step under way, and no more.
  *
  * Eagerly that is a one-sided put whose completion is waited for. An MPI library that buffers (SMPI below
  * smpi/send-is-detached-thresh) lets its sender go on at once, which no collective here is charged for. The two differ
@@ -65,7 +65,8 @@ int32_t rh_platform_zone_of(const rh_platform *platform, int32_t rank);  /* 0 ..
 const int32_t *rh_platform_zones(const rh_platform *platform);           /* zone_of all ranks, [workers]; borrowed */
 double rh_platform_speed(const rh_platform *platform, int32_t rank);     /* flop/s of one core */
 double rh_platform_fastest(const rh_platform *platform); /* flop/s of the fastest host of the platform */
-/* A host's property `device`: the profile of its steps; "" if it has none, and its steps are those of the run's device. */
+/* A host's property `device`: the profile of its steps; "" if it has none, and its steps are those of the
+ * run's device. */
 const char *rh_platform_device(const rh_platform *platform, int32_t rank);
 double rh_platform_fastest_plain(const rh_platform *platform); /* of the hosts without that property; 0: all have it */
 int32_t rh_platform_host_count(const rh_platform *platform);   /* all hosts, ranks or not */
@@ -86,8 +87,9 @@ double rh_platform_link_latency(const rh_platform *platform, int32_t link);   /*
 /* What it can carry, as far as the simulation has come; borrowed. NULL: always that bandwidth. */
 const rh_capacity *rh_platform_link_capacity(const rh_platform *platform, int32_t link);
 
-/* A route, cached; borrowed from the platform. Nominal numbers: neither the network model's factors nor profiles are in them. A link may
- * stand in it twice (between two Wi-Fi stations every byte crosses the air twice) and then gives half its bandwidth. */
+/* A route, cached; borrowed from the platform. Nominal numbers: neither the network model's factors nor profiles are in
+ * them. A link may stand in it twice (between two Wi-Fi stations every byte crosses the air twice) and then gives half
+ * its bandwidth. */
 typedef struct rh_route {
   int32_t link_count;
   const int32_t *links; /* indices for rh_platform_link_* */
@@ -105,8 +107,8 @@ bool rh_platform_lone_seconds(const rh_platform *platform, const rh_route *route
                               double *flow_s);
 
 /* How a transfer shares its links with others: it waits for its latency, then has a part of each link in proportion to
- * `weight`, and limit_Bps at most (INFINITY: none but the links). False where this is not known: as above, and links that
- * are not shared (FATPIPE), and routes without latency. */
+ * `weight`, and limit_Bps at most (INFINITY: none but the links). False where this is not known: as above, and links
+ * that are not shared (FATPIPE), and routes without latency. */
 bool rh_platform_share(const rh_platform *platform, const rh_route *route, double *latency_s, double *weight,
                        double *limit_Bps);
 double rh_platform_share_capacity(const rh_platform *platform, int32_t link); /* byte/s of all that share it */
@@ -122,8 +124,8 @@ int32_t rh_platform_longest_route(const rh_platform *platform);               /*
 RH_CHECKED rh_status rh_platform_describe(rh_platform *platform, bool json, const char *no_routes,
                                           void (*trying)(int32_t from, int32_t to), rh_text *out);
 
-/* Draws a loaded platform as SVG, laid out by its kind, links labelled; readable on light and on dark ground. Large ones
- * are drawn in part, and say so.
+/* Draws a loaded platform as SVG, laid out by its kind, links labelled; readable on light and on dark ground. Large
+ * ones are drawn in part, and say so.
  *
  * routes      may routes be asked for?
  * trying      as above

@@ -87,8 +87,8 @@ void draw_zones(drawing *d)
   svg_end(d->out);
 }
 
-/* At top and bottom of a circle neighbours stand beside each other, and their boxes would cover a label between them: it
- * moves outwards, up to 50 units. */
+/* At top and bottom of a circle neighbours stand beside each other, and their boxes would cover a label between them:
+ * it moves outwards, up to 50 units. */
 static svg_point move_out(svg_point at, svg_point centre)
 {
   const double x = at.x - centre.x, y = at.y - centre.y, radius = hypot(x, y), steep = y * y / (radius * radius);

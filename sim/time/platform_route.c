@@ -103,8 +103,9 @@ void platform_read_rates(rh_platform *platform)
   platform->weight_bytes = rh_shim_setting_number("network/weight-S");
 }
 
-/* SimGrid's CM02 and LV08: the latency passes, then bytes flow at the least of the links' rates and of the TCP window's,
- * one window per two latencies. The factor of the bandwidth is on both, that of the latency not on the window's. */
+/* SimGrid's CM02 and LV08: the latency passes, then bytes flow at the least of the links' rates and of the TCP
+ * window's, one window per two latencies. The factor of the bandwidth is on both, that of the latency not on the
+ * window's. */
 bool rh_platform_lone_seconds(const rh_platform *platform, const rh_route *route, int64_t bytes, double *latency_s,
                               double *flow_s)
 {

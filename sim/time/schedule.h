@@ -157,8 +157,8 @@ void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out);
 double rh_schedule_elapsed_s(const rh_schedule *schedule);
 rh_rank_time rh_schedule_rank_time(const rh_schedule *schedule, int32_t rank);
 rh_link_time rh_schedule_link_time(const rh_schedule *schedule, int32_t link);
-/* Bytes of a link over time, in bins of rh_schedule_bin_s from 0 on, *count of them (at most 200); NULL and 0 for a link
- * without traffic. Borrowed. See bins.h. */
+/* Bytes of a link over time, in bins of rh_schedule_bin_s from 0 on, *count of them (at most 200); NULL and 0 for a
+ * link without traffic. Borrowed. See bins.h. */
 const int64_t *rh_schedule_link_bins(const rh_schedule *schedule, int32_t link, int32_t *count);
 double rh_schedule_bin_s(const rh_schedule *schedule);
 /* Who sent how much to whom; borrowed. */

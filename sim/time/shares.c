@@ -135,8 +135,8 @@ static void meet_component(shares *s, int32_t number)
 }
 
 /* May SimGrid have left out a link of this flow, which is new? Not if nobody else is on the first one, or nothing else
- * has happened that leads there, or all links were looked at anyhow. One that it has for itself alone and that is as wide
- * as the first does not matter. */
+ * has happened that leads there, or all links were looked at anyhow. One that it has for itself alone and that is as
+ * wide as the first does not matter. */
 static bool may_be_left_out(const shares *s, const share_flow *f)
 {
   const share_link *first = &s->links[f->links[0]];

@@ -8,10 +8,10 @@
  *
  * Only flows that are joined to a change by flows and links are looked at: those of another component keep their rates.
  *
- * SimGrid's sets. SimGrid looks at links alike, but adds those of a transfer that begins to flow only if the first of them
- * is not among those that it looks at already, because of another change at the same instant: then its other links may
- * be left out, and have more rate than they can carry. Which it is depends on the order in which it hears of equal times.
- * `doubtful` says that there was such an instant: the rates here are right, SimGrid's may be others.
+ * SimGrid's sets. SimGrid looks at links alike, but adds those of a transfer that begins to flow only if the first of
+ * them is not among those that it looks at already, because of another change at the same instant: then its other links
+ * may be left out, and have more rate than they can carry. Which it is depends on the order in which it hears of equal
+ * times. `doubtful` says that there was such an instant: the rates here are right, SimGrid's may be others.
  *
  * source      Bertsekas & Gallager, Data Networks, 1992, section 6.5.2 (max-min flow control); weights as in SimGrid:
  *             Velho & Legrand, Accuracy study and improvement of network simulation in the SimGrid framework, 2009

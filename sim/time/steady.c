@@ -271,7 +271,8 @@ void rh_schedule_steady_reasons(const rh_schedule *schedule, rh_text *out)
       [STEADY_UNSETTLED] = "did not settle before their end (for long, where messages share links)",
       [STEADY_BESIDE] = "ran beside computing or other operations",
       [STEADY_UNLIKE] = "have too few like steps",
-      [STEADY_RESTLESS] = "did not settle, and cannot: where their messages share links every rounding grows to a whole transfer",
+      [STEADY_RESTLESS] =
+          "did not settle, and cannot: where their messages share links every rounding grows to a whole transfer",
       [STEADY_TRACED] = "began before the last event that was asked for",
   };
   const steady *w = &schedule->steady;

@@ -41,8 +41,8 @@ static bool matches_at(const steady_rank *r, int32_t p, int64_t k)
   return fabs(finish_s - start_s) <= differ_s && start_s > 0 && fabs(start_s - r->span_s) <= differ_s;
 }
 
-/* Finds the stretch of period p that ends with the last step, as far as it is remembered, p steps before included; has it
- * so many steps? The first step that was recorded is not looked at: it may have begun before the watch. */
+/* Finds the stretch of period p that ends with the last step, as far as it is remembered, p steps before included; has
+ * it so many steps? The first step that was recorded is not looked at: it may have begun before the watch. */
 static bool find_stretch(steady_rank *r, int32_t p, int64_t matches)
 {
   const int64_t remembered = r->next - STEADY_HISTORY, last = r->next - 1;

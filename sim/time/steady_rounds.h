@@ -12,9 +12,9 @@
  * How it is done. A producer is called for every round, at most `lead` ahead, as always, since the mathematics goes on:
  * the times of the past period are told again with T added, in the same order. Each time p rounds have been produced
  * that equal those before, their operations are taken back from the ends of the queues, and all rounds under way count
- * as those p later: nothing moves, rounds and clock are given an offset. When a round differs, or was the last one, what
- * is left is simulated: the rounds under way, up to p - 1 that were told already (they are not told again), and the new
- * one. That includes the end, when a target is reached.
+ * as those p later: nothing moves, rounds and clock are given an offset. When a round differs, or was the last one,
+ * what is left is simulated: the rounds under way, up to p - 1 that were told already (they are not told again), and
+ * the new one. That includes the end, when a target is reached.
  *
  * What is added. Bytes and messages: those of p whole rounds, counted as integers. Busy seconds: what one period added
  * to the unions of intervals.

@@ -173,7 +173,8 @@ static void nothing_loaded_is_bound_by_latency(void **state)
          "The bottleneck is latency: no link is loaded; ranks wait for 20 % on average and compute for at most 5.0 %.");
 }
 
-/* A tree: one transfer after the other at full speed, each link busy for a quarter of the time, the root all the time. */
+/* A tree: one transfer after the other at full speed, each link busy for a quarter of the time, the root all
+ * the time. */
 static void links_that_take_turns_let_ranks_wait(void **state)
 {
   (void)state;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # How fast the report page draws a network of 11,776 links: bash tests/bench/network_view.sh PROGRAM [CHANGED]
 #
-# PROGRAM: rehearse, built with charts. CHANGED: with random loads in every moment, where a real run's often stay as they are.
-# Needs node, npm and chromium; see network_view.mjs for what a frame is.
+# PROGRAM: rehearse, built with charts. CHANGED: with random loads in every moment, where a real run's often stay as
+# they are. Needs node, npm and chromium; see network_view.mjs for what a frame is.
 program=$(realpath "$1") self=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 work=$(mktemp -d) && cd "$work" || exit 1
 trap 'rm -rf "$work"' EXIT

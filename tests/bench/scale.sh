@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How runs of timing alone grow with the number of ranks: wall time from 256 to 16,384 ranks with its fitted exponent, the
-# database's share of it, and 131,072 ranks.
+# How runs of timing alone grow with the number of ranks: wall time from 256 to 16,384 ranks with its fitted exponent,
+# the database's share of it, and 131,072 ranks.
 #
 #   bash tests/bench/scale.sh PROGRAM [growth|database|load|large]      all of them unless one is named
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every platform of the catalogue loads, connects all its hosts and runs one `allreduce` and ten `dpsgd` rounds with a rank
-# on every host: training for real up to 1024 ranks, above that timing only.
+# Every platform of the catalogue loads, connects all its hosts and runs one `allreduce` and ten `dpsgd` rounds with a
+# rank on every host: training for real up to 1024 ranks, above that timing only.
 #
 #   bash tests/experiments/catalogue.sh PROGRAM PLATFORMS LEAST MOST      files of the folder with so many hosts
 platforms=$(realpath "$2") least=$3 most=$4

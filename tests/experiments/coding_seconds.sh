@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Seconds of encoding and decoding: what ranks are said to have spent is the sum of the steps that a trace tells, also where
-# rounds are skipped, and replayed.
+# Seconds of encoding and decoding: what ranks are said to have spent is the sum of the steps that a trace tells, also
+# where rounds are skipped, and replayed.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 command -v sqlite3 >/dev/null || { echo "skipped: sqlite3 is not installed"; exit 77; }
 cat >s.yaml <<'YAML'

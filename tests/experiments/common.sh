@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What the scripts of this folder begin with; sourced with the program as $1. Sets `program`, and goes to an empty folder,
-# `work`, that is removed at the end with all else below `base`. `failed` becomes 1 with the first check that fails.
+# What the scripts of this folder begin with; sourced with the program as $1. Sets `program`, and goes to an empty
+# folder, `work`, that is removed at the end with all else below `base`. `failed` becomes 1 with the first check that
+# fails.
 set -u
 export LC_ALL=C                            # sorting and numbers are the same everywhere
 unset SLURM_ARRAY_TASK_ID OMP_THREAD_LIMIT # a job of somebody else's queue

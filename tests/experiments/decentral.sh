@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Decentralised methods through the whole command: each with each kind of message, rounds of gossip alone, what is stored,
-# what is warned of, and what is refused with a cure.
+# Decentralised methods through the whole command: each with each kind of message, rounds of gossip alone, what is
+# stored, what is warned of, and what is refused with a cure.
 #
 #   bash tests/experiments/decentral.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"

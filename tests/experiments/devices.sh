@@ -66,8 +66,8 @@ time: {source: profile, profile: board.json}
 YAML
 seconds() { value "$1" "SELECT group_concat(cast(round(compute_s) AS INTEGER)) FROM (SELECT compute_s FROM ranks ORDER BY rank)"; }
 
-# The card takes 70 s a round and the controllers 700, whatever their speeds; of the other two the fastest takes the board's
-# 7 s, the one with half its speed 14
+# The card takes 70 s a round and the controllers 700, whatever their speeds; of the other two the fastest takes the
+# board's 7 s, the one with half its speed 14
 "$program" run study.yaml >run.txt 2>run.err || cat run.err
 check "devices: seconds of ranks" [ "$(seconds rehearse.db)" = 140,1400,14,28,1400 ]
 check "devices: stored" says run.txt 'of the board; card\.json: the card; mcu: the mcu \(time\.profile: board\.json\)'
@@ -115,8 +115,8 @@ for jitter in measured 0.2; do
   check "jitter $jitter: values stay" [ "$(value off.db 'SELECT parameters_hash FROM runs')" = "$(value c.db 'SELECT parameters_hash FROM runs')" ]
   check "jitter $jitter: no round is skipped" [ "$(value a.db 'SELECT skipped_rounds FROM runs')" = 0 ]
   check "jitter $jitter: ranks differ" [ "$(value a.db 'SELECT count(DISTINCT compute_s) FROM ranks')" = 3 ]
-  # three steps, drawn 100 times: 1 + 2 + 4 s with deviations of .2 of each; measured: three fits of mean 1 s and deviation .2.
-  # The mean over 3 ranks and 100 rounds is within five standard errors
+  # three steps, drawn 100 times: 1 + 2 + 4 s with deviations of .2 of each; measured: three fits of mean 1 s and
+  # deviation .2. The mean over 3 ranks and 100 rounds is within five standard errors
   check "jitter $jitter: the mean" [ "$(value a.db "SELECT abs(avg(compute_s) / 100 - m) < 5 * s / sqrt(300)
     FROM ranks, (SELECT iif('$jitter' = 'measured', 3, 7) AS m, iif('$jitter' = 'measured', sqrt(3 * .04), sqrt(21 * .04)) AS s)")" = 1 ]
   rm -f ./[abc].db

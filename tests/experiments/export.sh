@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `rehearse export`: rows are read back by sqlite3, arrays by NumPy where it is there, traces keep their invariants; names
-# of any kind are shown as text.
+# `rehearse export`: rows are read back by sqlite3, arrays by NumPy where it is there, traces keep their invariants;
+# names of any kind are shown as text.
 #
 #   bash tests/experiments/export.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"

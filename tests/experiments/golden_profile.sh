@@ -20,8 +20,8 @@ fat-tree-64|dpsgd|none|0.00316982006265
 fat-tree-64|dpsgd|qsgd|0.00318883163255
 TXT
 
-# same NAME PATTERN ARGUMENT...: the runs whose golden line matches take the golden seconds, to 1e-9 of them: the network's state is computed in doubles by
-# whatever compiler and SimGrid are here
+# same NAME PATTERN ARGUMENT...: the runs whose golden line matches take the golden seconds, to 1e-9 of them: the
+# network's state is computed in doubles by whatever compiler and SimGrid are here
 same() {
   local name=$1
   grep -E "$2" golden.txt >expected.txt

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.backend: where there is no GPU, cuda is refused with the reason and auto computes on the CPU; where there is one, two
-# runs on it are equal by hash, and end near those of the CPU.
+# run.backend: where there is no GPU, cuda is refused with the reason and auto computes on the CPU; where there is one,
+# two runs on it are equal by hash, and end near those of the CPU.
 #
 #   bash tests/experiments/gpu.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
@@ -49,8 +49,8 @@ run again.db --set run.backend=cuda || { cat err.txt; exit 1; }
 [ "$(sqlite3 again.db "SELECT DISTINCT backend FROM runs")" = cuda ] || say "the runs do not say that they are the GPU's"
 run cpu.db --set run.backend=cpu || { cat err.txt; exit 1; }
 
-# Without compression rounding alone differs, 1e-6 or so of a gradient, over 20 rounds; with it coarse steps (4 bits) may
-# fall to the other side.
+# Without compression rounding alone differs, 1e-6 or so of a gradient, over 20 rounds; with it coarse steps (4 bits)
+# may fall to the other side.
 sqlite3 again.db "ATTACH 'cpu.db' AS c; SELECT g.method, g.compressor, a.round, a.train_loss, b.train_loss FROM runs g
   JOIN rounds a ON a.run_id = g.id JOIN c.runs r ON r.method = g.method AND r.compressor = g.compressor
   JOIN c.rounds b ON b.run_id = r.id AND b.round = a.round

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Masked training through the whole command: phases as recorded, bytes on the wire by the ring's formula, counted seconds
-# of the sparse form and measured ones of the dense step, the same bits on 1 and 2 threads, accuracy with 80 % of zeros;
-# under all-reduce, and for agents with models of their own.
+# Masked training through the whole command: phases as recorded, bytes on the wire by the ring's formula, counted
+# seconds of the sparse form and measured ones of the dense step, the same bits on 1 and 2 threads, accuracy with 80 %
+# of zeros; under all-reduce, and for agents with models of their own.
 #
 #   bash tests/experiments/masks.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
@@ -47,8 +47,8 @@ check "counted rounds are shorter where they are sparse" [ "$(query one.db "SELE
   finish_s - lag(finish_s) OVER (PARTITION BY run_id ORDER BY o.round) AS s FROM rounds o JOIN phases p USING (run_id, round))
   WHERE phase = 'sparse' AND s > (SELECT finish_s FROM rounds WHERE round = 1 LIMIT 1)")" -eq 0 ]
 
-# Agents: mlp has weights 784 x 16 and 16 x 10, of which 10163 of 12704 are masked, and 26 biases; a ring of 8 has 16 edges;
-# int8 has 8 bytes for each of 4 tensors, sgp 4 for its weight.
+# Agents: mlp has weights 784 x 16 and 16 x 10, of which 10163 of 12704 are masked, and 26 biases; a ring of 8 has 16
+# edges; int8 has 8 bytes for each of 4 tensors, sgp 4 for its weight.
 agents=(--set platform.workers=8 --set model.name=mlp --set model.hidden=16 --set train.mask=magnitude --set graph.name=ring)
 cat >agents.yaml <<'YAML'
 platform: {file: ideal.xml}

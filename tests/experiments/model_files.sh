@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Models in files: what a run saves and where it starts, whose id that changes, what is refused; and the program's gradient
-# against one taken in plain Python, on a table in CSV.
+# Models in files: what a run saves and where it starts, whose id that changes, what is refused; and the program's
+# gradient against one taken in plain Python, on a table in CSV.
 #
 #   bash tests/experiments/model_files.sh PROGRAM
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `rehearse plan`, `run DIR --index`, `status` and `merge`: a study run task by task gives the rows of one run at once; bad
-# folders and indices are refused; nothing is written outside the folder.
+# `rehearse plan`, `run DIR --index`, `status` and `merge`: a study run task by task gives the rows of one run at once;
+# bad folders and indices are refused; nothing is written outside the folder.
 #
 #   bash tests/experiments/plan.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs of every method are interrupted again and again, and go on from their checkpoints: the rows and the parameters' hashes
-# are those of runs that were never stopped. Then what must be refused.
+# Runs of every method are interrupted again and again, and go on from their checkpoints: the rows and the parameters'
+# hashes are those of runs that were never stopped. Then what must be refused.
 #
 #   bash tests/experiments/resume.sh PROGRAM [PAUSE [ROUNDS]]
 # PAUSE is the milliseconds from a start to its interrupt, ROUNDS those of every run.

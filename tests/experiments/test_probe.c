@@ -205,8 +205,8 @@ static double seconds_of_children(void)
          1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
-/* The limit is of loading, and of each route alone: many routes take as long as they take together. Loading takes a tenth
- * of the limit where all routes take three times as long. */
+/* The limit is of loading, and of each route alone: many routes take as long as they take together. Loading takes a
+ * tenth of the limit where all routes take three times as long. */
 static void limit_is_of_one_route(void **state)
 {
   (void)state;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs of timing alone through the whole command: the same seconds, bytes and messages as runs with values where both
-# exist, layer tables, labels wherever they appear, nothing that could be taken for a loss or an accuracy, and what is refused.
+# exist, layer tables, labels wherever they appear, nothing that could be taken for a loss or an accuracy, and what is
+# refused.
 #
 #   bash tests/experiments/timing_only.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
@@ -19,7 +20,8 @@ time: {source: flops}
 vary:
   run.compute: [real, none]
 YAML
-# same WHAT --set ...: with values and without, a study of its own; every round ends at the same time with the same traffic
+# same WHAT --set ...: with values and without, a study of its own; every round ends at the same time with the same
+# traffic
 same() {
   local what=$1
   shift
@@ -78,8 +80,8 @@ check "the database says so, and holds nothing that was not computed" [ "$(query
   AND NOT EXISTS (SELECT 1 FROM evaluations e WHERE e.run_id = r.id)
   AND NOT EXISTS (SELECT 1 FROM class_counts c WHERE c.run_id = r.id)
   AND NOT EXISTS (SELECT 1 FROM rounds o WHERE o.run_id = r.id AND (train_loss IS NOT NULL OR learning_rate IS NOT NULL))")" -eq 4 ]
-# 6 N + 12 L H Q T flop a token (Chowdhery et al. 2023), N without the embedding and norms, T = 4096; the first layer with
-# weights, which is looked up, needs no gradient of its input
+# 6 N + 12 L H Q T flop a token (Chowdhery et al. 2023), N without the embedding and norms, T = 4096; the first layer
+# with weights, which is looked up, needs no gradient of its input
 check "a step of Llama 2 is charged PaLM's count" [ "$(query table.db "SELECT step_flop = 8 * 4096 * (6.0 * (6738415616 -
   32000 * 4096 - 65 * 4096) + 12.0 * 32 * 4096 * 4096) FROM runs WHERE model = 'llama2-7b'")" = 1 ]
 check "its gradient travels in f32" [ "$(query table.db "SELECT DISTINCT payload_bytes FROM collectives WHERE run_id = '$id'")" \

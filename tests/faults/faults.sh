@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One write of a study fails, below SQLite and stdio: no space, an I/O error, half of it written. Whatever the write: the
-# database is sound, what it holds as done is right, what was committed before is kept, and the same command then completes
-# the study.
+# One write of a study fails, below SQLite and stdio: no space, an I/O error, half of it written. Whatever the write:
+# the database is sound, what it holds as done is right, what was committed before is kept, and the same command then
+# completes the study.
 #
 #   bash tests/faults/faults.sh PROGRAM FAULT.so [EVERY]     EVERY: of how many writes one fails; 1: each in turn
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -24,7 +24,8 @@ rows() {
     SELECT * FROM links WHERE run_id IN (SELECT id FROM runs WHERE status = 'done') ORDER BY run_id, link;
     SELECT * FROM ranks WHERE run_id IN (SELECT id FROM runs WHERE status = 'done') ORDER BY run_id, rank;"
 }
-# study WHO KIND AT ARGUMENT...: the study with a fault, which may not hang: a full disk that stays full is left by a signal
+# study WHO KIND AT ARGUMENT...: the study with a fault, which may not hang: a full disk that stays full is left by a
+# signal
 study() {
   local who=$1 kind=$2 at=$3
   shift 3

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A disk that is full for a while: a run waits, says so, and goes on when there is space, with the rows of an undisturbed one.
-# Told to end while it waits it leaves with status 3 and all that was committed. Skipped (status 77) where no small file
-# system can be mounted.
+# A disk that is full for a while: a run waits, says so, and goes on when there is space, with the rows of an
+# undisturbed one. Told to end while it waits it leaves with status 3 and all that was committed. Skipped (status 77)
+# where no small file system can be mounted.
 #
 #   bash tests/faults/full_disk.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/../experiments/common.sh" "$@"

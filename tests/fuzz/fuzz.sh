@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All fuzz targets with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer. Skipped (status 77) without clang and its
-# run-time library (libclang-rt-14-dev).
+# All fuzz targets with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer. Skipped (status 77) without clang
+# and its run-time library (libclang-rt-14-dev).
 #
 #   bash tests/fuzz/fuzz.sh SOURCE [SECONDS]     SECONDS: for each target; builds in SOURCE/build/fuzz
 set -u

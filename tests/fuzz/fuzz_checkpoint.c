@@ -1,5 +1,5 @@
-/* Checkpoints. The first byte's lowest bit says whether the hash at the end is made to fit, so that what lies behind it is
- * reached, too; run and build are those that the file names. All rounds of a log that is accepted are appended to a
+/* Checkpoints. The first byte's lowest bit says whether the hash at the end is made to fit, so that what lies behind it
+ * is reached, too; run and build are those that the file names. All rounds of a log that is accepted are appended to a
  * schedule of two ranks. The file itself must stay as it is. */
 #include <string.h>
 

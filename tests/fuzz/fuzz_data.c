@@ -1,5 +1,5 @@
-/* Data sets in files: the first byte says which kind, the next two how long the first file is, and the rest are its bytes
- * and those of the second: images and labels of idx, train and test file of csv and cifar10. */
+/* Data sets in files: the first byte says which kind, the next two how long the first file is, and the rest are its
+ * bytes and those of the second: images and labels of idx, train and test file of csv and cifar10. */
 #include <string.h>
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
-/* Steady states: skipped against simulated in full, at 1e-9 relative, on times, bytes and busy seconds. Collectives that
- * are calculated have a test of their own (test_lone.c); LV08 with its cross traffic keeps them away here. */
+/* Steady states: skipped against simulated in full, at 1e-9 relative, on times, bytes and busy seconds. Collectives
+ * that are calculated have a test of their own (test_lone.c); LV08 with its cross traffic keeps them away here. */
 #include "steady_compare.h"
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */
@@ -145,7 +145,8 @@ static void expect_in_full(const scenario *sc, const char *reason)
   free_outcome(o);
 }
 
-/* On a torus whose ranks follow the names a ring's messages share links in ever changing ways, which roundings decide. */
+/* On a torus whose ranks follow the names a ring's messages share links in ever changing ways, which
+ * roundings decide. */
 static void what_never_settles_runs_in_full(void **state)
 {
   (void)state;
@@ -173,7 +174,8 @@ static void unequal_messages_run_in_full(void **state)
                  "too few like steps");
 }
 
-/* Computing that ends in the midst of what would be skipped: 1 ms, where the ring takes .88 ms after computing .5 ms. */
+/* Computing that ends in the midst of what would be skipped: 1 ms, where the ring takes .88 ms after computing
+ * .5 ms. */
 static void nothing_is_skipped_beside_computing(void **state)
 {
   (void)state;

@@ -1,7 +1,7 @@
 /* Files that a command writes its results to: there whole, or as they were before.
  *
- * A file is written beside its place, brought to the disk and renamed, so that a full disk, an I/O error or a kill leaves
- * no half of it under its name.
+ * A file is written beside its place, brought to the disk and renamed, so that a full disk, an I/O error or a kill
+ * leaves no half of it under its name.
  */
 #ifndef RH_OUTPUT_FILE_H
 #define RH_OUTPUT_FILE_H
