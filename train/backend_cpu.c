@@ -151,6 +151,7 @@ static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count,
                                   const int32_t *labels, int64_t label_stride, double smoothing, rh_tensor dlogits,
                                   double *loss, int64_t *correct)
 {
+  const bool own = rh_cpu_loss_fits(classes);
   for (int64_t r = 0; r < count; r++) {
     const float *const z = logits.data + r * logits.stride;
     float *const dz = dlogits.data ? dlogits.data + r * dlogits.stride : NULL;
@@ -161,7 +162,10 @@ static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count,
       const float *const zn = z + n * classes, weight = 1 / (float)batch;
       float *const dzn = dz ? dz + n * classes : NULL;
       const int32_t label = labels[r * label_stride + n];
-      sum += sample_loss(classes, zn, label, weight, dzn, &hit);
+      double loss_n;
+      if (!own || !rh_cpu_sample_loss(classes, zn, label, weight, dzn, &loss_n, &hit))
+        loss_n = sample_loss(classes, zn, label, weight, dzn, &hit);
+      sum += loss_n;
       if (smoothing > 0) sum += smoothing_loss(classes, zn, label, smoothing, weight, dzn);
       correct[r] += hit;
     }

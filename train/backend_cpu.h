@@ -36,6 +36,12 @@ void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, con
 void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw); /* dw = dy^T x */
 void rh_cpu_dense_input(const rh_dense *d, const float *w, const float *dy, float *dx);   /* dx = dy w */
 
+/* backend_cpu_loss.c: of a sample with few classes, likewise. dz (NULL: not wanted) is the gradient times `weight`. False, and
+ * nothing is written, where a logit is NaN. */
+bool rh_cpu_loss_fits(int64_t classes);
+bool rh_cpu_sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, double *loss,
+                        bool *correct);
+
 /* backend_cpu_pool.c */
 void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_pool_backward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dx);
