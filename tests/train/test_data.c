@@ -29,6 +29,33 @@ static void gather_normalises_to_mean_0_and_variance_1(void **state)
   assert_float_equal(x[0], 0, 1e-7);
 }
 
+/* Whichever way the values are made: all bytes, images whose sides fill no vector, many means and deviations. */
+static void gather_rounds_as_divisions_do(void **state)
+{
+  (void)state;
+  enum { SIZE = 259 };
+  uint8_t pixels[2 * SIZE];
+  int32_t labels[] = {7, 8}, y[2];
+  float x[2 * SIZE];
+  rh_rng rng = rh_rng_stream(1, RH_PURPOSE_TEST, 0, 0);
+  for (int i = 0; i < 2 * SIZE; i++)
+    pixels[i] = (uint8_t)i;
+  for (int k = 0; k < 200; k++) {
+    const int64_t size = k % 2 ? SIZE : 1 + rh_rng_below(&rng, SIZE);
+    const rh_dataset dataset = {.shape = {1, 1, size},
+                                .classes = 9,
+                                .train = {2, pixels, labels},
+                                .mean = (float)rh_rng_f64(&rng),
+                                .deviation = k == 0 ? 1.0f : (float)(0.01 + 0.5 * rh_rng_f64(&rng))};
+    rh_samples_gather(&dataset, &dataset.train, (const int32_t[]){1, 0}, 2, x, y);
+    for (int64_t i = 0; i < 2 * size; i++) {
+      const float pixel = (float)pixels[(i + size) % (2 * size)] / 255.0f;
+      assert_true(x[i] == (pixel - dataset.mean) / dataset.deviation);
+    }
+    assert_true(y[0] == 8 && y[1] == 7);
+  }
+}
+
 /* Glyphs ----------------------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_samples(const rh_samples *samples, int64_t count)
@@ -128,6 +155,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gather_normalises_to_mean_0_and_variance_1),
+      cmocka_unit_test(gather_rounds_as_divisions_do),
       cmocka_unit_test(glyphs_are_the_same_everywhere),
       cmocka_unit_test(glyphs_do_not_depend_on_their_number),
       cmocka_unit_test(glyph_classes_are_balanced),

@@ -81,6 +81,53 @@ static void check_same_bits(const char *name, rh_arithmetic arithmetic, int32_t 
   assert_true(trained_hash(&def) != expected);
 }
 
+/* Steps by rh_replicas_train: the state after them and the last losses. */
+static uint64_t hash_of_training(const rh_replicas_def *def, bool at_once)
+{
+  rh_replicas *replicas = new_replicas(def);
+  double loss[WORKERS];
+  const int32_t chunk = (int32_t)rh_replicas_chunk(replicas);
+  for (int64_t t = 0; t < STEPS; t++) {
+    if (at_once) assert_int_equal(rh_replicas_train(replicas, t, 0.02, loss), RH_OK);
+    for (int32_t first = 0, count; first < WORKERS && !at_once; first += count) {
+      float *grads;
+      count = WORKERS - first < chunk ? WORKERS - first : chunk;
+      assert_int_equal(rh_replicas_gradients(replicas, t, first, count, &grads, loss + first), RH_OK);
+      rh_replicas_step(replicas, first, count, grads, 0.02, t);
+    }
+  }
+  const uint64_t hash = rh_hash_bytes(loss, sizeof loss, rh_replicas_hash(replicas));
+  rh_replicas_free(replicas);
+  return hash;
+}
+
+/* Whatever the threads, the room for gradients and the replicas of a call: rows for half of a call are too few for it. */
+static void training_is_gradients_and_steps(void **state)
+{
+  (void)state;
+  rh_model model = build("mlp", dataset.shape, CLASSES);
+  rh_backend wide = rh_backend_cpu;
+  wide.tile = 4;
+  for (int kind = 0; kind < 2; kind++) {
+    rh_replicas_def def = default_def(&model);
+    def.copies = WORKERS;
+    if (kind == 1)
+      def.optimiser = (rh_optimiser){
+          .kind = RH_OPTIMISER_ADAMW, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8, .decay = 0.01, .clip = 0.5};
+    const uint64_t expected = hash_of_training(&def, false);
+    assert_true(hash_of_training(&def, true) == expected);
+    def.threads = 2;
+    assert_true(hash_of_training(&def, true) == expected);
+    def.memory_bytes = memory_for(&def, 1);
+    assert_true(hash_of_training(&def, true) == expected);
+    def.memory_bytes = 0;
+    def.backend = &wide;
+    assert_true(hash_of_training(&def, true) == expected);
+    def.memory_bytes = memory_for(&def, 2);
+    assert_true(hash_of_training(&def, true) == expected);
+  }
+}
+
 static void test_same_bits_mlp(void **state)
 {
   (void)state;
@@ -414,6 +461,7 @@ static void test_models_that_do_not_fit(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(training_is_gradients_and_steps),
       cmocka_unit_test(test_same_bits_mlp),
       cmocka_unit_test(test_same_bits_cnn),
       cmocka_unit_test(test_same_bits_int8),
