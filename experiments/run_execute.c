@@ -60,14 +60,6 @@ static rh_status add_checkpoint(session *s, size_t task, const char *path)
   return status;
 }
 
-/* Of a run that is done. */
-static void remove_checkpoints(const session *s, const rh_plan_entry *entry)
-{
-  char *base = checkpoint_base(s->e, entry->run.id);
-  rh_checkpoint_remove(base);
-  free(base);
-}
-
 /* Starts the process of a run under its lock. */
 static rh_status start_locked(session *s, size_t task, rh_process *process)
 {
@@ -232,7 +224,6 @@ static rh_status take_end(session *s, const rh_plan_entry *entry, const char *re
                     s->progress.total, label.data);
   } else {
     s->e->done++;
-    remove_checkpoints(s, entry);
     s->progress.done += entry->wall_s;
     say_done(s, entry, label.data);
   }

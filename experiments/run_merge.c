@@ -6,21 +6,42 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
 #include "hash.h"
+
+/* What a run's own file says of it. A file that cannot be read says nothing. */
+static void read_state(const char *path, const char *id, char *state)
+{
+  rh_store *store;
+  state[0] = '\0';
+  if (access(path, F_OK) != 0 || rh_store_open(path, RH_STORE_READ, &store) != RH_OK) return;
+  if (rh_store_run_status(store, id, state, RH_RUN_STATUS_SIZE) != RH_OK) state[0] = '\0';
+  rh_store_close(store);
+}
+
+static void remove_checkpoints(const rh_scratch *scratch, const char *name)
+{
+  rh_text base = {0};
+  rh_text_append(&base, "%s%s", scratch->path, name);
+  rh_checkpoint_remove(base.data);
+  rh_text_clear(&base);
+}
 
 rh_status rh_merge_leftover(rh_store *store, const rh_scratch *scratch, const char *name)
 {
   rh_status status = RH_OK;
-  char *path = rh_scratch_path(scratch, name, "db");
+  char *path = rh_scratch_path(scratch, name, "db"), state[RH_RUN_STATUS_SIZE];
+  read_state(path, name, state);
   if (access(path, F_OK) == 0) status = rh_store_merge(store, path, NULL, NULL);
   if (status == RH_EFORMAT) {
     fprintf(stderr, "rehearse: left by a process that was killed, and removed: %s\n", rh_error_message());
     status = RH_OK;
   }
-  if (status == RH_OK) { /* checkpoints stay */
-    rh_scratch_remove_database(scratch, name);
-    rh_scratch_remove(scratch, name, "task");
-    rh_scratch_remove(scratch, name, "json");
+  if (status == RH_OK) { /* checkpoints stay, unless there is nothing left to do */
+    if (strcmp(state, "done") == 0) remove_checkpoints(scratch, name);
+    rh_scratch_remove_all(scratch, name, "db");
+    rh_scratch_remove_all(scratch, name, "task");
+    rh_scratch_remove_all(scratch, name, "json");
   }
   free(path);
   return status;
@@ -108,16 +129,6 @@ static rh_status replace_run(rh_store *store, const rh_run_header *header, const
 rh_status rh_merge_failure(rh_store *store, const rh_plan_entry *entry, const char *reason)
 {
   return with_header(entry, store, reason, fail_run);
-}
-
-/* What a run's own file says of it. A file that cannot be read says nothing. */
-static void read_state(const char *path, const char *id, char *state)
-{
-  rh_store *store;
-  state[0] = '\0';
-  if (access(path, F_OK) != 0 || rh_store_open(path, RH_STORE_READ, &store) != RH_OK) return;
-  if (rh_store_run_status(store, id, state, RH_RUN_STATUS_SIZE) != RH_OK) state[0] = '\0';
-  rh_store_close(store);
 }
 
 rh_status rh_merge_run(rh_store *store, const rh_scratch *scratch, const rh_plan_entry *entry, bool replace,

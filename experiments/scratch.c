@@ -90,10 +90,10 @@ void rh_scratch_close(rh_scratch *scratch)
   *scratch = (rh_scratch){.fd = -1};
 }
 
-void rh_scratch_remove_database(const rh_scratch *scratch, const char *name)
+void rh_scratch_remove_all(const rh_scratch *scratch, const char *name, const char *suffix)
 {
   rh_text prefix = {0};
-  rh_text_append(&prefix, "%s.db", name);
+  rh_text_append(&prefix, "%s.%s", name, suffix);
   remove_files(scratch->path, prefix.data);
   rh_text_clear(&prefix);
 }

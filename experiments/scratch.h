@@ -31,8 +31,8 @@ char *rh_scratch_path(const rh_scratch *scratch, const char *name, const char *s
 /* Removes a file of that name, if there is one. */
 void rh_scratch_remove(const rh_scratch *scratch, const char *name, const char *suffix);
 
-/* Removes the database of a name and all that SQLite, or a process that was killed while it made it, left beside it. */
-void rh_scratch_remove_database(const rh_scratch *scratch, const char *name);
+/* Removes a file of that name and all that SQLite, or a process that was killed while it wrote it, left beside it. */
+void rh_scratch_remove_all(const rh_scratch *scratch, const char *name, const char *suffix);
 
 /* Takes the lock of a name. *fd is -1 if somebody else holds it: then *holder is the process, or 0 if it is not known.
  * RH_EIO if the lock's file cannot be made. */

@@ -259,6 +259,23 @@ static char *base_name(const char *path)
   return name;
 }
 
+/* What a study file itself may have written: a model, in the folder where the command runs. A study is read from
+ * anybody; paths are for the command line. */
+static rh_status check_outputs(const rh_study *study)
+{
+  static const char suffix[] = ".safetensors", from_command[] = "--set ";
+  for (size_t i = 0; i < study->count; i++) {
+    const rh_setting *save = rh_settings_find(&study->runs[i], "run.save");
+    if (!save || strncmp(save->where, from_command, sizeof from_command - 1) == 0) continue;
+    const size_t length = strlen(save->value), end = sizeof suffix - 1;
+    if (!strchr(save->value, '/') && length > end && strcmp(save->value + length - end, suffix) == 0) continue;
+    return rh_settings_error(RH_EINVAL, save,
+                             "a study names no path to write to, but a file such as model.safetensors in the folder "
+                             "of the command; a path is for the command line: --save FILE");
+  }
+  return RH_OK;
+}
+
 rh_status rh_study_open(const char *path, const char *const *sets, size_t set_count, rh_study_confirm *confirm,
                         rh_study *study)
 {
@@ -275,6 +292,7 @@ rh_status rh_study_open(const char *path, const char *const *sets, size_t set_co
   for (size_t i = 0; i < set_count; i++)
     RH_TRY(apply_set(&r, sets[i]));
   RH_TRY(study_expand(&r, confirm));
+  RH_TRY(check_outputs(study));
   if (!study->name) study->name = base_name(path);
   if (!study->question) study->question = rh_text_duplicate("");
   study->file = rh_text_duplicate(path);

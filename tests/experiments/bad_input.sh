@@ -65,6 +65,13 @@ study lr.yaml 'train:' '  lr: fast'
 refuse word_for_number "lr\.yaml:5:7: train\.lr: 'fast'" run lr.yaml
 grep -q '^ *\^$' word_for_number.err || say "word_for_number: no caret"
 study memory.yaml 'run: {memory: 8}'
+for path in ../../above.safetensors "$work/x.safetensors" /tmp/x.safetensors out/x.safetensors two.xml .safetensors; do
+  study outside.yaml "run: {save: '$path'}"
+  refuse outside "outside\.yaml:4:13: run\.save: a study names no path to write to" run outside.yaml
+done
+study outside.yaml 'vary: {run.save: [a.safetensors, ../b.safetensors]}'
+refuse outside_varied "outside\.yaml:4:[0-9]+: run\.save: a study names no path" run outside.yaml
+rm outside.yaml
 refuse number_without_unit "memory\.yaml:4:15: run\.memory: '8'" run memory.yaml
 study good.yaml 'train: {rounds: 2}'
 refuse zero_workers '^rehearse: --set platform\.workers=0: .*0 is out of range' run good.yaml --set platform.workers=0

@@ -91,6 +91,7 @@ vary: {train.method: [allreduce, dpsgd], run.seed: [1..10]}
 YAML
 "$program" plan study.yaml -o planned --slurm >plan.txt 2>plan.err || cat plan.err
 check "plan: 20 tasks" grep -q '^20 tasks in planned' plan.txt
+sed -i "s/every=300s/every=50ms/" planned/slurm.sh # so that the task that is killed leaves a checkpoint to go on from
 job=$(sbatch --parsable planned/slurm.sh) || echo "FAILED: sbatch"
 
 # One task is killed while it runs, and requeued

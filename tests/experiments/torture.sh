@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A study of 12 runs whose processes are killed with SIGKILL at random moments, again and again, and that is continued each
-# time: at the end every run is there once, and its rows are those of an undisturbed study.
+# time, now from the beginning of each run and now from a checkpoint: at the end every run is there once, and its rows are
+# those of an undisturbed study.
 #
 #   bash tests/experiments/torture.sh PROGRAM [KILLS [SEED]]
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
@@ -57,8 +58,13 @@ nobody_is_at_work() {
 }
 
 killed=0 restarts=0
+ways=('' '--resume' '--resume --checkpoint every=30ms' '--checkpoint every=100ms')
+resumed=0
 while [ $killed -lt "$kills" ]; do
-  "$program" run study.yaml --db torn.db --jobs 2 >/dev/null 2>torn.err &
+  way=${ways[RANDOM % 4]}
+  case $way in --resume*) ls torn.db.runs/*.checkpoint >/dev/null 2>&1 && resumed=$((resumed + 1)) ;; esac
+  # shellcheck disable=SC2086 # words of their own
+  "$program" run study.yaml --db torn.db --jobs 2 $way >/dev/null 2>torn.err &
   parent=$!
   sleep "$((RANDOM % 2)).$(printf %03d $((RANDOM % 1000)))" # up to 2 s, of which planning takes some tenths
   if kill -0 $parent 2>/dev/null; then
@@ -85,7 +91,7 @@ done
 wait
 
 # Continued until all is done: what was left to a process that lives on may need a second look
-completed() { "$program" run study.yaml --db torn.db --jobs 2 >/dev/null 2>torn.err; }
+completed() { "$program" run study.yaml --db torn.db --jobs 2 --resume >/dev/null 2>torn.err; }
 check "the study is completed" await completed
 check "all are done" [ "$(sqlite3 torn.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 12 ]
 check "every run once" [ "$(sqlite3 torn.db "SELECT count(*) FROM runs")" -eq 12 ]
@@ -94,6 +100,6 @@ check "foreign keys" [ -z "$(sqlite3 torn.db 'PRAGMA foreign_key_check')" ]
 rows calm.db >calm.rows
 rows torn.db >torn.rows
 check "the rows of an undisturbed study" cmp calm.rows torn.rows
-check "nothing is left" [ "$(echo torn.db*)" = torn.db ]
-[ $failed -eq 0 ] && echo "survived $killed kills; the study was done $((restarts + 1)) times"
+check "nothing is left: $(find torn.db?* 2>/dev/null | paste -sd' ')" [ "$(echo torn.db*)" = torn.db ]
+[ $failed -eq 0 ] && echo "survived $killed kills, $resumed times with checkpoints to go on from; the study was done $((restarts + 1)) times"
 exit $failed
