@@ -101,9 +101,13 @@ refuse set_on_two_lines '^rehearse: --set data\.name: holds a line feed' run goo
 study esc.yaml $'# \e[31m' $'\e[31m: 1'
 refuse escape_sequence 'esc\.yaml:5:1: .*holds a line feed or another control' run esc.yaml
 grep -q $'\e' escape_sequence.err && say "escape_sequence: reaches the terminal"
-study wide.yaml "data: {noise: $(head -c 100000 /dev/zero | tr '\0' ' ')1, nam: x}"
-refuse wide_line "wide\.yaml:4:100023: data\.nam: unknown key; did you mean 'name'" run wide.yaml
+study wide.yaml "data: {noise: $(head -c 9999 /dev/zero | tr '\0' ' ')1, nam: x}"
+refuse wide_line "wide\.yaml:4:10022: data\.nam: unknown key; did you mean 'name'" run wide.yaml
 [ "$(wc -c <wide_line.err)" -lt 500 ] || say "wide_line: shown whole"
+study blanks.yaml "data: {noise: $(head -c 1000000 /dev/zero | tr '\0' ' ')1}"
+refuse blanks "blanks\.yaml:4:1: more than 10000 blanks in a row" run blanks.yaml
+[ "$(wc -c <blanks.err)" -lt 500 ] || say "blanks: shown whole"
+rm blanks.yaml
 study alias.yaml 'data: &d {name: glyphs}' 'graph: *d'
 refuse alias_of_section 'alias\.yaml:5:1: graph: aliases are not read' run alias.yaml
 study range.yaml 'vary: {run.seed: [9223372036854775806..9223372036854775807]}'
