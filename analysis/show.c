@@ -17,7 +17,7 @@
 enum { SHOW_WIDTH = 120, BINS_MAX = 200 };
 
 typedef enum style {
-  FIELDS, /* one row: names and values below each other; a JSON object */
+  FIELDS, /* one row: names and values below each other; a JSON object, null without a row */
   TABLE,  /* an aligned table; a JSON array of objects */
   LINES,  /* the first column of each row, whole, on a line of its own; a JSON array of objects */
   SERIES  /* name, bin, seconds of a bin, load; text: a line of digits; a JSON array of objects */
@@ -280,6 +280,7 @@ static rh_status write_json(rh_store *store, const section *s, sqlite3_stmt *sta
   rh_status status;
   for (bool row = true, first = true;; first = false) {
     RH_TRY(rh_store_next(store, statement, &row));
+    if (!row && first && s->style == FIELDS) rh_text_append(out, "null");
     if (!row) break;
     if (!first) rh_text_append(out, ",\n  ");
     rh_store_row_write_json(statement, out);

@@ -69,6 +69,11 @@ static void one_zone_shows_no_split_of_bytes(void **state)
   must(rh_store_begin_run(store, &header));
   fixture_record(rh_store_recorder(store));
   must(rh_show_write(store, "1", false, &text));
+  rh_text json = {0}; /* parts without a row are null: it was not ended, and nothing was drawn anew */
+  must(rh_show_write(store, "1", true, &json));
+  assert_non_null(strstr(rh_text_get(&json), "\"steady_states\": null,"));
+  assert_null(strstr(rh_text_get(&json), ": ,"));
+  rh_text_clear(&json);
   assert_non_null(strstr(rh_text_get(&text), "  wire bytes          2.50 kB\n"));
   assert_null(strstr(rh_text_get(&text), "\n  bytes within zones"));
   assert_null(strstr(rh_text_get(&text), "\n  bytes between zones"));
