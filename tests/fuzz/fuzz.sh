@@ -24,6 +24,8 @@ cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=
 }
 failed=0
 mkdir -p build/fuzz/found
+echo 'leak:libfyaml' >build/fuzz/leaks # libfyaml 0.7.12 loses a kilobyte over some malformed documents; ours are still found
+export LSAN_OPTIONS=suppressions=$PWD/build/fuzz/leaks:print_suppressions=0
 for target in $targets; do
   mkdir -p "build/fuzz/grown/$target"
   if (cd build/fuzz/found && "../tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \
