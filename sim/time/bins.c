@@ -61,16 +61,23 @@ static void reach(rh_bins *bins, double finish_s)
     fold(bins);
 }
 
+static void add_to(const rh_bins *bins, const int32_t *links, int32_t count, int32_t k, int64_t bytes)
+{
+  for (int32_t i = 0; i < count; i++)
+    bins->bytes_of[links[i]][k] += bytes;
+}
+
 /* Every edge between bins has a whole number of the bytes before it, so that they add up. */
-static void spread(const rh_bins *bins, int64_t *b, int64_t bytes, double start_s, double finish_s)
+static void spread(const rh_bins *bins, const int32_t *links, int32_t count, int64_t bytes, double start_s,
+                   double finish_s)
 {
   const int32_t limit = bins->limit;
-  const double width_s = bins->width_s, end = finish_s / width_s; /* exact: a power of two */
-  int32_t first = (int32_t)(start_s / width_s), last = (int32_t)end;
+  const double width_s = bins->width_s, per_s = 1 / width_s, end = finish_s * per_s; /* exact: powers of two */
+  int32_t first = (int32_t)(start_s * per_s), last = (int32_t)end;
   if (last == end) last--; /* an instant on an edge belongs to the bin before it */
   if (first > limit - 1) first = limit - 1;
   if (first >= last) {
-    b[last > 0 ? last : 0] += bytes;
+    add_to(bins, links, count, last > 0 ? last : 0, bytes);
     return;
   }
   const double rate = (double)bytes / (finish_s - start_s);
@@ -78,25 +85,36 @@ static void spread(const rh_bins *bins, int64_t *b, int64_t bytes, double start_
   for (int32_t k = first; k < last; k++) {
     int64_t until = (int64_t)(((k + 1) * width_s - start_s) * rate);
     if (until > bytes) until = bytes;
-    b[k] += until - before;
+    add_to(bins, links, count, k, until - before);
     before = until;
   }
-  b[last] += bytes - before;
+  add_to(bins, links, count, last, bytes - before);
+}
+
+static void make_room(rh_bins *bins, int32_t link)
+{
+  share(bins);
+  bins->bytes_of[link] = calloc((size_t)bins->limit, sizeof **bins->bytes_of);
+  RH_ASSERT(bins->bytes_of[link] != NULL);
+  bins->used++;
+}
+
+void rh_bins_add_all(rh_bins *bins, const int32_t *links, int32_t count, int64_t bytes, double start_s, double finish_s)
+{
+  RH_ASSERT(start_s >= 0);
+  if (count == 0 || bytes == 0 || !isfinite(finish_s)) return;
+  for (int32_t i = 0; i < count; i++) {
+    RH_ASSERT(links[i] >= 0 && links[i] < bins->link_count);
+    if (bins->bytes_of[links[i]] == NULL) make_room(bins, links[i]);
+  }
+  reach(bins, finish_s);
+  if (finish_s > bins->finish_s) bins->finish_s = finish_s;
+  spread(bins, links, count, bytes, start_s, finish_s);
 }
 
 void rh_bins_add(rh_bins *bins, int32_t link, int64_t bytes, double start_s, double finish_s)
 {
-  RH_ASSERT(link >= 0 && link < bins->link_count && start_s >= 0);
-  if (bytes == 0 || !isfinite(finish_s)) return;
-  if (bins->bytes_of[link] == NULL) {
-    share(bins);
-    bins->bytes_of[link] = calloc((size_t)bins->limit, sizeof **bins->bytes_of);
-    RH_ASSERT(bins->bytes_of[link] != NULL);
-    bins->used++;
-  }
-  reach(bins, finish_s);
-  if (finish_s > bins->finish_s) bins->finish_s = finish_s;
-  spread(bins, bins->bytes_of[link], bytes, start_s, finish_s);
+  rh_bins_add_all(bins, &link, 1, bytes, start_s, finish_s);
 }
 
 void rh_bins_insert(rh_bins *bins, double at_s, double span_s)
@@ -115,7 +133,7 @@ void rh_bins_insert(rh_bins *bins, double at_s, double span_s)
       const double start_s = k * width_s, finish_s = fmin(start_s + width_s, end_s), from_s = fmax(start_s, at_s);
       const int64_t moved = (int64_t)((double)b[k] * ((finish_s - from_s) / (finish_s - start_s)));
       b[k] -= moved;
-      spread(bins, b, moved, from_s + span_s, finish_s + span_s);
+      spread(bins, &i, 1, moved, from_s + span_s, finish_s + span_s);
     }
   }
 }

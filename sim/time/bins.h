@@ -25,6 +25,9 @@ typedef struct rh_bins {
 void rh_bins_init(rh_bins *bins, int32_t links);
 /* A link carried so many bytes, evenly between two times. What never ends is in no bin. */
 void rh_bins_add(rh_bins *bins, int32_t link, int64_t bytes, double start_s, double finish_s);
+/* The same of each of `count` links, which may be named more than once. */
+void rh_bins_add_all(rh_bins *bins, const int32_t *links, int32_t count, int64_t bytes, double start_s,
+                     double finish_s);
 /* Puts a span of time in at at_s: what came after moves back by span_s. */
 void rh_bins_insert(rh_bins *bins, double at_s, double span_s);
 /* Bytes of the fullest bin of a link. */

@@ -24,7 +24,7 @@ static void cut(rh_busy *busy, int32_t from, int32_t to)
   busy->count -= to - from;
 }
 
-void rh_busy_add(rh_busy *busy, double start_s, double finish_s)
+void rh_busy_insert(rh_busy *busy, double start_s, double finish_s)
 {
   if (!(finish_s > start_s)) return;
   /* [first, last) are the intervals that the new one touches; nearly always at the end of the list */
@@ -45,11 +45,6 @@ void rh_busy_add(rh_busy *busy, double start_s, double finish_s)
   memmove(busy->list + first + 1, busy->list + first, (size_t)(busy->count - first) * sizeof *busy->list);
   busy->list[first] = (rh_interval){.start_s = start_s, .finish_s = finish_s};
   busy->count++;
-}
-
-bool rh_busy_full(const rh_busy *busy)
-{
-  return busy->count == busy->size && busy->count > 0;
 }
 
 void rh_busy_fold(rh_busy *busy, double floor_s)

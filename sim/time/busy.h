@@ -7,6 +7,7 @@
 #define RH_BUSY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct rh_interval {
@@ -20,9 +21,14 @@ typedef struct rh_busy {
 } rh_busy;
 
 /* Adds an interval; none that begins before the last fold. Touching intervals become one. An empty one is nothing. */
-void rh_busy_add(rh_busy *busy, double start_s, double finish_s);
+static inline void rh_busy_add(rh_busy *busy, double start_s, double finish_s);
+/* The same of an interval that does not begin within the last one of the list. */
+void rh_busy_insert(rh_busy *busy, double start_s, double finish_s);
 /* Will the next rh_busy_add have to grow the list? Time to fold. */
-bool rh_busy_full(const rh_busy *busy);
+static inline bool rh_busy_full(const rh_busy *busy)
+{
+  return busy->count == busy->size && busy->count > 0;
+}
 /* Folds everything before floor_s: no interval added later begins before it. */
 void rh_busy_fold(rh_busy *busy, double floor_s);
 double rh_busy_seconds(const rh_busy *busy);
@@ -34,5 +40,14 @@ void rh_busy_skip(rh_busy *busy, double at_s, double span_s, double more_s);
 /* Seconds before until_s that both hold, folded parts left out. */
 double rh_busy_overlap(const rh_busy *a, const rh_busy *b, double until_s);
 void rh_busy_clear(rh_busy *busy);
+
+static inline void rh_busy_add(rh_busy *busy, double start_s, double finish_s)
+{
+  rh_interval *last = busy->count > 0 ? &busy->list[busy->count - 1] : NULL;
+  if (last == NULL || start_s < last->start_s || start_s > last->finish_s)
+    rh_busy_insert(busy, start_s, finish_s);
+  else if (finish_s > last->finish_s)
+    last->finish_s = finish_s;
+}
 
 #endif

@@ -78,16 +78,13 @@ static void grow_channels(channels *table)
   table->size = size;
 }
 
-/* The channel to or from a peer; NULL after a failure (no route). The pointer holds until the next new channel. */
-static const channel *find_channel(lane *lane, bool sending, int32_t peer)
+static channel *add_channel(lane *lane, bool sending, int32_t peer)
 {
   channels *table = sending ? &lane->out : &lane->in;
-  if (table->size > 0) {
-    const channel *known = find_slot(table->slots, table->size, peer);
-    if (known->peer == peer) return known;
-  }
   rh_schedule *schedule = lane->schedule;
-  channel added = {.peer = peer};
+  const rh_platform *platform = schedule->def.platform;
+  channel added = {.peer = peer,
+                   .within = rh_platform_zone_of(platform, lane->rank) == rh_platform_zone_of(platform, peer)};
   if (sending) {
     const rh_status status = rh_platform_route(schedule->def.platform, lane->rank, peer, &added.route);
     if (status != RH_OK) {
@@ -107,10 +104,23 @@ static const channel *find_channel(lane *lane, bool sending, int32_t peer)
   return slot;
 }
 
+/* The channel to or from a peer; NULL after a failure (no route). The pointer holds until the next new channel. `slot`
+ * is where to look first, and where it was found. */
+static inline channel *find_channel(lane *lane, bool sending, int32_t peer, int32_t *slot)
+{
+  const channels *table = sending ? &lane->out : &lane->in;
+  if (*slot < table->size && table->slots[*slot].peer == peer) return &table->slots[*slot];
+  channel *found = table->size > 0 ? find_slot(table->slots, table->size, peer) : NULL;
+  if (found == NULL || found->peer != peer) found = add_channel(lane, sending, peer);
+  if (found != NULL) *slot = (int32_t)(found - table->slots);
+  return found;
+}
+
 const rh_route *lane_route(rh_schedule *schedule, int32_t from, int32_t to)
 {
-  const channel *known = find_channel(lane_of(schedule, from, RH_LANE_COMMUNICATION), true, to);
-  RH_ASSERT(known != NULL); /* it was sent to */
+  const channels *table = &lane_of(schedule, from, RH_LANE_COMMUNICATION)->out;
+  const channel *known = find_slot(table->slots, table->size, to);
+  RH_ASSERT(known->peer == to); /* it was sent to */
   return known->route;
 }
 
@@ -159,30 +169,45 @@ void use_note_route(use *use, const rh_route *route)
   if (seconds > use->closed_form_s) use->closed_form_s = seconds;
 }
 
+static inline void add_to_round(rh_round_time *time, bool within, int64_t messages, int64_t bytes)
+{
+  time->messages += messages;
+  time->wire_bytes += bytes;
+  if (within)
+    time->within_bytes += bytes;
+  else
+    time->between_bytes += bytes;
+}
+
 void slot_add(const rh_schedule *schedule, round_slot *slot, int32_t from, int32_t to, int64_t messages, int64_t bytes)
 {
   const rh_platform *platform = schedule->def.platform;
-  slot->time.messages += messages;
-  slot->time.wire_bytes += bytes;
-  if (rh_platform_zone_of(platform, from) == rh_platform_zone_of(platform, to))
-    slot->time.within_bytes += bytes;
-  else
-    slot->time.between_bytes += bytes;
+  const bool within = rh_platform_zone_of(platform, from) == rh_platform_zone_of(platform, to);
+  add_to_round(&slot->time, within, messages, bytes);
+}
+
+/* Notes for finding rounds that repeat. */
+static void note_for_rounds(lane *lane, const operation *operation, double start_s, double finish_s)
+{
+  rh_schedule *schedule = lane->schedule;
+  rounds_note(lane, operation->round, start_s, finish_s);
+  schedule->traffic.counting = rounds_counting(schedule, operation->round); /* no more, once notes are given up */
+  if (operation->kind != OPERATION_COLLECTIVE || !operation->use->lone.owned) rounds_share(schedule, operation->round);
 }
 
 /* Books a transfer that its sender has seen end. */
-static void book_transfer(lane *lane, const operation *operation, const channel *to, int64_t bytes, double start_s,
+static void book_transfer(lane *lane, const operation *operation, channel *to, int64_t bytes, double start_s,
                           double finish_s)
 {
   rh_schedule *schedule = lane->schedule;
   start_s += schedule->skipped_s;
   finish_s += schedule->skipped_s;
   schedule->messages++;
-  schedule->traffic.counting = rounds_counting(schedule, operation->round);
-  rounds_note(lane, operation->round, start_s, finish_s);
-  if (operation->kind != OPERATION_COLLECTIVE || !operation->use->lone.owned) rounds_share(schedule, operation->round);
+  if (schedule->rounds.periods > 0) note_for_rounds(lane, operation, start_s, finish_s);
+  if (!to->told) rh_traffic_ends(&schedule->traffic, lane->rank, to->peer, to->route);
+  to->told = true;
   rh_traffic_transfer(&schedule->traffic, lane->rank, to->peer, to->route, bytes, start_s, finish_s);
-  slot_add(schedule, slot_of(schedule, operation->round), lane->rank, to->peer, 1, bytes);
+  add_to_round(&slot_of(schedule, operation->round)->time, to->within, 1, bytes);
   if (operation->kind == OPERATION_COLLECTIVE) {
     operation->use->messages++;
     operation->use->wire_bytes += bytes;
@@ -199,13 +224,14 @@ static void book_transfer(lane *lane, const operation *operation, const channel 
                                      .finish_s = finish_s});
 }
 
-static void reserve_comms(lane *lane, int32_t count)
+static void reserve_transfers(lane *lane, int32_t count)
 {
-  if (count <= lane->comms_size) return;
-  lane->comms = realloc(lane->comms, (size_t)count * sizeof *lane->comms);
-  lane->to = realloc(lane->to, (size_t)count * sizeof *lane->to);
-  RH_ASSERT(lane->comms != NULL && lane->to != NULL);
-  lane->comms_size = count;
+  if (count <= lane->transfers_size) return;
+  lane->transfers = realloc(lane->transfers, (size_t)count * sizeof *lane->transfers);
+  RH_ASSERT(lane->transfers != NULL);
+  for (int32_t i = lane->transfers_size; i < count; i++)
+    lane->transfers[i] = (transfer){0};
+  lane->transfers_size = count;
 }
 
 static bool wait_comm(lane *lane, sg_comm_t comm, wait_kind kind, int32_t peer, double *start_s, double *finish_s)
@@ -232,34 +258,35 @@ static bool do_step(lane *lane, const operation *operation, const rh_step *step,
                     double *start_s, double *finish_s)
 {
   const int32_t sends = step->send_count, receives = step->receive_count;
-  reserve_comms(lane, sends + receives);
+  void *const sink = &lane->schedule->sink;
+  const bool empty_eager = step->send_bytes == 0 && lane->schedule->def.protocol == RH_PROTOCOL_EAGER;
+  reserve_transfers(lane, sends + receives);
+  transfer *out = lane->transfers, *in = out + sends;
   /* new channels first: a table may move while it grows, and SimGrid may switch actors while it makes a mailbox */
   for (int32_t i = 0; i < sends; i++)
-    if (find_channel(lane, true, rank_of(c, step->send_to[i])) == NULL) return false;
+    if (find_channel(lane, true, rank_of(c, step->send_to[i]), &out[i].slot) == NULL) return false;
   lane->busy = true;
   lane->start_s = simgrid_get_clock();
   for (int32_t i = 0; i < receives; i++) {
-    const int32_t from = rank_of(c, step->receive_from[i]);
-    const channel *channel = find_channel(lane, false, from);
-    lane->comms[sends + i] = sg_mailbox_get_async(channel->mailbox, (void **)&lane->schedule->sink);
+    const channel *from = find_channel(lane, false, rank_of(c, step->receive_from[i]), &in[i].slot);
+    in[i].comm = sg_mailbox_get_async(from->mailbox, (void **)sink);
   }
   for (int32_t i = 0; i < sends; i++) {
-    lane->to[i] = find_channel(lane, true, rank_of(c, step->send_to[i]));
-    sg_mailbox_t mailbox = lane->to[i]->mailbox;
-    const bool empty_eager = step->send_bytes == 0 && lane->schedule->def.protocol == RH_PROTOCOL_EAGER;
-    lane->comms[i] = empty_eager ? rh_shim_put_empty(mailbox, &lane->schedule->sink)
-                                 : sg_mailbox_put_async(mailbox, &lane->schedule->sink, (long)step->send_bytes);
+    sg_mailbox_t mailbox = lane->out.slots[out[i].slot].mailbox;
+    out[i].comm =
+        empty_eager ? rh_shim_put_empty(mailbox, sink) : sg_mailbox_put_async(mailbox, sink, (long)step->send_bytes);
   }
   *start_s = *finish_s = lane->start_s;
   for (int32_t i = 0; i < sends; i++) {
-    if (!wait_comm(lane, lane->comms[i], WAIT_SEND, lane->to[i]->peer, start_s, finish_s)) return false;
-    book_transfer(lane, operation, lane->to[i], step->send_bytes, *start_s, *finish_s);
+    channel *to = &lane->out.slots[out[i].slot];
+    if (!wait_comm(lane, out[i].comm, WAIT_SEND, to->peer, start_s, finish_s)) return false;
+    book_transfer(lane, operation, to, step->send_bytes, *start_s, *finish_s);
   }
   double from_s, to_s; /* of a transfer that the sender tells of */
   for (int32_t i = 0; i < receives; i++) {
     const int32_t from = rank_of(c, step->receive_from[i]);
     const bool told = sends > 0;
-    if (!wait_comm(lane, lane->comms[sends + i], WAIT_RECEIVE, from, told ? &from_s : start_s, told ? &to_s : finish_s))
+    if (!wait_comm(lane, in[i].comm, WAIT_RECEIVE, from, told ? &from_s : start_s, told ? &to_s : finish_s))
       return false;
   }
   lane->busy = false;

@@ -74,7 +74,8 @@ rh_status rh_schedule_new(const rh_schedule_def *def, rh_schedule **schedule)
   s->slot_count = (int64_t)def->lead + 1 + STEADY_PERIODS;
   s->steady.on = def->steady && !rh_platform_has_profiles(def->platform); /* a change of it would come too late */
   const size_t workers = (size_t)s->workers;
-  s->lanes = calloc(2 * workers, sizeof *s->lanes);
+  s->lanes = aligned_alloc(CACHE_LINE, 2 * workers * sizeof *s->lanes);
+  if (s->lanes != NULL) memset(s->lanes, 0, 2 * workers * sizeof *s->lanes);
   s->end_s = calloc(workers, sizeof *s->end_s);
   s->slots = calloc((size_t)s->slot_count, sizeof *s->slots);
   bool enough = s->lanes != NULL && s->end_s != NULL && s->slots != NULL;
@@ -116,8 +117,7 @@ static void clear_lane(lane *lane)
   free(lane->queue);
   free(lane->out.slots);
   free(lane->in.slots);
-  free(lane->comms);
-  free(lane->to);
+  free(lane->transfers);
 }
 
 void rh_schedule_free(rh_schedule *schedule)

@@ -66,6 +66,8 @@ typedef struct operation {
 /* One direction between two ranks, as one of them sees it. */
 typedef struct channel {
   int32_t peer; /* -1: free slot */
+  bool within;  /* both ranks are in the same innermost zone */
+  bool told;    /* the traffic knows that it is used */
   sg_mailbox_t mailbox;
   const rh_route *route; /* of the sending side; borrowed from the platform */
 } channel;
@@ -85,30 +87,39 @@ typedef enum wait_kind {
   WAIT_OTHERS /* to enter a collective that is calculated */
 } wait_kind;
 
+/* A send or receive of the current step. The slot is where its channel was found last in the table: steps and rounds
+ * that do the same again need not search. */
+typedef struct transfer {
+  sg_comm_t comm;
+  int32_t slot;
+} transfer;
+
+enum { CACHE_LINE = 64 };
+
+/* A lane's turn comes when all others had theirs, so its lines have left the nearest cache by then: what a step needs
+ * stands together, on two of them. */
 typedef struct lane {
-  rh_schedule *schedule;
+  _Alignas(CACHE_LINE) rh_schedule *schedule;
   int32_t rank;
   rh_lane kind;
-  sg_actor_t actor;
-  operation *queue;       /* ring [size], a power of two; owned */
-  int64_t size;           /* operations */
-  int64_t skipped;        /* operations that were appended, and taken back with rounds that are skipped */
-  bool taken_back;        /* some just now */
-  int64_t done, appended; /* operations since the start; queue[done & (size - 1)] is the current one */
-  bool over;              /* its actor has come to its end */
-  bool busy;              /* in an execution or a step, since start_s */
-  double start_s;
+  transfer *transfers; /* [transfers_size], sends and then receives of the current step; owned; communication lane */
+  int32_t transfers_size;
   /* what it waits for */
   wait_kind wait;
   int32_t wait_peer;
+  bool asleep;     /* in `wake` */
+  bool busy;       /* in an execution or a step, since start_s */
+  bool over;       /* its actor has come to its end */
+  bool taken_back; /* operations, just now */
   int64_t wait_step;
-  bool asleep; /* in `wake` */
+  double start_s;
+  channels out, in;       /* of the communication lane */
+  operation *queue;       /* ring [size], a power of two; owned */
+  int64_t size;           /* operations */
+  int64_t done, appended; /* operations since the start; queue[done & (size - 1)] is the current one */
+  int64_t skipped;        /* operations that were appended, and taken back with rounds that are skipped */
+  sg_actor_t actor;
   sg_sem_t wake;
-  /* of the communication lane */
-  channels out, in;
-  sg_comm_t *comms; /* [comms_size], sends and then receives of the current step; owned */
-  const channel **to;
-  int32_t comms_size;
 } lane;
 
 /* A round from its production to its delivery. */

@@ -68,17 +68,14 @@ static void note_ends(const rh_traffic *traffic, rh_link_ends *ends, int32_t fro
 
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s)
 {
-  if (traffic->changing != NULL) {
+  if (traffic->changing != NULL)
     traffic_spread_changing(traffic, route, bytes, start_s, finish_s);
-    return;
-  }
-  for (int32_t i = 0; i < route->link_count; i++)
-    rh_bins_add(&traffic->bins, route->links[i], bytes, start_s, finish_s);
+  else
+    rh_bins_add_all(&traffic->bins, route->links, route->link_count, bytes, start_s, finish_s);
 }
 
 static void count(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times)
 {
-  if (!traffic->counting) return;
   int64_t *ranks = traffic->counts + traffic->link_count;
   for (int32_t i = 0; i < route->link_count; i++)
     traffic->counts[route->links[i]] += times * bytes;
@@ -96,7 +93,6 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
     if (rh_busy_full(&link->busy)) rh_busy_fold(&link->busy, traffic_floor(traffic));
     rh_busy_add(&link->busy, start_s, finish_s);
     if (traffic->changing != NULL) traffic_stall(traffic, route->links[i], start_s, finish_s);
-    note_ends(traffic, &link->ends, from, to);
   }
   rh_traffic_spread(traffic, route, bytes, start_s, finish_s);
   add_communication(traffic, from, start_s, finish_s);
@@ -106,7 +102,13 @@ void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh
   traffic->ranks[to].received_bytes += bytes;
   traffic->told++;
   rh_pairs_add(&traffic->pairs, from, to, bytes, traffic->counting);
-  count(traffic, from, to, route, bytes, 1);
+  if (traffic->counting) count(traffic, from, to, route, bytes, 1);
+}
+
+void rh_traffic_ends(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route)
+{
+  for (int32_t i = 0; i < route->link_count; i++)
+    note_ends(traffic, &traffic->links[route->links[i]].ends, from, to);
 }
 
 rh_traffic_part rh_traffic_part_of(const char *label)
@@ -139,7 +141,7 @@ void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_rou
   traffic->ranks[from].sent_messages += times;
   traffic->ranks[to].received_bytes += times * bytes;
   rh_pairs_add(&traffic->pairs, from, to, times * bytes, traffic->counting);
-  count(traffic, from, to, route, bytes, times);
+  if (traffic->counting) count(traffic, from, to, route, bytes, times);
 }
 
 void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, double shift_s)
@@ -232,7 +234,7 @@ void rh_traffic_add(rh_traffic *traffic, int32_t from, int32_t to, const rh_rout
   traffic->ranks[from].sent_messages += times;
   traffic->ranks[to].received_bytes += times * bytes;
   rh_pairs_add(&traffic->pairs, from, to, times * bytes, traffic->counting);
-  count(traffic, from, to, route, bytes, times);
+  if (traffic->counting) count(traffic, from, to, route, bytes, times);
 }
 
 double rh_traffic_mark_since(const rh_traffic *traffic, double at_s, rh_traffic_mark *mark)

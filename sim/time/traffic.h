@@ -20,10 +20,11 @@ typedef struct rh_traffic_link {
 } rh_traffic_link;
 
 typedef struct rh_traffic_rank {
-  rh_busy compute, communication;
+  rh_busy communication; /* first what every transfer needs: 48 bytes, of one line of the cache */
+  int64_t sent_bytes, received_bytes, sent_messages;
+  rh_busy compute;
   rh_busy encode, decode; /* parts of compute */
   double both_s;          /* of what was folded */
-  int64_t sent_bytes, received_bytes, sent_messages;
 } rh_traffic_rank;
 
 typedef struct rh_traffic {
@@ -60,8 +61,11 @@ typedef struct rh_traffic_mark {
 
 /* Sizes the tables of a traffic whose floors and context are set. */
 void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks);
+/* The links' ends are told apart, since a pair's are always the same. */
 void rh_traffic_transfer(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes,
                          double start_s, double finish_s);
+/* A pair of ranks that makes transfers: once is enough. */
+void rh_traffic_ends(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route);
 /* What computing is counted as: in whole only, or in a part that is told apart as well. */
 typedef enum rh_traffic_part { RH_PART_NONE, RH_PART_ENCODE, RH_PART_DECODE } rh_traffic_part;
 rh_traffic_part rh_traffic_part_of(const char *label);
