@@ -42,6 +42,12 @@ static void close_pair(int pair[2])
     if (pair[i] >= 0) close(pair[i]);
 }
 
+static void set_tunables(void)
+{
+  static char setting[] = RH_PROCESS_TUNABLES; /* the environment keeps it */
+  if (getenv("GLIBC_TUNABLES") == NULL) putenv(setting);
+}
+
 /* The child's streams, process group and signals. The signals that a parent may ignore or block are put back to
  * normal, since both are inherited. */
 static int spawn(const char *path, char *const *argv, int keep, int out, int err, pid_t *pid)
@@ -92,6 +98,7 @@ rh_status rh_process_start(const char *const *argv, int keep, rh_process *proces
     status = rh_error(RH_EIO, "cannot open a pipe to a child process: %s", strerror(errno));
     goto done;
   }
+  set_tunables();
   failure = spawn(path, arguments, keep, out[1], err[1], &process->pid);
   if (failure != 0) {
     status = rh_error(RH_EIO, "cannot start '%s %s': %s", path, count > 1 ? argv[1] : "", strerror(failure));

@@ -13,11 +13,15 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "clones.h"
 #include "dataset.h"
 #include "glyph_strokes.h"
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE };
 enum { PIECES = 8 }; /* straight pieces that a curve is drawn as: off by less than a tenth of a pixel */
+
+/* Pixels of a row are worked on in blocks, beyond its end, too: a fixed number of them becomes vector instructions. */
+enum { BLOCK = 8, STRIDE = SIDE + BLOCK };
 
 typedef struct glyph_options {
   int64_t train, test, seed;
@@ -125,21 +129,28 @@ static int clamp_pixel(double x)
   return x < 0 ? 0 : x >= SIDE ? SIDE - 1 : (int)x;
 }
 
-/* Lowers `squared` (squared distances to the nearest stroke) where the segment a-b comes nearer, up to `reach`. */
-static void draw_segment(point a, point b, double reach, double *squared)
+/* Lowers `squared` (squared distances to the nearest stroke, [SIDE, STRIDE]) where the segment a-b comes nearer, up to
+ * `reach`; farther away perhaps, too, where nothing is drawn. */
+RH_CLONES static void draw_segment(point a, point b, double reach, double *squared)
 {
   double dx = b.x - a.x, dy = b.y - a.y, length = dx * dx + dy * dy;
+  if (length == 0) length = 1; /* a point: nothing is projected */
   int left = clamp_pixel((a.x < b.x ? a.x : b.x) - reach), right = clamp_pixel((a.x < b.x ? b.x : a.x) + reach);
   int top = clamp_pixel((a.y < b.y ? a.y : b.y) - reach), bottom = clamp_pixel((a.y < b.y ? b.y : a.y) + reach);
   for (int j = top; j <= bottom; j++) {
-    for (int i = left; i <= right; i++) {
-      double x = i + 0.5 - a.x, y = j + 0.5 - a.y;
-      double s = length > 0 ? (x * dx + y * dy) / length : 0;
-      s = s < 0 ? 0 : s > 1 ? 1 : s;
-      x -= s * dx;
-      y -= s * dy;
-      double distance = x * x + y * y;
-      if (distance < squared[j * SIDE + i]) squared[j * SIDE + i] = distance;
+    for (int first = left; first <= right; first += BLOCK) {
+      double *row = &squared[j * STRIDE + first];
+#pragma omp simd
+      for (int i = 0; i < BLOCK; i++) {
+        double x = first + i + 0.5 - a.x, y = j + 0.5 - a.y;
+        double s = (x * dx + y * dy) / length;
+        s = s < 0 ? 0 : s;
+        s = s > 1 ? 1 : s;
+        x -= s * dx;
+        y -= s * dy;
+        double distance = x * x + y * y;
+        row[i] = distance < row[i] ? distance : row[i];
+      }
     }
   }
 }
@@ -171,17 +182,45 @@ static void draw_distractor(rh_rng *rng, double difficulty, double reach, double
 }
 
 /* Share of a pixel that a stroke covers, from the squared distance of its centre: a ramp one pixel wide. */
-static double coverage(double squared, double half)
+RH_INLINE double coverage(double squared, double half)
 {
   double ink = half + 0.5 - sqrt(squared);
-  return ink < 0 ? 0 : ink > 1 ? 1 : ink;
+  ink = ink < 0 ? 0 : ink;
+  return ink > 1 ? 1 : ink;
 }
 
 /* Sum of the four bytes of a random word, centred, with deviation 1: nearly normal (Irwin-Hall of order 4). */
-static double byte_noise(uint32_t word)
+RH_INLINE double byte_noise(uint32_t word)
 {
   int32_t sum = (int32_t)((word & 255) + (word >> 8 & 255) + (word >> 16 & 255) + (word >> 24));
   return (sum - 510) / 147.80054127099904; /* sqrt(4 (256^2 - 1) / 12) */
+}
+
+/* How the strokes of a sample are laid on its background. */
+typedef struct paint {
+  double paper, ink, faint, noise;
+  point slant;
+} paint;
+
+/* One row of pixels: distances [SIDE] to strokes and distractors, and random words. */
+RH_CLONES static void paint_row(const paint *p, double half, int j, const double *strokes, const double *distractors,
+                                const uint32_t *noise, uint8_t *restrict pixels)
+{
+  const double y = (j + 0.5) / (SIDE / 2.0) - 1;
+  int32_t levels[SIDE];
+#pragma omp simd
+  for (int i = 0; i < SIDE; i++) {
+    double x = (i + 0.5) / (SIDE / 2.0) - 1;
+    double cover = coverage(strokes[i], half), other = p->faint * coverage(distractors[i], half);
+    double grey = p->paper + p->slant.x * x + p->slant.y * y;
+    grey += (p->ink - grey) * (cover > other ? cover : other) + p->noise * byte_noise(noise[i]);
+    double level = grey <= 0 ? 0 : grey * 255 + 0.5;
+    level = grey >= 1 ? 255 : level;
+    /* NOLINTNEXTLINE(bugprone-incorrect-roundings): in (0, 255), and a change would make another data set */
+    levels[i] = (int32_t)level;
+  }
+  for (int i = 0; i < SIDE; i++)
+    pixels[i] = (uint8_t)levels[i];
 }
 
 static void draw_sample(const glyph_options *options, uint32_t part, int64_t index, uint8_t *pixels, int32_t *label)
@@ -189,8 +228,8 @@ static void draw_sample(const glyph_options *options, uint32_t part, int64_t ind
   rh_rng rng = rh_rng_stream((uint64_t)options->seed, RH_PURPOSE_DATA, part, (uint64_t)index);
   *label = (int32_t)(index % GLYPH_CLASSES);
   const glyph *sign = &glyphs[*label];
-  double strokes[PIXELS], distractors[PIXELS];
-  for (int i = 0; i < PIXELS; i++) {
+  double strokes[SIDE * STRIDE], distractors[SIDE * STRIDE];
+  for (int i = 0; i < SIDE * STRIDE; i++) {
     strokes[i] = distractors[i] = SIDE * SIDE * 2;
   }
   pose p = draw_pose(&rng, options->difficulty);
@@ -202,19 +241,16 @@ static void draw_sample(const glyph_options *options, uint32_t part, int64_t ind
   for (uint32_t d = 0; d < distractor_count && options->difficulty > 0; d++) {
     draw_distractor(&rng, options->difficulty, reach, distractors);
   }
-  double paper = between(&rng, 0, 0.25), ink = between(&rng, 0.55, 1), faint = between(&rng, 0.5, 0.9);
-  point slant = {around(&rng, 0.12 * options->difficulty), around(&rng, 0.12 * options->difficulty)};
+  paint laid = {.noise = options->noise};
+  laid.paper = between(&rng, 0, 0.25);
+  laid.ink = between(&rng, 0.55, 1);
+  laid.faint = between(&rng, 0.5, 0.9);
+  laid.slant.x = around(&rng, 0.12 * options->difficulty);
+  laid.slant.y = around(&rng, 0.12 * options->difficulty);
   uint32_t noise[PIXELS];
   rh_rng_fill_u32(&rng, noise, PIXELS);
-  for (int i = 0; i < PIXELS; i++) {
-    const int row = i / SIDE;
-    double x = (i % SIDE + 0.5) / (SIDE / 2.0) - 1, y = (row + 0.5) / (SIDE / 2.0) - 1;
-    double cover = coverage(strokes[i], p.half), other = faint * coverage(distractors[i], p.half);
-    double grey = paper + slant.x * x + slant.y * y;
-    grey += (ink - grey) * (cover > other ? cover : other) + options->noise * byte_noise(noise[i]);
-    /* NOLINTNEXTLINE(bugprone-incorrect-roundings): in (0, 255), and a change would make another data set */
-    pixels[i] = grey <= 0 ? 0 : grey >= 1 ? 255 : (uint8_t)(grey * 255 + 0.5);
-  }
+  for (int j = 0; j < SIDE; j++)
+    paint_row(&laid, p.half, j, strokes + j * STRIDE, distractors + j * STRIDE, noise + j * SIDE, pixels + j * SIDE);
 }
 
 static rh_status draw_part(const glyph_options *options, uint32_t part, int64_t count, rh_samples *samples)
