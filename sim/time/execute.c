@@ -262,7 +262,7 @@ static bool do_step(lane *lane, const operation *operation, const rh_step *step,
   const bool empty_eager = step->send_bytes == 0 && lane->schedule->def.protocol == RH_PROTOCOL_EAGER;
   reserve_transfers(lane, sends + receives);
   transfer *out = lane->transfers, *in = out + sends;
-  /* new channels first: a table may move while it grows, and SimGrid may switch actors while it makes a mailbox */
+  /* new channels first: a table that grows moves what it holds, and SimGrid may switch actors as it makes a mailbox */
   for (int32_t i = 0; i < sends; i++)
     if (find_channel(lane, true, rank_of(c, step->send_to[i]), &out[i].slot) == NULL) return false;
   lane->busy = true;
@@ -272,7 +272,7 @@ static bool do_step(lane *lane, const operation *operation, const rh_step *step,
     in[i].comm = sg_mailbox_get_async(from->mailbox, (void **)sink);
   }
   for (int32_t i = 0; i < sends; i++) {
-    sg_mailbox_t mailbox = lane->out.slots[out[i].slot].mailbox;
+    sg_mailbox_t mailbox = find_channel(lane, true, rank_of(c, step->send_to[i]), &out[i].slot)->mailbox;
     out[i].comm =
         empty_eager ? rh_shim_put_empty(mailbox, sink) : sg_mailbox_put_async(mailbox, sink, (long)step->send_bytes);
   }
