@@ -112,8 +112,9 @@ void fluid_account_note(void *context, const fluid *fluid, const fluid_transfer 
   }
   for (int32_t i = 0; i < t->route->link_count; i++)
     add_busy(a, &a->links[t->route->links[i]], t);
-  add_busy(a, &a->ranks[t->from], t);
-  add_busy(a, &a->ranks[t->to], t);
+  /* not folded: the rank may compute meanwhile, and the seconds of both are wanted */
+  rh_busy_add(&a->ranks[t->from], t->start_s, t->finish_s);
+  rh_busy_add(&a->ranks[t->to], t->start_s, t->finish_s);
   tally *tally = find_tally(&a->sent[t->from], t);
   if (tally->block == 0) tally->from_s = t->start_s;
   tally->finish_s = t->finish_s;

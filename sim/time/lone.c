@@ -132,20 +132,21 @@ static bool can_be_calculated(rh_schedule *schedule, use *use)
   const lone_verdict verdict = judge(schedule, use);
   use->lone.owned = verdict == LONE_OWNED || verdict == LONE_APART;
   use->lone.restless = cache_of(schedule, use)->restless;
-  use->lone.fluid = cache_of(schedule, use)->fluid && c->bytes_of == NULL && c->bytes > 0;
+  use->lone.fluid = cache_of(schedule, use)->fluid;
   const bool compared = verdict == LONE_OWNED || (verdict == LONE_PERHAPS && c->kind->messages(c) <= COMPARED_MOST);
   if (!compared && !use->lone.fluid) return false;
-  bool all_ready = true, closed = true;
+  bool all_ready = true, closed = true, beside = false;
   for (int32_t rank = 0; rank < c->size; rank++) {
     const lane *lane = lane_of(schedule, rank, RH_LANE_COMMUNICATION);
     const int64_t place = place_of(lane, use);
-    if (place < 0 || may_compute(schedule, rank, place)) return false;
+    if (place < 0 || (!use->lone.fluid && may_compute(schedule, rank, place))) return false;
+    beside = beside || may_compute(schedule, rank, place);
     all_ready = all_ready && is_ready(schedule, lane, place);
     closed = closed && is_closed(schedule, lane, place, use);
   }
   if (!others_allow(schedule, use)) return false;
   use->lone.closed = closed;
-  use->lone.compared = compared;
+  use->lone.compared = compared && !beside;
   return all_ready || (verdict == LONE_OWNED && closed && waits_for_all(c));
 }
 

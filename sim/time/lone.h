@@ -36,7 +36,7 @@
  * messages will share links again.
  *
  * What forbids it. Any other transfer under way or possible meanwhile, so the group is all ranks; computing beside the
- * collective; several transfers of a rank in a step, but for (c); events asked for; cross traffic, Wi-Fi,
+ * collective, but for (c); several transfers of a rank in a step, but for (c); events asked for; cross traffic, Wi-Fi,
  * profiles and the SMPI model, whose rates are not those above. Such collectives are simulated, or skipped in their
  * steady states (steady.h).
  *

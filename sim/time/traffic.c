@@ -146,10 +146,9 @@ void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_rou
 
 void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, double shift_s)
 {
-  rh_busy *known = &traffic->ranks[rank].communication;
-  known->folded_s += busy->folded_s;
+  traffic->ranks[rank].communication.folded_s += busy->folded_s;
   for (int32_t i = 0; i < busy->count; i++)
-    rh_busy_add(known, busy->list[i].start_s + shift_s, busy->list[i].finish_s + shift_s);
+    add_communication(traffic, rank, busy->list[i].start_s + shift_s, busy->list[i].finish_s + shift_s);
 }
 
 rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, double end_s)

@@ -74,8 +74,8 @@ void rh_traffic_compute(rh_traffic *traffic, int32_t rank, const char *label, do
  * them but their bins and the ranks' seconds. */
 void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times,
                      double lone_s);
-/* Communication of a rank that overlaps with nothing else it does, but for the list of `busy`, which begins shift_s
- * earlier than its times here. */
+/* Communication of a rank: what is folded in `busy` overlaps with nothing else it does; its list begins shift_s earlier
+ * than its times here. */
 void rh_traffic_busy(rh_traffic *traffic, int32_t rank, const rh_busy *busy, double shift_s);
 /* Bytes over a route between two times, in the bins alone: evenly, or as the slowest link's bandwidth changes. */
 void rh_traffic_spread(rh_traffic *traffic, const rh_route *route, int64_t bytes, double start_s, double finish_s);

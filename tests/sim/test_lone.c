@@ -149,6 +149,7 @@ static void exchanges_are_calculated(void **state)
                                     .protocol = protocol ? RH_PROTOCOL_EAGER : RH_PROTOCOL_RENDEZVOUS,
                                     .lead = lead,
                                     .rounds = 20,
+                                    .beside_s = protocol ? 3e-5 : 0,
                                     .compute_s = lead == 1 ? 1e-4 : 0});
 }
 
