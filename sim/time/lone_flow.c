@@ -13,6 +13,10 @@
 #define ROUNDINGS 4
 #define LEAST_S   0.1 /* of a clock that begins with this collective */
 
+/* A collective that has gone on like this for so many marks, with both roundings, goes on without the other ones: in so
+ * many steps roundings that grow by a tenth a step would have shown. */
+enum { SETTLED_MARKS = 3 };
+
 /* When the first transfer after the collective can begin, of this rank. It was ready with it at ready_s, and computes
  * first what waits for it, on the fastest host at best. INFINITY: nothing will come, or nothing that is not produced
  * after all ranks were ready. */
@@ -57,12 +61,23 @@ static bool is_steadfast(const lone *lone, const double *at_s, const double *rou
   return moved_s <= STEADFAST * (lone_latest_s(at_s, N) - lone_earliest_s(lone->enter_s, N)) + most_s;
 }
 
-/* To the end, together with one with other roundings; false: it does not hold. Where transfers have links for themselves
- * roundings stay what they are (lone.h). */
+/* Did everybody take the same time from one mark to the other? */
+static bool is_settled(const double *at_s, const double *before_s, int32_t N)
+{
+  const double span_s = at_s[0] - before_s[0];
+  for (int32_t p = 1; p < N; p++)
+    if (!(fabs(at_s[p] - before_s[p] - span_s) <= STEADFAST * span_s)) return false;
+  return true;
+}
+
+/* To the end, together with one with other roundings, until both have settled for long; false: it does not hold. Where
+ * transfers have links for themselves roundings stay what they are (lone.h). */
 static bool flow_together(fluid *flow, fluid *rounded, const fluid_def *def, lone *lone)
 {
   const int32_t N = def->collective->size;
   const int64_t last = fluid_marks(flow) - 1;
+  const double *before_s = fluid_until(flow, 0);
+  int64_t settled = 0; /* marks */
   for (int64_t mark = 1; mark <= last; mark++) {
     const double *at_s = fluid_until(flow, mark);
     if (fluid_doubtful(flow)) return false;
@@ -71,8 +86,11 @@ static bool flow_together(fluid *flow, fluid *rounded, const fluid_def *def, lon
       lone->restless = true;
       return false;
     }
-    if (mark == last) memcpy(lone->ready_s, at_s, (size_t)N * sizeof *at_s);
+    settled = is_settled(at_s, before_s, N) ? settled + 1 : 0;
+    if (settled == SETTLED_MARKS) rounded = NULL;
+    before_s = at_s;
   }
+  memcpy(lone->ready_s, before_s, (size_t)N * sizeof *before_s);
   return true;
 }
 

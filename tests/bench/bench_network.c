@@ -3,6 +3,7 @@
  *
  *     bench_network [HOSTS [MESSAGES]]      hosts of platforms/ideal.xml, least number of messages per run
  *     bench_network --steady PLATFORM KIND HOSTS BYTES ROUNDS      one run with skipping and, up to 1024 hosts, one without
+ *     bench_network --orders PLATFORM HOSTS       when a ring all-reduce settles, by the order of its ranks
  *     bench_network --targets               what is asked of large networks, with the targets beside the figures
  *
  * Each run is a process of its own, since SimGrid's engine is global. What counts is its seconds of the processor: it has
@@ -23,6 +24,7 @@
 #include <time.h>
 
 #include "collectives.h"
+#include "orders.h"
 #include "process.h"
 #include "schedule.h"
 
@@ -294,38 +296,13 @@ static char *flat_platform(int hosts)
   return path;
 }
 
-static int compare_text(const void *a, const void *b)
-{
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Names in the order of their letters: neighbours in the ring are far apart. */
-static char *bad_order(int hosts, const char *prefix)
-{
-  static char path[] = "/tmp/bench-order-XXXXXX";
-  const int fd = mkstemp(path);
-  FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-  if (file == NULL) exit(1);
-  char **names = malloc((size_t)hosts * sizeof *names);
-  for (int i = 0; i < hosts; i++) {
-    names[i] = malloc(32);
-    snprintf(names[i], 32, "%s%d", prefix, i);
-  }
-  qsort(names, (size_t)hosts, sizeof *names, compare_text);
-  for (int i = 0; i < hosts; i++) {
-    fprintf(file, "%s\n", names[i]);
-    free(names[i]);
-  }
-  free(names);
-  fclose(file);
-  return path;
-}
-
 #define CATALOGUE RH_SOURCE_DIR "/platforms/"
 
 static int tell_targets(const char *self)
 {
-  char *flat = flat_platform(4096), *order = bad_order(512, "node-"), *none = "";
+  char *flat = flat_platform(4096), *none = "";
+  char *late = orders_file("swap 4", 512, "node-"), *swapped = orders_file("swap 1", 512, "node-"),
+       *named = orders_file("names", 512, "node-");
   const struct target {
     const char *asked;
     char *argv[6];
@@ -341,7 +318,13 @@ static int tell_targets(const char *self)
       {"(a) 10 times, 1e-9", {flat, "allreduce-ring", "512", "100000000", "1", none}, true},
       {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", none}, true},
       {"(a) 10 times, 1e-9", {CATALOGUE "torus-4096.xml", "allreduce-ring", "512", "100000000", "1", none}, true},
-      {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", order}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", late}, true},
+      {"(a) 10 times, 1e-9",
+       {CATALOGUE "fat-tree-1024-4to1.xml", "allreduce-ring", "512", "100000000", "1", swapped},
+       true},
+      {"(a) decided by roundings: as long",
+       {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", named},
+       true},
       {"(b) under 2 s", {flat, "allreduce-halving-doubling", "4096", "100000000", "1", none}, false},
       {"(b) under 2 s",
        {CATALOGUE "fat-tree-4096.xml", "allreduce-halving-doubling", "4096", "100000000", "1", none},
@@ -359,7 +342,9 @@ static int tell_targets(const char *self)
     if (targets[i].full) tell_full(self, targets[i].argv, &on);
   }
   remove(flat);
-  remove(order);
+  remove(late);
+  remove(swapped);
+  remove(named);
   return 0;
 }
 
@@ -417,6 +402,10 @@ int main(int argc, char **argv)
     return child(argv[2], strcmp(argv[3], "bare") == 0, atoi(argv[4]), atoll(argv[5]));
   if (argc == 9 && strcmp(argv[1], "--child-steady") == 0) return steady_child(argv + 3, strcmp(argv[2], "on") == 0);
   if (argc == 2 && strcmp(argv[1], "--targets") == 0) return tell_targets(argv[0]);
+  if (argc == 4 && strcmp(argv[1], "--orders") == 0) {
+    check(orders_tell(argv[2], atoi(argv[3])));
+    return 0;
+  }
   if (argc == 7 && strcmp(argv[1], "--steady") == 0) {
     char *const all[] = {argv[2], argv[3], argv[4], argv[5], argv[6], ""};
     return compare_steady(argv[0], all);
