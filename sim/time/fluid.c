@@ -8,11 +8,13 @@
 #include "status.h"
 
 enum { PEERS_MOST = 64 }; /* of a position in a step: each transfer is looked for among them */
+enum { LATENCIES = 16 };  /* of which each has a queue: what starts first is through first */
 enum { KNOWN_PEERS = 4 }; /* to which a position's routes are kept at hand; a power of two */
 
 typedef struct known_route {
   const rh_route *route; /* NULL: none */
   int32_t to;
+  int32_t queue; /* of its latency; -1: none */
   double latency_s, weight, limit_Bps;
 } known_route;
 
@@ -20,9 +22,16 @@ typedef struct flow {
   fluid_transfer what;
   double left_bytes, rate_Bps, since_s; /* what was left then; the rate since */
   double date_s;                        /* of the next event: its latency is over, or all of it */
-  int32_t heap_at;
+  int32_t heap_at;                      /* -1: not there */
   bool flowing;
 } flow;
+
+/* Flows whose latency passes, a ring. */
+typedef struct queue {
+  double latency_s;
+  int32_t *list; /* [size], a power of two; owned */
+  int64_t first, end, size;
+} queue;
 
 typedef struct position {
   int64_t step; /* -1: has not entered */
@@ -49,6 +58,8 @@ struct fluid {
   int32_t unused_count;
   int32_t *heap; /* [flow_size] flows by date */
   int32_t heap_count;
+  queue queues[LATENCIES];
+  int32_t queue_count;
   int32_t *order;            /* [N] positions by the time at which they enter */
   int32_t entered;           /* of those */
   int32_t *done, done_count; /* [N] positions whose step is over */
@@ -127,8 +138,15 @@ static void sink(fluid *f, int32_t at)
   put(f, at, number);
 }
 
+static void push(fluid *f, int32_t number)
+{
+  f->heap[f->heap_count] = number;
+  rise(f, f->heap_count++);
+}
+
 static void drop_first(fluid *f)
 {
+  f->flows[f->heap[0]].heap_at = -1;
   const int32_t last = f->heap[--f->heap_count];
   if (f->heap_count == 0) return;
   put(f, 0, last);
@@ -146,6 +164,41 @@ static void move(fluid *f, int32_t number, double date_s)
     sink(f, flow->heap_at);
 }
 
+static void enqueue(queue *q, int32_t number)
+{
+  if (q->end - q->first == q->size) {
+    const int64_t size = q->size > 0 ? 2 * q->size : 64;
+    int32_t *list = malloc((size_t)size * sizeof *list);
+    RH_ASSERT(list != NULL);
+    for (int64_t i = q->first; i < q->end; i++)
+      list[i & (size - 1)] = q->list[i & (q->size - 1)];
+    free(q->list);
+    q->list = list;
+    q->size = size;
+  }
+  q->list[q->end++ & (q->size - 1)] = number;
+}
+
+static int32_t queue_of(fluid *f, double latency_s)
+{
+  for (int32_t i = 0; i < f->queue_count; i++)
+    if (f->queues[i].latency_s == latency_s) return i;
+  if (f->queue_count == LATENCIES) return -1;
+  f->queues[f->queue_count].latency_s = latency_s;
+  return f->queue_count++;
+}
+
+/* Of the next event. */
+static double next_s(const fluid *f)
+{
+  double date_s = f->heap_count > 0 ? f->flows[f->heap[0]].date_s : INFINITY;
+  for (int32_t i = 0; i < f->queue_count; i++) {
+    const queue *q = &f->queues[i];
+    if (q->first < q->end) date_s = fmin(date_s, f->flows[q->list[q->first & (q->size - 1)]].date_s);
+  }
+  return date_s;
+}
+
 /* --- transfers ---------------------------------------------------------------------------------------------------- */
 
 static const known_route *route_to(fluid *f, int32_t from, int32_t to)
@@ -158,6 +211,7 @@ static const known_route *route_to(fluid *f, int32_t from, int32_t to)
   RH_ASSERT(status == RH_OK); /* fluid_knows has asked for it */
   known->to = to;
   rh_platform_share(f->def->platform, known->route, &known->latency_s, &known->weight, &known->limit_Bps);
+  known->queue = queue_of(f, known->latency_s);
   return known;
 }
 
@@ -185,9 +239,12 @@ static void start(fluid *f, int32_t from, int32_t to)
                                      .bytes = sender->bytes,
                                      .route = known->route,
                                      .start_s = f->now_s},
-                            .date_s = f->now_s + known->latency_s + rounding_s};
-  f->heap[f->heap_count] = number;
-  rise(f, f->heap_count++);
+                            .date_s = f->now_s + known->latency_s + rounding_s,
+                            .heap_at = -1};
+  if (known->queue >= 0)
+    enqueue(&f->queues[known->queue], number);
+  else
+    push(f, number);
 }
 
 /* Its latency is over. */
@@ -198,8 +255,6 @@ static void begin_to_flow(fluid *f, int32_t number)
   flow->flowing = true;
   flow->left_bytes = (double)flow->what.bytes;
   flow->since_s = f->now_s;
-  flow->date_s = INFINITY; /* until it has a rate */
-  sink(f, flow->heap_at);
   shares_add(&f->shares, number, flow->what.route->links, flow->what.route->link_count, known->weight,
              known->limit_Bps);
 }
@@ -218,7 +273,13 @@ static void find_rates(fluid *f)
     if (flow->left_bytes < 0) flow->left_bytes = 0;
     flow->since_s = f->now_s;
     flow->rate_Bps = rate_Bps;
-    move(f, number, f->now_s + flow->left_bytes / rate_Bps);
+    const double date_s = f->now_s + flow->left_bytes / rate_Bps;
+    if (flow->heap_at >= 0) {
+      move(f, number, date_s);
+    } else {
+      flow->date_s = date_s;
+      push(f, number);
+    }
   }
 }
 
@@ -272,6 +333,10 @@ double fluid_floor_s(const fluid *f)
   double floor_s = f->now_s;
   for (int32_t i = 0; i < f->heap_count; i++)
     floor_s = fmin(floor_s, f->flows[f->heap[i]].what.start_s);
+  for (int32_t i = 0; i < f->queue_count; i++) {
+    const queue *q = &f->queues[i];
+    if (q->first < q->end) floor_s = fmin(floor_s, f->flows[q->list[q->first & (q->size - 1)]].what.start_s);
+  }
   return floor_s;
 }
 
@@ -300,17 +365,31 @@ static void next_step(fluid *f, int32_t p)
   come_to(f, p, f->marks - 1);
 }
 
+static bool is_now(const fluid *f, int32_t number)
+{
+  return f->flows[number].date_s - f->now_s < f->precision_s;
+}
+
+static void happen_to(fluid *f, int32_t number)
+{
+  if (!f->flows[number].flowing && f->flows[number].what.bytes > 0)
+    begin_to_flow(f, number);
+  else
+    end(f, number);
+}
+
 /* Everything that happens now. */
 static void happen(fluid *f)
 {
-  while (f->heap_count > 0 && f->flows[f->heap[0]].date_s - f->now_s < f->precision_s) {
+  for (int32_t i = 0; i < f->queue_count; i++) {
+    queue *q = &f->queues[i];
+    while (q->first < q->end && is_now(f, q->list[q->first & (q->size - 1)]))
+      happen_to(f, q->list[q->first++ & (q->size - 1)]);
+  }
+  while (f->heap_count > 0 && is_now(f, f->heap[0])) {
     const int32_t number = f->heap[0];
-    if (!f->flows[number].flowing && f->flows[number].what.bytes > 0) {
-      begin_to_flow(f, number);
-    } else {
-      drop_first(f);
-      end(f, number);
-    }
+    drop_first(f);
+    happen_to(f, number);
   }
   while (f->entered < f->c->size && f->def->enter_s[f->order[f->entered]] <= f->now_s)
     f->done[f->done_count++] = f->order[f->entered++];
@@ -372,6 +451,8 @@ void fluid_free(fluid *f)
   free(f->flows);
   free(f->unused);
   free(f->heap);
+  for (int32_t i = 0; i < f->queue_count; i++)
+    free(f->queues[i].list);
   free(f->mark_s);
   free(f->arrived);
   shares_clear(&f->shares);
@@ -399,8 +480,7 @@ const double *fluid_until(fluid *f, int64_t mark)
   const int32_t N = f->c->size;
   while (f->arrived[mark] < N) {
     const double enters_s = f->entered < N ? f->def->enter_s[f->order[f->entered]] : INFINITY;
-    const double event_s = f->heap_count > 0 ? f->flows[f->heap[0]].date_s : INFINITY;
-    f->now_s = fmin(enters_s, event_s);
+    f->now_s = fmin(enters_s, next_s(f));
     RH_ASSERT(isfinite(f->now_s));
     happen(f);
   }
