@@ -48,4 +48,10 @@ const rh_backend rh_backend_cuda = {
     .squared_distances = rh_cuda_squared_distances,
     .clip = rh_cuda_clip,
     .mix = rh_cuda_mix,
+    .divide = rh_cuda_divide,
+    .code_scratch = rh_cuda_code_scratch,
+    .encode = rh_cuda_encode,
+    .decode = rh_cuda_decode,
+    .fold_halves = rh_cuda_fold_halves,
+    .vote = rh_cuda_vote,
 };

@@ -58,12 +58,12 @@ static bool make_room(int64_t rows, int64_t terms)
 }
 
 static __global__ void mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const float *weight,
-                           rh_tensor x, rh_tensor y)
+                           rh_tensor own, rh_tensor x, rh_tensor y)
 {
   RH_EACH(r, count, i, n)
   {
     const int32_t first = offset[r], end = offset[r + 1];
-    float sum = weight[first] * rh_at(x, column[first])[i];
+    float sum = weight[first] * (own.data ? rh_at(own, r)[i] : rh_at(x, column[first])[i]);
     for (int32_t k = first + 1; k < end; k++)
       sum += weight[k] * rh_at(x, column[k])[i];
     rh_at(y, r)[i] = sum;
@@ -71,7 +71,7 @@ static __global__ void mix(int64_t n, int64_t count, const int32_t *offset, cons
 }
 
 extern "C" void rh_cuda_mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *column,
-                            const double *weights, rh_tensor x, rh_tensor y)
+                            const double *weights, rh_tensor own, rh_tensor x, rh_tensor y)
 {
   const int64_t PIECE = 1024; /* weights rounded at once */
   const int64_t terms = offset[count];
@@ -88,5 +88,28 @@ extern "C" void rh_cuda_mix(int64_t n, int64_t count, const int32_t *offset, con
       rounded[k] = (float)weights[first + k];
     rh_cuda_upload(matrix.weight + first, rounded, (size_t)here * sizeof *rounded);
   }
-  RH_LAUNCH(mix, rh_grid(n, count), RH_BLOCK, n, count, matrix.offset, matrix.column, matrix.weight, x, y);
+  RH_LAUNCH(mix, rh_grid(n, count), RH_BLOCK, n, count, matrix.offset, matrix.column, matrix.weight, own, x, y);
+}
+
+static struct {
+  float *row;
+  int64_t room;
+} divisor;
+
+static __global__ void divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y)
+{
+  RH_EACH(r, count, i, n)
+  rh_at(y, r)[i] = rh_at(x, r)[i] / divisors[r];
+}
+
+extern "C" void rh_cuda_divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y)
+{
+  if (count > divisor.room) {
+    rh_cuda_release(divisor.row);
+    divisor.row = (float *)rh_cuda_alloc((size_t)count * sizeof *divisor.row);
+    divisor.room = divisor.row ? count : 0;
+    if (!divisor.row) rh_cuda_check(cudaErrorMemoryAllocation, "divisors of rows");
+  }
+  rh_cuda_upload(divisor.row, divisors, (size_t)count * sizeof *divisors);
+  RH_LAUNCH(divide, rh_grid(n, count), RH_BLOCK, n, count, divisor.row, x, y);
 }

@@ -67,7 +67,17 @@ void rh_cuda_fold_rows(int64_t n, int64_t count, rh_tensor x, uint64_t before, f
 void rh_cuda_squared_distances(int64_t n, int64_t count, rh_tensor x, const float *y, double *out);
 void rh_cuda_weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
 void rh_cuda_mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
-                 rh_tensor x, rh_tensor y);
+                 rh_tensor own, rh_tensor x, rh_tensor y);
+void rh_cuda_divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
+
+/* code.cu, code_half.cu */
+int64_t rh_cuda_code_scratch(const rh_code *code);
+void rh_cuda_encode(const rh_code *code, const struct rh_rng *stream, int64_t count, rh_tensor x, uint8_t *wire,
+                    int64_t stride, int64_t *bytes, void *scratch);
+void rh_cuda_decode(const rh_code *code, int64_t count, const uint8_t *wire, int64_t stride, rh_tensor x);
+void rh_cuda_fold_halves(rh_code_kind kind, int64_t n, int64_t count, const uint8_t *rows, int64_t stride,
+                         uint64_t before, uint16_t *levels);
+void rh_cuda_vote(const rh_code *code, const struct rh_rng *stream, float *mean);
 
 #ifdef __cplusplus
 }

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "code.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -76,6 +77,8 @@ typedef struct rh_adamw {
   double lr, beta1, beta2, epsilon, decay;
   int64_t step; /* t, from 1 */
 } rh_adamw;
+
+struct rh_rng;
 
 typedef struct rh_backend {
   const char *name;    /* "ref", "cpu", "cuda" */
@@ -188,9 +191,26 @@ typedef struct rh_backend {
   /* x_r = factor x_r where factor = most / |x_r|, if |x_r|^2 = squares[r] is longer than most */
   void (*clip)(int64_t n, int64_t count, double most, const double *squares, rh_tensor x);
   /* y_i = sum over k in [offset[i], offset[i+1]) of weights[k] x_(column[k]), k ascending; offset [count + 1], column and
-   * weights are the program's; x and y do not overlap; no row of the matrix is empty. */
+   * weights are the program's; x and y do not overlap; no row of the matrix is empty. The first term of each row is taken
+   * from `own` where own.data is there. */
   void (*mix)(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
-              rh_tensor x, rh_tensor y);
+              rh_tensor own, rh_tensor x, rh_tensor y);
+  /* y_r = x_r / divisors[r]; divisors [count] are the program's; y may be x. */
+  void (*divide)(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
+
+  /* Messages; all NULL, or none. Bytes that `encode` needs beside them for each message of a call, a multiple of 64. */
+  int64_t (*code_scratch)(const rh_code *code);
+  /* Message r of x_r [d] goes to wire + r * stride, its length to bytes[r]; stride is a multiple of 64 and fits the longest.
+   * Numbers are those of `stream`, message r's being of rank r more. scratch [count][code_scratch] */
+  void (*encode)(const rh_code *code, const struct rh_rng *stream, int64_t count, rh_tensor x, uint8_t *wire,
+                 int64_t stride, int64_t *bytes, void *scratch);
+  /* x_r [d] = what message r says. */
+  void (*decode)(const rh_code *code, int64_t count, const uint8_t *wire, int64_t stride, rh_tensor x);
+  /* As fold_rows, of n 16-bit floats a row: rows `stride` bytes apart, levels [32][n]. */
+  void (*fold_halves)(rh_code_kind kind, int64_t n, int64_t count, const uint8_t *rows, int64_t stride, uint64_t before,
+                      uint16_t *levels);
+  /* mean [d] of `workers` decoded messages of kind RH_CODE_SIGN becomes their majority's, ties by the stream's coins. */
+  void (*vote)(const rh_code *code, const struct rh_rng *stream, float *mean);
 } rh_backend;
 
 extern const rh_backend rh_backend_ref;           /* naive loops: the oracle */

@@ -252,8 +252,8 @@ static void mix_arena(rh_gossip *g)
     }
     offset[i + 1] = from + 1 + degree;
   }
-  g->backend->mix(stride, w->workers, offset, column, g->weights, (rh_tensor){rh_replicas_copy(w->replicas, 0), stride},
-                  (rh_tensor){g->mixed, stride});
+  g->backend->mix(stride, w->workers, offset, column, g->weights, (rh_tensor){0},
+                  (rh_tensor){rh_replicas_copy(w->replicas, 0), stride}, (rh_tensor){g->mixed, stride});
 }
 
 void rh_gossip_mix(rh_gossip *g, int64_t t)

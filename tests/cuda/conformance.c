@@ -44,6 +44,8 @@ int main(int argc, char **argv)
   rng = rh_rng_stream(seed, RH_PURPOSE_TEST, 0, 0);
   test_rows();
   printf("rows: all agree\n");
+  test_codes();
+  printf("codes: all agree\n");
   test_layers();
   printf("layers: all agree\n");
   if (argc <= 3) {

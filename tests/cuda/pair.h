@@ -86,7 +86,8 @@ static inline void pair_agree(const char *what, pair *p, double tolerance)
     if (isfinite(p->host.data[i])) largest = fmax(largest, fabs((double)p->host.data[i]));
   for (int64_t i = 0; i < p->count * p->host.stride; i++) {
     const float want = p->host.data[i];
-    const bool same = isnan(want) ? isnan(got[i]) : fabs((double)got[i] - want) <= tolerance * largest;
+    const bool same =
+        isnan(want) ? isnan(got[i]) : got[i] == want || fabs((double)got[i] - want) <= tolerance * largest;
     if (same) continue;
     fprintf(stderr, "%s: replica %lld of %lld, element %lld of %lld: %.9g, expected %.9g (tolerance %g of %.9g)%s%s\n",
             what, (long long)(i / p->host.stride), (long long)p->count, (long long)(i % p->host.stride),
@@ -108,6 +109,7 @@ static inline double sum_tolerance(int64_t n)
 /* The tests of a file; each ends the program if it fails. */
 void test_layers(void);
 void test_rows(void);
+void test_codes(void);
 void test_models(void);
 void test_replicas(void);
 

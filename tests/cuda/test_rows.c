@@ -60,9 +60,21 @@ static void test_mix(void)
       }
       rh_backend_ref.weighted_sum(n, terms, weights + first, rows, y.host.data + r * y.host.stride);
     }
-    gpu->mix(n, count, offset, column, weights, x.device, y.device);
+    gpu->mix(n, count, offset, column, weights, (rh_tensor){0}, x.device, y.device);
     pair_agree("mix", &y, 0);
+    pair own = pair_random(count, n);
+    y = pair_poison(count, n);
+    for (int64_t r = 0; r < count; r++) { /* the first term of each row is taken from `own` */
+      const float *rows[TERMS];
+      const int32_t first = offset[r], terms = offset[r + 1] - first;
+      for (int32_t k = 0; k < terms; k++)
+        rows[k] = k ? x.host.data + column[first + k] * x.host.stride : own.host.data + r * own.host.stride;
+      rh_backend_ref.weighted_sum(n, terms, weights + first, rows, y.host.data + r * y.host.stride);
+    }
+    gpu->mix(n, count, offset, column, weights, own.device, x.device, y.device);
+    pair_agree("mix with own rows", &y, 0);
     pair_drop(&x);
+    pair_drop(&own);
   }
 }
 

@@ -196,6 +196,14 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const cosine_options *o = opaque;
+  (void)layout;
+  code->kind = RH_CODE_COSINE;
+  code->bits = (int)o->bits;
+}
+
 const rh_compressor rh_compressor_cosine = {
     .name = "cosine",
     .summary = "the angle between the vector and each axis, in equal steps",
@@ -211,6 +219,7 @@ const rh_compressor rh_compressor_cosine = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     /* of narrow angles: magnitudes 3, scale 1, arcsin 6, round 3; decode: angle 2, sine 6, scale and clip 3 */
     .encode_flop = 13,
     .decode_flop = 11,

@@ -223,6 +223,20 @@ static const rh_summable sum_bf16 = {
     .decode = decode_sum_bf16,
 };
 
+static void code_fp16(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  (void)opaque;
+  (void)layout;
+  code->kind = RH_CODE_FP16;
+}
+
+static void code_bf16(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  (void)opaque;
+  (void)layout;
+  code->kind = RH_CODE_BF16;
+}
+
 const rh_compressor rh_compressor_fp16 = {
     .name = "fp16",
     .summary = "IEEE half precision, rounded to nearest; sums are half-precision sums",
@@ -236,6 +250,7 @@ const rh_compressor rh_compressor_fp16 = {
     .bound_bytes = bound_bytes,
     .encode = encode_message_fp16,
     .decode = decode_message_fp16,
+    .code = code_fp16,
     .sum = &sum_fp16,
     .encode_flop = 1,
     .decode_flop = 1,
@@ -252,6 +267,7 @@ const rh_compressor rh_compressor_bf16 = {
     .bound_bytes = bound_bytes,
     .encode = encode_message_bf16,
     .decode = decode_message_bf16,
+    .code = code_bf16,
     .sum = &sum_bf16,
     .encode_flop = 1,
     .decode_flop = 1,

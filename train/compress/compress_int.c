@@ -195,6 +195,15 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const int_options *o = opaque;
+  (void)layout;
+  code->kind = RH_CODE_INT;
+  code->bits = bits_of(o);
+  code->stochastic = o->rounding == STOCHASTIC;
+}
+
 #define RH_CLAIM                                                                                                       \
   "stochastic: unbiased, with a variance of at most (d - 2) / (2 L^2) |x|^2 for tensors of d values and L = 2^bits - " \
   "1; "                                                                                                                \
@@ -213,6 +222,7 @@ const rh_compressor rh_compressor_int8 = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     /* range 3, shift, scale and round 6, draw 9 operations shared by 8 values: 1 */
     .encode_flop = 10,
     .decode_flop = 3,
@@ -231,6 +241,7 @@ const rh_compressor rh_compressor_int = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     .encode_flop = 10,
     .decode_flop = 3,
 };

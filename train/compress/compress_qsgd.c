@@ -214,6 +214,15 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const qsgd_options *o = opaque;
+  (void)layout;
+  code->kind = RH_CODE_QSGD;
+  code->bits = (int)o->bits;
+  code->bucket = o->bucket;
+}
+
 const rh_compressor rh_compressor_qsgd = {
     .name = "qsgd",
     .summary = "stochastic levels of each value's share of its bucket's norm; unbiased",
@@ -228,6 +237,7 @@ const rh_compressor rh_compressor_qsgd = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     /* norm 2, scale and round 6, draw 9 operations shared by 8 values: 1; decode: one product */
     .encode_flop = 9,
     .decode_flop = 1,

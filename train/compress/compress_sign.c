@@ -113,6 +113,14 @@ static void vote(rh_coding *coding, float *mean)
   }
 }
 
+static void code_sign(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const sign_options *o = opaque;
+  (void)layout;
+  code->kind = RH_CODE_SIGN;
+  code->parameter = o->magnitude;
+}
+
 const rh_compressor rh_compressor_sign = {
     .name = "sign",
     .summary = "signs, and the sign that most workers have",
@@ -128,6 +136,7 @@ const rh_compressor rh_compressor_sign = {
     .bound_bytes = bound_sign,
     .encode = encode_sign,
     .decode = decode_sign,
+    .code = code_sign,
     .combine = vote,
     .encode_flop = 2,
     .decode_flop = 1,
@@ -177,6 +186,13 @@ static void decode_ef(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+static void code_ef(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  (void)opaque;
+  (void)layout;
+  code->kind = RH_CODE_EF_SIGN;
+}
+
 const rh_compressor rh_compressor_ef_sign = {
     .name = "ef-sign",
     .summary = "signs times each tensor's mean magnitude; made for error feedback",
@@ -187,6 +203,7 @@ const rh_compressor rh_compressor_ef_sign = {
     .bound_bytes = bound_ef,
     .encode = encode_ef,
     .decode = decode_ef,
+    .code = code_ef,
     .encode_flop = 3,
     .decode_flop = 1,
 };

@@ -144,6 +144,14 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(at - wire == wire_bytes);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const terngrad_options *o = opaque;
+  (void)layout;
+  code->kind = RH_CODE_TERNGRAD;
+  code->parameter = o->clip;
+}
+
 const rh_compressor rh_compressor_terngrad = {
     .name = "terngrad",
     .summary = "minus one, zero or one times each tensor's largest magnitude, drawn so that the mean is right",
@@ -158,6 +166,7 @@ const rh_compressor rh_compressor_terngrad = {
     .bound_bytes = bound_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     /* magnitudes 3, share and round 6, draw 9 operations shared by 8 values: 1 */
     .encode_flop = 10,
     .decode_flop = 1,

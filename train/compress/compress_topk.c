@@ -79,6 +79,17 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(bytes == wire_bytes);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const topk_options *o = opaque;
+  code->kind = RH_CODE_TOPK;
+  code->parameter = o->ratio;
+  code->index = (rh_index_layout)o->index;
+  if (o->scope == RH_SPARSE_LAYER) return;
+  code->count = 1;
+  code->length = &layout->values;
+}
+
 const rh_compressor rh_compressor_topk = {
     .name = "topk",
     .summary = "the k values of largest magnitude, by exact selection",
@@ -95,6 +106,7 @@ const rh_compressor rh_compressor_topk = {
     .scratch_bytes = scratch_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     /* mask and compare in each of the two scans; decode writes zeros */
     .encode_flop = 4,
     .decode_flop = 1,

@@ -63,3 +63,11 @@ rh_status rh_feedback_check(const rh_feedback_options *feedback, const rh_compre
       "grow without end; use error_feedback: none",
       compressor->name);
 }
+
+bool rh_compressor_code(const rh_compressor *compressor, const void *options, const rh_layout *layout, rh_code *code)
+{
+  if (!compressor->code) return false;
+  *code = (rh_code){.count = layout->count, .length = layout->length, .values = layout->values};
+  compressor->code(options, layout, code);
+  return true;
+}

@@ -10,6 +10,7 @@
 #ifndef RH_COMPRESSOR_H
 #define RH_COMPRESSOR_H
 
+#include "code.h"
 #include "option.h"
 #include "rng.h"
 
@@ -100,10 +101,17 @@ typedef struct rh_compressor {
 
   const rh_summable *sum; /* NULL: messages must be decoded to be added */
 
+  /* Says to a device how to make and read the messages; segments are the layout's unless it says otherwise. NULL: a device
+   * cannot, and the program's memory holds what is coded. */
+  void (*code)(const void *options, const rh_layout *layout, rh_code *code);
+
   /* Operations for time.source: flops; stated, not measured. Per value where d is all that they depend on. */
   double encode_flop, decode_flop;
   rh_flop (*flop)(const void *options, const rh_layout *layout); /* NULL: d times the two above */
 } rh_compressor;
+
+/* The code of messages of this layout, which is borrowed. False: a device has none. */
+bool rh_compressor_code(const rh_compressor *compressor, const void *options, const rh_layout *layout, rh_code *code);
 
 rh_flop rh_compressor_flop(const rh_compressor *compressor, const void *options, const rh_layout *layout);
 

@@ -20,15 +20,8 @@
 #ifndef RH_INDEX_H
 #define RH_INDEX_H
 
+#include "code.h"
 #include "option.h"
-
-typedef enum rh_index_layout {
-  RH_INDEX_AUTO,
-  RH_INDEX_U32,
-  RH_INDEX_U16,
-  RH_INDEX_BITMAP,
-  RH_INDEX_PACKED
-} rh_index_layout;
 
 #define RH_INDEX_WIRE                                                                                                  \
   "indices of k among d places: u32 4 k; u16 2 k + 4 (ceil(d / 65536) - 1); bitmap ceil(d / 8); packed at most "       \
