@@ -49,6 +49,7 @@ const rh_backend rh_backend_cuda = {
     .clip = rh_cuda_clip,
     .mix = rh_cuda_mix,
     .divide = rh_cuda_divide,
+    .quantise = rh_cuda_quantise,
     .code_scratch = rh_cuda_code_scratch,
     .encode = rh_cuda_encode,
     .decode = rh_cuda_decode,

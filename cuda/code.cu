@@ -87,8 +87,8 @@ static bool plan_of(const rh_code *code, code_plan *plan, int64_t *wire)
   plan->bits = bits_of(code);
   plan->head_bytes = head_bytes(code->kind);
   plan->stochastic = code->stochastic;
-  plan->dithered = code->kind == RH_CODE_QSGD || code->kind == RH_CODE_TERNGRAD ||
-                   (code->kind == RH_CODE_INT && code->stochastic);
+  plan->dithered =
+      code->kind == RH_CODE_QSGD || code->kind == RH_CODE_TERNGRAD || (code->kind == RH_CODE_INT && code->stochastic);
   plan->parameter = code->parameter;
   plan->pieces = cut_all(code, nullptr, wire, &plan->groups);
   code_piece *const pieces = (code_piece *)malloc((size_t)(plan->pieces + 1) * sizeof *pieces);

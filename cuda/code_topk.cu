@@ -113,8 +113,8 @@ static __device__ void write_u16(int64_t d, const uint32_t *index, int64_t k, ui
 {
   const int64_t blocks = topk_counted_blocks(d);
   for (int64_t b = threadIdx.x; b < blocks; b += CODE_THREADS)
-    code_put(wire + 4 * b, (uint32_t)(topk_lower_bound(index, k, (b + 1) * 65536) -
-                                      topk_lower_bound(index, k, b * 65536)));
+    code_put(wire + 4 * b,
+             (uint32_t)(topk_lower_bound(index, k, (b + 1) * 65536) - topk_lower_bound(index, k, b * 65536)));
   for (int64_t j = threadIdx.x; j < k; j += CODE_THREADS) {
     wire[4 * blocks + 2 * j] = (uint8_t)index[j];
     wire[4 * blocks + 2 * j + 1] = (uint8_t)(index[j] >> 8);

@@ -18,7 +18,7 @@ typedef struct topk_form {
 } topk_form;
 
 typedef struct topk_plan {
-  int index; /* enum rh_index_layout, as it was asked for */
+  int index;                         /* enum rh_index_layout, as it was asked for */
   int64_t sections, values, indices; /* of a message; indices: all k */
   const topk_section *section;       /* [sections] on the device */
 } topk_plan;

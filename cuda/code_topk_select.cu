@@ -7,8 +7,8 @@ enum { TOP = 20, DIGIT = 10, BINS = 1 << (31 - TOP), EACH = 8 /* values of a thr
 typedef struct select_shared {
   uint32_t bin[BINS], part[CODE_THREADS];
   uint64_t sums[CODE_THREADS];
-  uint32_t kth;  /* its digits so far */
-  int64_t take;  /* of those that share them */
+  uint32_t kth; /* its digits so far */
+  int64_t take; /* of those that share them */
 } select_shared;
 
 /* Adds a digit: of those whose higher digits are s->kth, the one of the s->take-th largest. */

@@ -32,7 +32,7 @@ typedef struct code_plan {
   int bits, head_bytes;
   bool stochastic, dithered;
   double parameter;
-  int64_t pieces, groups; /* of a message */
+  int64_t pieces, groups;  /* of a message */
   const code_piece *piece; /* [pieces] on the device */
 } code_plan;
 

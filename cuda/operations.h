@@ -70,6 +70,10 @@ void rh_cuda_mix(int64_t n, int64_t count, const int32_t *offset, const int32_t 
                  rh_tensor own, rh_tensor x, rh_tensor y);
 void rh_cuda_divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
 
+/* quantise.cu */
+void rh_cuda_quantise(const rh_quantising *q, const struct rh_rng *stream, int64_t count, rh_tensor x, rh_tensor y,
+                      struct rh_range *running, int64_t step);
+
 /* code.cu, code_half.cu */
 int64_t rh_cuda_code_scratch(const rh_code *code);
 void rh_cuda_encode(const rh_code *code, const struct rh_rng *stream, int64_t count, rh_tensor x, uint8_t *wire,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "coder.h"
 #include "factor.h"
 #include "measure_private.h"
 
@@ -29,6 +30,8 @@ typedef struct bench {
   float *common;                              /* of summable messages, likewise */
   uint8_t *wire;                              /* the longest message or contribution */
   void *scratch;
+  int64_t
+      *length; /* of a message that a device makes where rows live, as wire and scratch then are its own; else NULL */
   rh_factors factors;              /* at full rank, of methods that factorise */
   float *factor_a, *factor_b, *da; /* of all of them */
   float *singular;                 /* [n] of the largest */
@@ -95,12 +98,40 @@ static void take_last(bench *b, rh_coding *coding)
   if (sum->take) sum->take(coding, b->common, sum->phases - 1, b->wire, 1);
 }
 
+/* A message of a bucket that the device makes, and reads. */
+static rh_code code_of(const bench *b, int bucket)
+{
+  rh_code code;
+  const bool has =
+      rh_compressor_code(b->run->compressor, b->run->compressor_options, &b->setup->buckets[bucket].layout, &code);
+  RH_ASSERT(has);
+  return code;
+}
+
+static int64_t message_stride(const bench *b, int bucket)
+{
+  return (b->run->compressor->bound_bytes(b->run->compressor_options, &b->setup->buckets[bucket].layout) + 64) / 64 *
+         64;
+}
+
+static void encode_on_device(bench *b, int bucket)
+{
+  const rh_code code = code_of(b, bucket);
+  const rh_coding coding = coding_of(b, bucket);
+  const rh_tensor g = {b->g + b->setup->buckets[bucket].offset, 0};
+  b->setup->rows->encode(&code, &coding.rng, 1, g, b->wire, message_stride(b, bucket), b->length, b->scratch);
+}
+
 /* A second phase begins with what everybody does with the first one's sum. */
 static void run_encode(bench *b)
 {
   const rh_compressor *c = b->run->compressor;
   const int bucket = b->index / 2, phase = b->index % 2;
   const float *g = b->g + b->setup->buckets[bucket].offset;
+  if (b->length) {
+    encode_on_device(b, bucket);
+    return;
+  }
   rh_coding coding = coding_of(b, bucket);
   if (!c->sum) {
     b->wire_bytes = c->encode(&coding, g, b->state, b->wire);
@@ -114,6 +145,11 @@ static void run_decode(bench *b)
 {
   const rh_compressor *c = b->run->compressor;
   float *y = b->y + b->setup->buckets[b->index].offset;
+  if (b->length) {
+    const rh_code code = code_of(b, b->index);
+    b->setup->rows->decode(&code, 1, b->wire, message_stride(b, b->index), (rh_tensor){y, 0});
+    return;
+  }
   rh_coding coding = coding_of(b, b->index);
   if (c->sum) {
     take_last(b, &coding);
@@ -261,6 +297,12 @@ static void bench_clear(bench *b)
   rh_mask_free(b->mask);
   free(b->state);
   free(b->common);
+  if (b->length) {
+    b->setup->rows->release(b->wire);
+    b->setup->rows->release(b->scratch);
+    b->setup->rows->release(b->length);
+    return;
+  }
   free(b->wire);
   free(b->scratch);
 }
@@ -270,10 +312,32 @@ static void take_larger(int64_t *largest, int64_t value)
   if (value > *largest) *largest = value;
 }
 
+static rh_status no_memory(void)
+{
+  return rh_error(RH_ENOMEM, "no memory to time a step");
+}
+
+/* The same of messages that a device makes. */
+static rh_status init_device_messages(bench *b)
+{
+  const rh_backend *rows = b->setup->rows;
+  int64_t wire = 64, scratch = 64;
+  for (int32_t k = 0; k < b->setup->bucket_count; k++) {
+    const rh_code code = code_of(b, k);
+    take_larger(&wire, message_stride(b, k));
+    take_larger(&scratch, rows->code_scratch(&code));
+  }
+  if (!(b->length = rows->alloc(sizeof *b->length))) return no_memory();
+  b->wire = rows->alloc((size_t)wire);
+  b->scratch = rows->alloc((size_t)scratch);
+  return b->wire && b->scratch ? RH_OK : no_memory();
+}
+
 /* Room for the messages of any bucket. */
 static rh_status init_messages(bench *b)
 {
   const rh_compressor *c = b->run->compressor;
+  if (rh_coder_fits_device(c, b->setup->rows)) return init_device_messages(b);
   const void *o = b->run->compressor_options;
   int64_t wire = 64, scratch = 64, state = 1, common = 1;
   for (int32_t k = 0; k < b->setup->bucket_count; k++) {
@@ -306,11 +370,6 @@ static rh_status init_factors(bench *b)
   b->da = calloc((size_t)b->factors.a_values + 1, sizeof *b->da);
   b->singular = calloc((size_t)largest, sizeof *b->singular);
   return b->factor_a && b->factor_b && b->da && b->singular ? RH_OK : rh_error(RH_ENOMEM, "no memory to time a step");
-}
-
-static rh_status no_memory(void)
-{
-  return rh_error(RH_ENOMEM, "no memory to time a step");
 }
 
 /* Rows where they live and, where that is somewhere else, those that passes read and write. */

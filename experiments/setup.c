@@ -13,10 +13,8 @@ static rh_status find_backend(const rh_run *run, const rh_backend **backend)
   const int kind = run->run.backend;
   *backend = kind == RH_RUN_REF ? &rh_backend_ref : &rh_backend_cpu;
   if (kind == RH_RUN_CUDA) return rh_cuda_module_backend((rh_cuda_products)run->run.products, backend);
-  const bool int8 = run->train.arithmetic == RH_INT8; /* the CPU alone steps in 8 bits */
   const rh_backend *gpu;
-  if (kind == RH_RUN_AUTO && !int8 && rh_cuda_module_backend((rh_cuda_products)run->run.products, &gpu) == RH_OK)
-    *backend = gpu;
+  if (kind == RH_RUN_AUTO && rh_cuda_module_backend((rh_cuda_products)run->run.products, &gpu) == RH_OK) *backend = gpu;
   if (run->run.products == RH_CUDA_FP32 || !rh_backend_on_host(*backend)) return RH_OK;
   return rh_error(RH_EUNSUPPORTED,
                   "run.products: only a GPU rounds the factors of products; use run.products: fp32, or "
@@ -42,7 +40,8 @@ static void choose_rows(const rh_run *run, rh_setup *setup)
                           .method_options = run->method_options};
   setup->rows = setup->backend;
   if (rh_backend_on_host(setup->backend)) return;
-  if (!run->method->stays_on_device || !run->method->stays_on_device(&world)) setup->rows = &rh_backend_cpu;
+  const bool coded = run->compressor->lossless || setup->backend->encode;
+  if (!coded || !run->method->stays_on_device || !run->method->stays_on_device(&world)) setup->rows = &rh_backend_cpu;
 }
 
 /* Cuts the model into buckets of whole layers, the last layers first, since their gradients exist first. */
@@ -212,13 +211,9 @@ static int32_t copies_of(const rh_run *run, int32_t zones)
   return groups < 1 ? 1 : groups > workers ? workers : groups;
 }
 
-/* Bytes of what is beside the replicas: the data set, the mean model, and what the method keeps. */
-static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
+/* Of what the method keeps. */
+static int64_t state_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
-  const rh_dataset *d = &setup->dataset;
-  int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
-  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t) +
-                  (setup->initial ? 2 : 1) * setup->model.stride * (int64_t)sizeof(float);
   const rh_sizes sizes = {.model = &setup->model,
                           .workers = (int32_t)run->platform.workers,
                           .copies = copies_of(run, zones),
@@ -230,7 +225,26 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
                           .mask = run->train.mask.kind,
                           .threads = setup->threads,
                           .method_options = run->method_options};
-  return bytes + (run->method->state_bytes ? run->method->state_bytes(&sizes) : 0);
+  return run->method->state_bytes ? run->method->state_bytes(&sizes) : 0;
+}
+
+/* Bytes of what is beside the replicas: the data set, the mean model, and what the method keeps. */
+static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
+{
+  const rh_dataset *d = &setup->dataset;
+  int64_t sample = rh_shape_count(d->shape) + (int64_t)sizeof *d->train.labels;
+  int64_t bytes = (d->train.count + d->test.count) * sample + d->train.count * (int64_t)sizeof(int32_t) +
+                  (setup->initial ? 2 : 1) * setup->model.stride * (int64_t)sizeof(float);
+  return bytes + state_bytes(setup, run, zones);
+}
+
+/* Of the device where rows live: what the method keeps there and, for messages, some 16 bytes a value up to the most that
+ * are made at once (coder_device.c). */
+static int64_t device_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
+{
+  const int64_t most = 512 << 20, all = 16 * setup->model.stride * run->platform.workers;
+  if (rh_backend_on_host(setup->rows)) return 0;
+  return state_bytes(setup, run, zones) + (run->compressor->lossless ? 0 : all < most ? all : most);
 }
 
 const char *rh_setup_backend(const rh_setup *setup, const rh_run *run)
@@ -264,6 +278,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int3
       .seed = (uint64_t)run->run.seed,
       .threads = setup->threads,
       .memory_bytes = memory_bytes > 1 ? memory_bytes : 1, /* 0 would be no limit */
+      .other_bytes = device_bytes(setup, run, zones),
       .optimiser = run->train.optimiser,
       .label_smoothing = run->train.label_smoothing,
   };

@@ -78,7 +78,17 @@ typedef struct rh_adamw {
   int64_t step; /* t, from 1 */
 } rh_adamw;
 
+/* Quantising a tensor of each replica in 8 bits; int8.h says which, quantise.h how. */
+typedef struct rh_quantising {
+  bool stochastic;    /* rounds by chance, else to the nearest */
+  bool nonzero;       /* zeros stay, and take no part in the range */
+  bool evaluates;     /* over the running range, where there is one */
+  int64_t samples, n; /* the range: mean over samples of the extremes of n values each */
+  int64_t values;     /* that are quantised, from the same place on */
+} rh_quantising;
+
 struct rh_rng;
+struct rh_range;
 
 typedef struct rh_backend {
   const char *name;    /* "ref", "cpu", "cuda" */
@@ -197,6 +207,12 @@ typedef struct rh_backend {
               rh_tensor own, rh_tensor x, rh_tensor y);
   /* y_r = x_r / divisors[r]; divisors [count] are the program's; y may be x. */
   void (*divide)(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
+
+  /* y_r = x_r in 8 bits, the numbers being those of `stream`, replica r's of rank r more (NULL unless stochastic). running
+   * NULL, or replica r's at r * step: followed in training, used in an evaluation. NULL: the device does not step in 8
+   * bits. y may be x. */
+  void (*quantise)(const rh_quantising *q, const struct rh_rng *stream, int64_t count, rh_tensor x, rh_tensor y,
+                   struct rh_range *running, int64_t step);
 
   /* Messages; all NULL, or none. Bytes that `encode` needs beside them for each message of a call, a multiple of 64. */
   int64_t (*code_scratch)(const rh_code *code);

@@ -19,11 +19,22 @@ static bool may_be_masked(const rh_model *model, const rh_segment *segment)
   return false;
 }
 
-void rh_int8_parameters(const rh_model *model, bool sparse, int64_t count, rh_tensor params, rh_tensor rounded)
+static rh_tensor from(rh_tensor rows, int64_t offset)
+{
+  return (rh_tensor){rows.data + offset, rows.stride};
+}
+
+void rh_int8_parameters(const rh_model *model, const rh_backend *backend, bool sparse, int64_t count, rh_tensor params,
+                        rh_tensor rounded)
 {
   for (int s = 0; s < model->segment_count; s++) {
     const rh_segment *segment = &model->segments[s];
     const bool masked = sparse && may_be_masked(model, segment);
+    if (!rh_backend_on_host(backend)) {
+      const rh_quantising q = {.nonzero = masked, .samples = 1, .n = segment->count, .values = segment->count};
+      backend->quantise(&q, NULL, count, from(params, segment->offset), from(rounded, segment->offset), NULL, 0);
+      continue;
+    }
     for (int64_t r = 0; r < count; r++) {
       const float *const x = params.data + r * params.stride + segment->offset;
       float *const y = rounded.data + r * rounded.stride + segment->offset;
@@ -35,10 +46,17 @@ void rh_int8_parameters(const rh_model *model, bool sparse, int64_t count, rh_te
   }
 }
 
-void rh_int8_input(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch, int64_t count,
-                   rh_tensor x, rh_tensor y)
+void rh_int8_input(const rh_model *model, const rh_backend *backend, int layer, const rh_rounding *rounding,
+                   int64_t batch, int64_t count, rh_tensor x, rh_tensor y)
 {
   const int64_t n = rh_shape_count(model->layers[layer].in);
+  if (!rh_backend_on_host(backend)) {
+    const rh_quantising q = {.stochastic = true, .samples = batch, .n = n, .values = batch * n};
+    const rh_rng stream = stream_of(rounding, 0, layer, false);
+    rh_range *const running = rounding->ranges ? rounding->ranges + layer : NULL;
+    backend->quantise(&q, &stream, count, x, y, running, model->layer_count);
+    return;
+  }
   for (int64_t r = 0; r < count; r++) {
     rh_rng rng = stream_of(rounding, r, layer, false);
     const rh_range range = rh_range_of_samples(x.data + r * x.stride, batch, n);
@@ -50,19 +68,30 @@ void rh_int8_input(const rh_model *model, int layer, const rh_rounding *rounding
   }
 }
 
-void rh_int8_evaluated_input(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch,
-                             int64_t samples, rh_tensor x, rh_tensor y)
+void rh_int8_evaluated_input(const rh_model *model, const rh_backend *backend, int layer, const rh_rounding *rounding,
+                             int64_t batch, int64_t samples, rh_tensor x, rh_tensor y)
 {
   const int64_t n = rh_shape_count(model->layers[layer].in);
+  if (!rh_backend_on_host(backend)) {
+    const rh_quantising q = {.evaluates = true, .samples = samples, .n = n, .values = batch * n};
+    backend->quantise(&q, NULL, 1, x, y, rounding->ranges ? rounding->ranges + layer : NULL, 0);
+    return;
+  }
   rh_range range = rounding->ranges ? rounding->ranges[layer] : RH_RANGE_NONE;
   if (!rh_range_is_known(range)) range = rh_range_of_samples(x.data, samples, n);
   rh_quantise_nearest(range, batch * n, x.data, y.data);
 }
 
-void rh_int8_gradient(const rh_model *model, int layer, const rh_rounding *rounding, int64_t batch, int64_t count,
-                      rh_tensor dy)
+void rh_int8_gradient(const rh_model *model, const rh_backend *backend, int layer, const rh_rounding *rounding,
+                      int64_t batch, int64_t count, rh_tensor dy)
 {
   const int64_t n = batch * rh_shape_count(model->layers[layer].out);
+  if (!rh_backend_on_host(backend)) {
+    const rh_quantising q = {.stochastic = true, .samples = 1, .n = n, .values = n};
+    const rh_rng stream = stream_of(rounding, 0, layer, true);
+    backend->quantise(&q, &stream, count, dy, dy, NULL, 0);
+    return;
+  }
   for (int64_t r = 0; r < count; r++) {
     float *const values = dy.data + r * dy.stride;
     rh_rng rng = stream_of(rounding, r, layer, true);

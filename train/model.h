@@ -163,7 +163,8 @@ typedef struct rh_rounding {
   uint64_t step;    /* < 2^48 */
   bool sparse;      /* zeros in the weights of products are masked values (mask.h), which stay zero */
   rh_range *ranges; /* [count][layer_count] running ranges of the layers' inputs: followed by a gradient, used by an
-                       evaluation; RH_RANGE_NONE, or NULL for all: the batch's own is used. Borrowed */
+                       evaluation; RH_RANGE_NONE, or NULL for all: the batch's own is used. In the backend's memory;
+                       borrowed */
 } rh_rounding;
 void rh_workspace_set_rounding(rh_workspace *workspace, const rh_rounding *rounding);
 

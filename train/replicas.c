@@ -87,7 +87,7 @@ static int64_t bytes_on_device(const rh_replicas_def *def, int64_t tile)
 {
   int64_t bytes = pass_bytes(def, tile);
   if (!rh_backend_on_host(def->backend)) /* the sum has all its levels */
-    bytes += def->copies * copy_bytes(def) + (RH_FOLD_LEVELS + tile) * row_bytes(def->model);
+    bytes += def->other_bytes + def->copies * copy_bytes(def) + (RH_FOLD_LEVELS + tile) * row_bytes(def->model);
   return bytes;
 }
 
@@ -96,7 +96,7 @@ static rh_status plan_tile(const rh_replicas_def *def, int64_t *tile)
 {
   const rh_backend *passes = rh_replicas_passes(def);
   RH_ASSERT(rh_backend_on_host(def->backend) || def->backend == passes);
-  if (def->model->arithmetic == RH_INT8)
+  if (def->model->arithmetic == RH_INT8 && !passes->quantise)
     return rh_error(RH_EUNSUPPORTED,
                     "run.backend: %s does not step in 8 bits; use train.arithmetic: fp32, or run.backend: "
                     "cpu",
@@ -175,8 +175,9 @@ static void set_initial_state(rh_replicas *replicas, float *row)
   for (int32_t i = 0; i < replicas->def.copies; i++)
     rh_backend_upload(backend, replicas->parameters + i * model->stride, row, bytes);
   rh_replicas_share(replicas, replicas->def.copies, NULL);
+  const rh_range none = RH_RANGE_NONE;
   for (int64_t i = 0; i < range_count(&replicas->def); i++)
-    replicas->ranges[i] = RH_RANGE_NONE;
+    rh_backend_upload(rh_replicas_passes(&replicas->def), &replicas->ranges[i], &none, sizeof none);
 }
 
 /* Everything but the workspaces. Returns whether there was memory. */
@@ -192,7 +193,7 @@ static bool allocate(rh_replicas *replicas)
   replicas->copy_of = calloc(workers, sizeof *replicas->copy_of);
   replicas->calls = calloc(workers + 1, sizeof *replicas->calls);
   if (range_count(def) > 0)
-    there &= (replicas->ranges = calloc((size_t)range_count(def), sizeof *replicas->ranges)) != NULL;
+    there &= (replicas->ranges = rh_replicas_passes(def)->alloc((size_t)range_count(def) * sizeof(rh_range))) != NULL;
   replicas->values = calloc(workers, sizeof *replicas->values);
   replicas->hits = calloc(workers, sizeof *replicas->hits);
   replicas->training = calloc((size_t)def->threads, sizeof(rh_workspace *));
@@ -248,7 +249,7 @@ void rh_replicas_free(rh_replicas *replicas)
   free(replicas->scoring);
   free(replicas->copy_of);
   free(replicas->calls);
-  free(replicas->ranges);
+  rh_replicas_passes(&replicas->def)->release(replicas->ranges);
   free(replicas->values);
   free(replicas->hits);
   backend->release(replicas->parameters);
@@ -313,7 +314,8 @@ void rh_replicas_parts(rh_replicas *replicas, const rh_parts *parts)
   rh_replicas_arena_part(def->backend, parts, "parameters", replicas->parameters, arena);
   for (int k = 0; k < RH_MOMENTS_MAX; k++)
     rh_replicas_arena_part(def->backend, parts, "moment", replicas->moments[k], arena);
-  rh_part(parts, "ranges", replicas->ranges, (size_t)range_count(def) * sizeof *replicas->ranges);
+  rh_replicas_arena_part(rh_replicas_passes(def), parts, "ranges", (float *)replicas->ranges,
+                         (size_t)range_count(def) * sizeof *replicas->ranges);
   replicas->copies = copies < 1 ? 1 : copies > def->copies ? def->copies : copies;
   for (size_t i = 0; i < workers; i++) /* whatever was read */
     if (replicas->copy_of[i] < 0 || replicas->copy_of[i] >= replicas->copies) replicas->copy_of[i] = 0;

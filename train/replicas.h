@@ -29,6 +29,7 @@ typedef struct rh_replicas_def {
   uint64_t seed;
   int threads;
   int64_t memory_bytes; /* of arenas, chunk buffer and workspaces; 0: no limit */
+  int64_t other_bytes;  /* of the device where rows live: what a method will keep there, too */
   rh_optimiser optimiser;
   double label_smoothing;            /* share of the target that is spread over all classes, 0..1 */
   const volatile sig_atomic_t *stop; /* borrowed; non-zero ends a long loop early; NULL: never */
@@ -38,7 +39,7 @@ typedef struct rh_replicas rh_replicas;
 
 /* All replicas start from the same parameters.
  * returns     RH_ENOMEM, with what is needed and what would fit, if one chunk row does not fit `memory_bytes`, or a
- *             device's memory; RH_EUNSUPPORTED for steps in int8 on a device */
+ *             device's memory; RH_EUNSUPPORTED for steps in int8 on a device that has none */
 RH_CHECKED rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas);
 void rh_replicas_free(rh_replicas *replicas);
 
@@ -84,6 +85,11 @@ void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float
  * loss        [N] out, may be NULL
  * returns     RH_EINTERRUPTED if `stop` was raised, after which some workers have made their step and others not */
 RH_CHECKED rh_status rh_replicas_train(rh_replicas *replicas, int64_t t, double lr, double *loss);
+
+/* Of rows on a device: the same step of workers first .. first + count - 1, who have a copy each, on other rows
+ * [count][stride] of it; the decay is that of their own parameters. */
+void rh_replicas_step_on(rh_replicas *replicas, int32_t first, int32_t count, float *grads, float *rows, double lr,
+                         int64_t t);
 
 /* Streaming sum of N rows in rank order as a balanced binary tree: same bits for any chunking. */
 typedef struct rh_tree_sum rh_tree_sum;

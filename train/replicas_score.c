@@ -101,6 +101,7 @@ static bool score_batch(void *context, int64_t item, int thread)
   const int64_t from = item * SCORE_BATCH, n = job->count - from < SCORE_BATCH ? job->count - from : SCORE_BATCH;
   int32_t indices[SCORE_BATCH];
   if (stopped(job->replicas)) return false;
+  rh_workspace_set_rounding(workspace, &(rh_rounding){.sparse = job->replicas->sparse, .ranges = job->ranges});
   if (job->replicas->device) {
     rh_replicas_device_score(job->replicas, job->samples, from, n, job->parameters, &job->loss[item], &job->hits[item]);
     job->loss[item] *= (double)n;
@@ -111,7 +112,6 @@ static bool score_batch(void *context, int64_t item, int thread)
   rh_samples_gather(def->dataset, job->samples, indices, n, rh_workspace_input(workspace),
                     rh_workspace_labels(workspace));
   const rh_tensor params = {(float *)job->parameters, 0};
-  rh_workspace_set_rounding(workspace, &(rh_rounding){.sparse = job->replicas->sparse, .ranges = job->ranges});
   rh_model_evaluate(def->model, workspace, params, n, &job->loss[item], &job->hits[item]);
   job->loss[item] *= (double)n; /* sum, not mean: the last batch may be shorter */
   return true;
@@ -149,13 +149,26 @@ done:
   return status;
 }
 
+/* Of the workers' running ranges, as the row behind them. */
+static rh_range *mean_ranges(rh_replicas *replicas)
+{
+  const rh_backend *passes = rh_replicas_passes(&replicas->def);
+  const int64_t layers = replicas->def.model->layer_count, workers = replicas->def.workers;
+  const size_t bytes = (size_t)(workers * layers) * sizeof(rh_range);
+  rh_range mean[RH_TRAINED_LAYERS_MAX], *const copy = replicas->device ? malloc(bytes) : NULL;
+  RH_ASSERT(copy || !replicas->device);
+  if (copy) rh_backend_download(passes, copy, replicas->ranges, bytes);
+  for (int64_t l = 0; l < layers; l++)
+    mean[l] = rh_range_mean((copy ? copy : replicas->ranges) + l, workers, layers);
+  free(copy);
+  rh_backend_upload(passes, replicas->ranges + workers * layers, mean, (size_t)layers * sizeof *mean);
+  return replicas->ranges + workers * layers;
+}
+
 rh_status rh_replicas_score(rh_replicas *replicas, const float *parameters, const rh_samples *samples, int64_t limit,
                             rh_score *score)
 {
-  const int64_t layers = replicas->def.model->layer_count, workers = replicas->def.workers;
-  rh_range *const mean = replicas->ranges ? replicas->ranges + workers * layers : NULL;
-  for (int64_t l = 0; mean && l < layers; l++)
-    mean[l] = rh_range_mean(replicas->ranges + l, workers, layers);
+  rh_range *const mean = replicas->ranges ? mean_ranges(replicas) : NULL;
   if (replicas->device) parameters = rh_replicas_device_row(replicas, parameters);
   return score_with(replicas, parameters, mean, samples, limit, score);
 }
@@ -190,7 +203,7 @@ uint64_t rh_replicas_hash(rh_replicas *replicas)
   for (int k = 0; k < rh_optimiser_moments(&replicas->def.optimiser); k++)
     hash = hash_arena(backend, replicas->moments[k], arena, hash);
   if (replicas->ranges)
-    hash = rh_hash_bytes(replicas->ranges,
-                         (size_t)(replicas->def.workers * replicas->def.model->layer_count) * sizeof(rh_range), hash);
+    hash = hash_arena(rh_replicas_passes(&replicas->def), (const float *)replicas->ranges,
+                      (size_t)(replicas->def.workers * replicas->def.model->layer_count) * sizeof(rh_range), hash);
   return hash;
 }

@@ -29,6 +29,18 @@ static int64_t cut_calls(rh_replicas *replicas, int32_t first, int32_t count)
   return calls;
 }
 
+/* Of a call in 8 bits. */
+static void set_rounding(rh_replicas *replicas, int64_t t, int32_t first, rh_workspace *workspace)
+{
+  const int64_t layers = replicas->def.model->layer_count;
+  if (!replicas->ranges) return;
+  rh_workspace_set_rounding(workspace, &(rh_rounding){.seed = replicas->def.seed,
+                                                      .rank = (uint32_t)first,
+                                                      .step = (uint64_t)t,
+                                                      .sparse = replicas->sparse,
+                                                      .ranges = replicas->ranges + first * layers});
+}
+
 /* Gradients of a call's workers on their batches of step t, on the host, into grads [count][stride]; losses and hits go
  * to the replicas' values and hits. */
 static void take_gradients(rh_replicas *replicas, int64_t t, int32_t first, int32_t count, int thread, float *grads)
@@ -36,18 +48,13 @@ static void take_gradients(rh_replicas *replicas, int64_t t, int32_t first, int3
   const rh_model *model = replicas->def.model;
   const int64_t batch = replicas->def.batch;
   rh_workspace *workspace = replicas->training[thread];
+  set_rounding(replicas, t, first, workspace);
   for (int32_t r = 0; r < count; r++)
     rh_batches_gather(&replicas->batches, first + r, t, batch,
                       rh_workspace_input(workspace) + r * batch * rh_shape_count(model->input),
                       rh_workspace_labels(workspace) + r * batch);
   const bool same = count == 1 || replicas->copy_of[first] == replicas->copy_of[first + 1];
   const rh_tensor params = {rh_replicas_parameters(replicas, first), same ? 0 : model->stride};
-  if (replicas->ranges)
-    rh_workspace_set_rounding(workspace, &(rh_rounding){.seed = replicas->def.seed,
-                                                        .rank = (uint32_t)first,
-                                                        .step = (uint64_t)t,
-                                                        .sparse = replicas->sparse,
-                                                        .ranges = replicas->ranges + first * model->layer_count});
   rh_model_gradient(model, workspace, count, params, (rh_tensor){grads, model->stride}, replicas->values + first,
                     replicas->hits + first);
 }
@@ -59,11 +66,13 @@ static bool gradients_call(void *context, int64_t item, int thread)
   rh_replicas *replicas = job->replicas;
   const int32_t first = replicas->calls[item], count = replicas->calls[item + 1] - first;
   if (stopped(replicas)) return false;
-  if (replicas->device)
+  if (replicas->device) {
+    set_rounding(replicas, job->t, first, replicas->training[0]);
     rh_replicas_device_gradients(replicas, job->t, job->first, first, count);
-  else
-    take_gradients(replicas, job->t, first, count, thread,
-                   replicas->grads + (first - job->first) * replicas->def.model->stride);
+    return true;
+  }
+  take_gradients(replicas, job->t, first, count, thread,
+                 replicas->grads + (first - job->first) * replicas->def.model->stride);
   return true;
 }
 

@@ -174,7 +174,7 @@ void rh_workspace_set_rounding(rh_workspace *workspace, const rh_rounding *round
 static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, int64_t samples, rh_tensor params)
 {
   if (model->arithmetic == RH_INT8) {
-    rh_int8_parameters(model, ws->rounding.sparse, count, params, ws->rounded);
+    rh_int8_parameters(model, ws->backend, ws->rounding.sparse, count, params, ws->rounded);
     params = ws->rounded;
   }
   for (int l = 0; l < model->layer_count; l++) {
@@ -185,9 +185,10 @@ static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t coun
       continue;
     }
     if (in_int8(model, l) && samples > 0)
-      rh_int8_evaluated_input(model, l, &ws->rounding, ws->batch, samples, ws->activation[l], ws->input[l]);
+      rh_int8_evaluated_input(model, ws->backend, l, &ws->rounding, ws->batch, samples, ws->activation[l],
+                              ws->input[l]);
     else if (in_int8(model, l))
-      rh_int8_input(model, l, &ws->rounding, ws->batch, count, ws->activation[l], ws->input[l]);
+      rh_int8_input(model, ws->backend, l, &ws->rounding, ws->batch, count, ws->activation[l], ws->input[l]);
     model->layers[l].kind->forward(&model->layers[l], ws->backend, ws->batch, count, params, ws->input[l],
                                    ws->activation[l + 1], ws->scratch);
   }
@@ -240,7 +241,7 @@ void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int
   }
   backward(model, ws, layer, count, ws->rounded, grads, (rh_tensor){0});
   if (!ws->gradient[layer].data) return;
-  rh_int8_gradient(model, layer, &ws->rounding, ws->batch, count, ws->gradient[layer + 1]);
+  rh_int8_gradient(model, ws->backend, layer, &ws->rounding, ws->batch, count, ws->gradient[layer + 1]);
   backward(model, ws, layer, count, ws->rounded, (rh_tensor){0}, ws->gradient[layer]);
 }
 

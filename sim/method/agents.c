@@ -120,6 +120,25 @@ rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
   return RH_OK;
 }
 
+rh_status rh_agents_step_rows_on(rh_agents *a, float *rows)
+{
+  rh_world *w = a->world;
+  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
+  for (int32_t first = 0; a->trains && first < w->workers; first += chunk) {
+    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
+    float *g;
+    rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &g, a->loss + first);
+    if (status != RH_OK) return status;
+    rh_replicas_step_on(w->replicas, first, count, g, rows + first * w->model->stride, a->lr, a->t);
+  }
+  return RH_OK;
+}
+
+bool rh_agents_stay_on_device(const rh_world *w)
+{
+  return (w->compressor->lossless || w->compressor->code) && w->mask.kind == RH_MASK_NONE;
+}
+
 void rh_agents_clip(rh_agents *a, float *g_i)
 {
   const rh_replicas_def *def = rh_replicas_get_def(a->world->replicas);

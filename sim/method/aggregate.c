@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate_device.h"
 #include "fold.h"
 
 struct rh_aggregate {
@@ -21,7 +22,8 @@ struct rh_aggregate {
   rh_fold fold;                  /* its levels are owned */
   /* of the chunk at work */
   int32_t first;
-  float *given; /* [count][stride] */
+  float *given;                /* [count][stride] */
+  rh_aggregate_device *device; /* of rows on a device, in place of most of the above; owned; else NULL */
 };
 
 static int64_t element_count(const rh_aggregate *a, int32_t b, int phase)
@@ -116,8 +118,9 @@ static int32_t slice_of(int32_t workers, int threads)
 static rh_status allocate(rh_aggregate *a)
 {
   const rh_world *world = a->world;
-  const size_t stride = (size_t)world->model->stride, threads = (size_t)rh_replicas_get_def(world->replicas)->threads;
   plan_rows(a);
+  if (a->device) return RH_OK;
+  const size_t stride = (size_t)world->model->stride, threads = (size_t)rh_replicas_get_def(world->replicas)->threads;
   a->slice = slice_of(world->workers, (int)threads);
   const bool keeps = keeps_vectors(world->compressor, world->feedback.kind);
   a->kept = keeps ? calloc((size_t)world->workers * stride, sizeof *a->kept) : NULL;
@@ -139,6 +142,7 @@ rh_status rh_aggregate_new(const rh_world *world, rh_aggregate **aggregate)
   a->world = world;
   a->sum = world->compressor->sum;
   RH_TRY(rh_coder_init(&a->coder, world));
+  if (a->coder.device) RH_TRY(rh_aggregate_device_new(world, &a->coder, &a->device));
   if (rh_world_has_values(world)) RH_TRY(allocate(a));
 done:
   if (status == RH_OK)
@@ -151,6 +155,7 @@ done:
 void rh_aggregate_free(rh_aggregate *a)
 {
   if (!a) return;
+  rh_aggregate_device_free(a->device);
   rh_coder_clear(&a->coder);
   for (int32_t b = 0; b < RH_BUCKETS_MAX; b++)
     free(a->common[b]);
@@ -165,6 +170,10 @@ void rh_aggregate_parts(rh_aggregate *a, const rh_parts *parts)
 {
   const rh_world *w = a->world;
   rh_coder_parts(&a->coder, parts);
+  if (a->device) {
+    rh_aggregate_device_parts(a->device, parts);
+    return;
+  }
   rh_part(parts, "aggregate.kept", a->kept, (size_t)w->workers * (size_t)w->model->stride * sizeof *a->kept);
   for (int32_t b = 0; b < w->bucket_count; b++) {
     if (!a->common[b]) continue;
@@ -282,11 +291,16 @@ void rh_aggregate_begin(rh_aggregate *a, int64_t t)
   a->t = t;
   a->phase = 0;
   a->fold.rows = 0;
+  if (a->device) rh_aggregate_device_begin(a->device, t);
 }
 
 void rh_aggregate_give(rh_aggregate *a, int32_t first, int32_t count, float *rows)
 {
   const int32_t most = a->sum ? a->slice : count;
+  if (a->device) {
+    rh_aggregate_device_give(a->device, first, count, rows);
+    return;
+  }
   for (int32_t i = 0; i < count; i += most) {
     a->first = first + i;
     a->given = rows + i * a->world->model->stride;
@@ -339,6 +353,10 @@ static void end_vectors(rh_aggregate *a, float *mean)
 void rh_aggregate_end(rh_aggregate *a, float *mean)
 {
   const rh_model *m = a->world->model;
+  if (a->device) {
+    rh_aggregate_device_end(a->device, mean);
+    return;
+  }
   if (a->sum)
     end_sums(a, mean);
   else

@@ -38,6 +38,10 @@ static rh_status init_lengths(rh_coder *coder, const rh_world *world)
 rh_status rh_coder_init(rh_coder *coder, const rh_world *world)
 {
   if (!rh_world_has_values(world)) return init_lengths(coder, world);
+  if (rh_coder_fits_device(world->compressor, rh_replicas_get_def(world->replicas)->backend)) {
+    const rh_status status = init_lengths(coder, world);
+    return status == RH_OK ? rh_coder_init_device(coder, world) : status;
+  }
   const rh_compressor *c = world->compressor;
   const void *o = world->compressor_options;
   const size_t threads = (size_t)rh_replicas_get_def(world->replicas)->threads, workers = (size_t)world->workers;
@@ -60,6 +64,7 @@ rh_status rh_coder_init(rh_coder *coder, const rh_world *world)
 
 void rh_coder_clear(rh_coder *coder)
 {
+  rh_coder_clear_device(coder);
   free(coder->wire);
   free(coder->scratch);
   free(coder->state);

@@ -17,6 +17,12 @@ typedef struct rh_coder {
   char *scratch;         /* [threads][scratch_size]; owned */
   float *state;          /* [N][state_values]; owned */
   int64_t *bytes;        /* [buckets][N] lengths of the last messages; owned */
+  /* Where rows live on a device, which then makes and reads the messages itself (coder_device.c); else NULL. */
+  const rh_backend *device; /* borrowed */
+  int32_t slice;            /* messages that it makes at once */
+  uint8_t *device_wire;     /* [slice][wire_size]; owned, as the rest */
+  void *device_scratch;     /* [slice][scratch_size] */
+  int64_t *device_bytes;    /* [buckets][N] */
 } rh_coder;
 
 /* Of a world without values: `bytes` alone, each message as long as it can be. */
@@ -33,5 +39,15 @@ rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int
 /* Sends worker i's x [P] of round t: keeps the lengths, and writes what the others get to `decoded` [P], which may be
  * x. */
 void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const float *x, float *decoded);
+
+/* Of rows on a device: whether its messages can be made there, */
+bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows);
+/* rh_coder_send of workers first .. first + count - 1, count <= slice, whose rows of x and decoded follow each other, */
+void rh_coder_send_rows(rh_coder *coder, int32_t first, int32_t count, int64_t t, rh_tensor x, rh_tensor decoded);
+/* and, once all of a round were sent, the lengths. */
+void rh_coder_take_lengths(rh_coder *coder);
+/* For coder.c. */
+RH_CHECKED rh_status rh_coder_init_device(rh_coder *coder, const rh_world *world);
+void rh_coder_clear_device(rh_coder *coder);
 
 #endif

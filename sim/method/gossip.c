@@ -13,7 +13,7 @@ struct rh_gossip {
   int32_t *columns;          /* [N + 1] and [N][terms] of the mixing matrix where that is a device; owned; else NULL */
   float *mixed;              /* [N][stride]; owned */
   float *known;              /* [N][stride] h; NULL if exact; owned */
-  float *scratch;            /* [threads][2][stride]; NULL without loss; owned */
+  float *scratch;            /* [threads, or of a device slice][2][stride]; NULL without loss; owned */
   int32_t terms;             /* of the longest mixing row of any round: largest in-degree + 1 */
   const float **rows;        /* [threads][terms]; owned */
   double *weights;           /* likewise; owned */
@@ -43,11 +43,12 @@ static bool allocate(rh_gossip *g)
   const bool knows = g->def.form != RH_GOSSIP_EXACT, lossy = !w->compressor->lossless;
   g->bytes = calloc(workers, sizeof *g->bytes);
   g->backend = rh_replicas_get_def(w->replicas)->backend;
-  g->mixed = g->backend->alloc(workers * row * sizeof *g->mixed);
-  g->known = knows ? calloc(workers * row, sizeof *g->known) : NULL;
-  g->scratch = lossy ? calloc(threads * 2 * row, sizeof *g->scratch) : NULL;
-  g->rows = calloc(threads * terms, sizeof *g->rows);
   const bool arena = !rh_backend_on_host(g->backend);
+  g->mixed = g->backend->alloc(workers * row * sizeof *g->mixed);
+  g->known = knows ? g->backend->alloc(workers * row * sizeof *g->known) : NULL;
+  const size_t at_once = arena ? (size_t)g->coder.slice : threads;
+  g->scratch = lossy ? g->backend->alloc(at_once * 2 * row * sizeof *g->scratch) : NULL;
+  g->rows = calloc(threads * terms, sizeof *g->rows);
   g->weights = calloc((arena ? workers : threads) * terms, sizeof *g->weights);
   if (arena && !(g->columns = calloc(workers + 1 + workers * terms, sizeof *g->columns))) return false;
   return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || !lossy) && g->rows && g->weights;
@@ -72,7 +73,7 @@ rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_goss
     goto done;
   }
   for (int32_t i = 0; g->known && i < world->workers; i++)
-    memcpy(row_of(g, g->known, i), rh_gossip_model(g, i), row_bytes(g));
+    rh_backend_copy(g->backend, row_of(g, g->known, i), rh_gossip_model(g, i), row_bytes(g));
 done:
   if (status == RH_OK)
     *gossip = g;
@@ -86,10 +87,12 @@ void rh_gossip_free(rh_gossip *g)
   if (!g) return;
   rh_coder_clear(&g->coder);
   free(g->bytes);
-  if (g->mixed) g->backend->release(g->mixed);
+  if (g->backend) {
+    g->backend->release(g->mixed);
+    g->backend->release(g->known);
+    g->backend->release(g->scratch);
+  }
   free(g->columns);
-  free(g->known);
-  free(g->scratch);
   free(g->rows);
   free(g->weights);
   free(g);
@@ -101,7 +104,7 @@ void rh_gossip_parts(rh_gossip *g, const rh_parts *parts)
   rh_coder_parts(&g->coder, parts);
   rh_part(parts, "gossip.bytes", g->bytes, workers * sizeof *g->bytes);
   rh_replicas_arena_part(g->backend, parts, "gossip.mixed", g->mixed, workers * row_bytes(g));
-  rh_part(parts, "gossip.known", g->known, workers * row_bytes(g));
+  rh_replicas_arena_part(g->backend, parts, "gossip.known", g->known, workers * row_bytes(g));
 }
 
 int64_t rh_gossip_bytes(const rh_sizes *z)
@@ -173,17 +176,72 @@ static void know_model(void *context, int32_t i, int thread)
   memcpy(rh_gossip_known(g, i), rh_gossip_model(g, i), row_bytes(g));
 }
 
+int64_t rh_gossip_stride(const rh_gossip *g)
+{
+  return g->world->model->stride;
+}
+
+const rh_backend *rh_gossip_device(const rh_gossip *g)
+{
+  return g->columns ? g->backend : NULL;
+}
+
+/* All models, where they lie in a row. */
+static rh_tensor models(const rh_gossip *g)
+{
+  return (rh_tensor){g->def.models ? g->def.models : rh_replicas_copy(g->world->replicas, 0), g->world->model->stride};
+}
+
+static rh_tensor rows_from(const rh_gossip *g, float *arena, int64_t first)
+{
+  return (rh_tensor){row_of(g, arena, first), g->world->model->stride};
+}
+
+/* rh_gossip_difference of some rows on a device. */
+static void difference_rows(rh_gossip *g, int32_t first, int32_t count)
+{
+  const int64_t stride = g->world->model->stride;
+  const rh_tensor x = rows_from(g, models(g).data, first), h = rows_from(g, g->known, first);
+  const rh_tensor difference = rows_from(g, g->scratch, 0), q = rows_from(g, g->scratch, g->coder.slice);
+  g->backend->scale(stride, count, 1, x, difference);
+  g->backend->add_scaled(stride, count, -1, h, difference);
+  rh_gossip_encode_rows(g, first, count, difference, q);
+  g->backend->add_scaled(stride, count, 1, q, h);
+}
+
+/* Slice by slice of the messages that a device makes at once. */
+static void send_rows(rh_gossip *g, void *context)
+{
+  for (int32_t first = 0; first < g->world->workers; first += g->coder.slice) {
+    const int32_t left = g->world->workers - first, count = left < g->coder.slice ? left : g->coder.slice;
+    if (g->def.make_rows)
+      g->def.make_rows(context, first, count);
+    else
+      difference_rows(g, first, count);
+  }
+  rh_coder_take_lengths(&g->coder);
+}
+
 void rh_gossip_send(rh_gossip *g, int64_t t, rh_worker_body *make, void *context)
 {
   const rh_world *w = g->world;
   const bool lossless = w->compressor->lossless;
   g->t = t;
-  if (!lossless)
+  if (!lossless && rh_gossip_device(g))
+    send_rows(g, context);
+  else if (!lossless)
     rh_gossip_each(g, make, context);
+  else if (g->known && rh_gossip_device(g))
+    rh_backend_copy(g->backend, g->known, models(g).data, (size_t)w->workers * row_bytes(g));
   else if (g->known)
     rh_gossip_each(g, know_model, g);
   for (int32_t i = 0; i < w->workers; i++)
     g->bytes[i] = (lossless ? 4 * w->buckets[0].layout.values : g->coder.bytes[i]) + g->def.extra_bytes;
+}
+
+void rh_gossip_encode_rows(rh_gossip *g, int32_t first, int32_t count, rh_tensor v, rh_tensor decoded)
+{
+  rh_coder_send_rows(&g->coder, first, count, g->t, v, decoded);
 }
 
 void rh_gossip_encode(rh_gossip *g, int32_t i, int thread, const float *v, float *decoded)
@@ -232,28 +290,33 @@ static void mix_one(void *context, int32_t i, int thread)
     mixed[p] = x[p] + (float)c * mixed[p];
 }
 
-/* The same of models on a device, all rows at once. */
+/* The same of models on a device, all rows at once: term by term as mix_one. */
 static void mix_arena(rh_gossip *g)
 {
   const rh_world *w = g->world;
   const rh_graph *graph = rh_graph_at(w->graphs, g->t);
-  const double factor = g->def.consensus_step;
+  const int form = g->def.form;
+  const double c = g->def.consensus_step, factor = form == RH_GOSSIP_EXACT ? c : 1;
   const int64_t stride = w->model->stride;
   int32_t *const offset = g->columns, *const column = offset + w->workers + 1;
-  RH_ASSERT(g->def.form == RH_GOSSIP_EXACT && !g->def.models && rh_replicas_copies(w->replicas) == w->workers);
+  const rh_tensor x = models(g), mixed = {g->mixed, stride}, h = {g->known, stride}, none = {0};
+  RH_ASSERT(g->def.models || rh_replicas_copies(w->replicas) == w->workers);
   offset[0] = 0;
   for (int32_t i = 0; i < w->workers; i++) {
     const int32_t first = graph->neighbours.in_offset[i], degree = in_degree(graph, i), from = offset[i];
     column[from] = i;
-    g->weights[from] = 1 - factor + factor * graph->own[i];
+    g->weights[from] = form == RH_GOSSIP_ESTIMATES ? graph->own[i] - 1 : 1 - factor + factor * graph->own[i];
     for (int32_t k = 0; k < degree; k++) {
       column[from + 1 + k] = graph->neighbours.in[first + k];
       g->weights[from + 1 + k] = factor * graph->weight[first + k];
     }
     offset[i + 1] = from + 1 + degree;
   }
-  g->backend->mix(stride, w->workers, offset, column, g->weights, (rh_tensor){0},
-                  (rh_tensor){rh_replicas_copy(w->replicas, 0), stride}, (rh_tensor){g->mixed, stride});
+  g->backend->mix(stride, w->workers, offset, column, g->weights, form == RH_GOSSIP_MODELS ? x : none,
+                  form == RH_GOSSIP_EXACT ? x : h, mixed);
+  if (form != RH_GOSSIP_ESTIMATES) return;
+  g->backend->scale(stride, w->workers, c, mixed, mixed);
+  g->backend->add_scaled(stride, w->workers, 1, x, mixed);
 }
 
 void rh_gossip_mix(rh_gossip *g, int64_t t)
@@ -275,8 +338,7 @@ static void take_one(void *context, int32_t i, int thread)
 void rh_gossip_take(rh_gossip *g)
 {
   if (g->columns)
-    rh_backend_copy(g->backend, rh_replicas_copy(g->world->replicas, 0), g->mixed,
-                    (size_t)g->world->workers * row_bytes(g));
+    rh_backend_copy(g->backend, models(g).data, g->mixed, (size_t)g->world->workers * row_bytes(g));
   else
     rh_gossip_each(g, take_one, g);
 }

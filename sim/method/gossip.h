@@ -26,11 +26,15 @@
 
 enum rh_gossip_form { RH_GOSSIP_EXACT, RH_GOSSIP_ESTIMATES, RH_GOSSIP_MODELS };
 
+/* Messages of workers first .. first + count - 1, of rows on a device. */
+typedef void rh_gossip_rows(void *context, int32_t first, int32_t count);
+
 typedef struct rh_gossip_def {
   int form;                  /* enum rh_gossip_form */
   double consensus_step;     /* c, 0 < c <= 1; of models: not used */
   float *models;             /* [N][stride] x_i; borrowed; NULL: the replicas' parameters */
   int64_t extra_bytes;       /* that every message is longer than its model */
+  rh_gossip_rows *make_rows; /* what the method's `make` does, of rows on a device; NULL: rh_gossip_difference's */
   const rh_masking *masking; /* messages hold what is inside the mask alone; borrowed; NULL: all */
 } rh_gossip_def;
 
@@ -62,6 +66,11 @@ void rh_gossip_mask(rh_gossip *gossip);
 void rh_gossip_send(rh_gossip *gossip, int64_t t, rh_worker_body *make, void *context);
 /* Within `make`: encodes v [P] and writes what the others get to `decoded` [P], which may be v. */
 void rh_gossip_encode(rh_gossip *gossip, int32_t i, int thread, const float *v, float *decoded);
+/* Within `make_rows`: the same of neighbouring rows, of v and of decoded. */
+void rh_gossip_encode_rows(rh_gossip *gossip, int32_t first, int32_t count, rh_tensor v, rh_tensor decoded);
+int64_t rh_gossip_stride(const rh_gossip *gossip); /* of all rows */
+/* Where rows live, if that is a device; else NULL. Methods that stay there branch on it. */
+const rh_backend *rh_gossip_device(const rh_gossip *gossip);
 /* A `make`: q = C(x - h) travels, h = h + q. Its context is the gossip. */
 rh_worker_body rh_gossip_difference;
 

@@ -162,11 +162,12 @@ static void momentum_steps(rh_world *w, int32_t first, int32_t count, float *g, 
   }
 }
 
-/* Messages without loss need no host: the mean of the gradients as they are. */
+/* Messages without loss are the gradients as they are; others a device must be able to make. */
 static bool stays_on_device(const rh_world *w)
 {
-  return w->compressor->lossless && w->compressor->sum && w->feedback.kind == RH_FEEDBACK_NONE &&
-         w->mask.kind == RH_MASK_NONE;
+  if (w->mask.kind != RH_MASK_NONE) return false;
+  if (w->compressor->lossless) return w->compressor->sum && w->feedback.kind == RH_FEEDBACK_NONE;
+  return w->compressor->code && w->feedback.kind != RH_FEEDBACK_STEP_AHEAD;
 }
 
 /* s->mean = mean of the gradients, of rows on a device. */
@@ -189,7 +190,7 @@ static rh_status average_on_device(rh_world *w, allreduce_state *s, int64_t t)
 static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr)
 {
   const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
-  if (!rh_backend_on_host(s->backend)) return average_on_device(w, s, t);
+  if (!rh_backend_on_host(s->backend) && w->compressor->lossless) return average_on_device(w, s, t);
   rh_aggregate_begin(s->aggregate, t);
   for (int32_t first = 0; first < w->workers; first += chunk) {
     const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;

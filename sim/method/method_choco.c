@@ -106,6 +106,7 @@ const rh_method rh_method_choco = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .stays_on_device = rh_agents_stay_on_device,
     .parts = rh_agents_parts,
     .round = round_,
 };

@@ -29,7 +29,8 @@ static const rh_option options[] = {
 
 typedef struct state {
   rh_agents *agents;
-  float *error; /* [N][stride] e; NULL without loss */
+  const rh_backend *backend; /* where rows live; NULL without values; borrowed */
+  float *error;              /* [N][stride] e; NULL without loss */
 } state;
 
 static rh_status check_settings(const rh_world *w)
@@ -47,24 +48,54 @@ static void free_state(void *opaque)
   state *s = opaque;
   if (!s) return;
   rh_agents_free(s->agents);
-  free(s->error);
+  if (s->backend) s->backend->release(s->error);
   free(s);
+}
+
+/* v = x + e; c = Q(v); e = v - c */
+static void make(void *opaque, int32_t i, int thread)
+{
+  state *s = opaque;
+  rh_gossip *g = s->agents->gossip;
+  const int64_t stride = s->agents->world->model->stride;
+  const float *x = rh_gossip_model(g, i);
+  float *e = s->error + i * stride, *c = rh_gossip_known(g, i), *v = rh_gossip_row(g, thread);
+  for (int64_t p = 0; p < stride; p++)
+    v[p] = x[p] + e[p];
+  rh_gossip_encode(g, i, thread, v, c);
+  for (int64_t p = 0; p < stride; p++)
+    e[p] = v[p] - c[p];
+}
+
+/* The same of some rows on a device, where e is v in between. */
+static void make_rows(void *opaque, int32_t first, int32_t count)
+{
+  state *s = opaque;
+  rh_gossip *g = s->agents->gossip;
+  const int64_t stride = s->agents->world->model->stride;
+  const rh_tensor x = {rh_gossip_model(g, first), stride}, c = {rh_gossip_known(g, first), stride};
+  const rh_tensor e = {s->error + first * stride, stride};
+  s->backend->add_scaled(stride, count, 1, x, e);
+  rh_gossip_encode_rows(g, first, count, e, c);
+  s->backend->add_scaled(stride, count, -1, c, e);
 }
 
 static rh_status new_state(rh_world *w, void **out)
 {
   const deepsqueeze_options *o = w->method_options;
   const bool lossy = !w->compressor->lossless, keeps = lossy && rh_world_has_values(w);
-  rh_agents_def def = {
-      .gossip = {.form = lossy ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT, .consensus_step = o->consensus_step},
-      .order = RH_AGENTS_STEP_FIRST,
-      .passes = lossy ? 2 : 0, /* x + e, v - c */
-      .gossip_rounds = o->gossip_rounds};
+  rh_agents_def def = {.gossip = {.form = lossy ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT,
+                                  .consensus_step = o->consensus_step,
+                                  .make_rows = make_rows},
+                       .order = RH_AGENTS_STEP_FIRST,
+                       .passes = lossy ? 2 : 0, /* x + e, v - c */
+                       .gossip_rounds = o->gossip_rounds};
   rh_status status = RH_OK;
   state *s = calloc(1, sizeof *s);
   *out = NULL;
   if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
-  s->error = keeps ? calloc((size_t)w->workers * (size_t)w->model->stride, sizeof *s->error) : NULL;
+  if (rh_world_has_values(w)) s->backend = rh_replicas_get_def(w->replicas)->backend;
+  if (keeps) s->error = s->backend->alloc((size_t)w->workers * (size_t)w->model->stride * sizeof *s->error);
   if (keeps && !s->error) {
     status = rh_error(RH_ENOMEM, "no memory for the errors of %d workers", w->workers);
     goto done;
@@ -84,27 +115,13 @@ static void parts(void *opaque, const rh_parts *p)
   state *s = opaque;
   const rh_world *w = s->agents->world;
   rh_agents_parts(s->agents, p);
-  rh_part(p, "error", s->error, (size_t)w->workers * (size_t)w->model->stride * sizeof *s->error);
+  rh_replicas_arena_part(s->backend, p, "error", s->error,
+                         (size_t)w->workers * (size_t)w->model->stride * sizeof *s->error);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
   return rh_agents_bytes(z, z->compressor->lossless ? 1 : 3);
-}
-
-/* v = x + e; c = Q(v); e = v - c */
-static void make(void *opaque, int32_t i, int thread)
-{
-  state *s = opaque;
-  rh_gossip *g = s->agents->gossip;
-  const int64_t stride = s->agents->world->model->stride;
-  const float *x = rh_gossip_model(g, i);
-  float *e = s->error + i * stride, *c = rh_gossip_known(g, i), *v = rh_gossip_row(g, thread);
-  for (int64_t p = 0; p < stride; p++)
-    v[p] = x[p] + e[p];
-  rh_gossip_encode(g, i, thread, v, c);
-  for (int64_t p = 0; p < stride; p++)
-    e[p] = v[p] - c[p];
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
@@ -139,6 +156,7 @@ const rh_method rh_method_deepsqueeze = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .stays_on_device = rh_agents_stay_on_device,
     .parts = parts,
     .round = round_,
 };

@@ -56,13 +56,29 @@ static rh_status check_settings(const rh_world *w)
   return rh_agents_check(w, ((const dpsgd_options *)w->method_options)->gossip_rounds);
 }
 
+/* C(x_i) travels. */
+static void make_model(void *context, int32_t i, int thread)
+{
+  rh_gossip *g = context;
+  rh_gossip_encode(g, i, thread, rh_gossip_model(g, i), rh_gossip_known(g, i));
+}
+
+static void make_models(void *context, int32_t first, int32_t count)
+{
+  rh_gossip *g = context;
+  const int64_t stride = rh_gossip_stride(g);
+  rh_gossip_encode_rows(g, first, count, (rh_tensor){rh_gossip_model(g, first), stride},
+                        (rh_tensor){rh_gossip_known(g, first), stride});
+}
+
 static rh_status new_state(rh_world *w, void **out)
 {
   const dpsgd_options *o = w->method_options;
-  const rh_agents_def def = {
-      .gossip = {.form = form_of(w), .consensus_step = w->compressor->lossless ? 1 : o->consensus_step},
-      .order = o->order == COMBINE_THEN_ADAPT ? RH_AGENTS_MIX_FIRST : RH_AGENTS_STEP_FIRST,
-      .gossip_rounds = o->gossip_rounds};
+  const rh_agents_def def = {.gossip = {.form = form_of(w),
+                                        .consensus_step = w->compressor->lossless ? 1 : o->consensus_step,
+                                        .make_rows = o->message == MODEL ? make_models : NULL},
+                             .order = o->order == COMBINE_THEN_ADAPT ? RH_AGENTS_MIX_FIRST : RH_AGENTS_STEP_FIRST,
+                             .gossip_rounds = o->gossip_rounds};
   rh_agents *agents;
   rh_status status = rh_agents_new(w, &def, &agents);
   *out = agents;
@@ -77,20 +93,6 @@ static void free_state(void *agents)
 static int64_t state_bytes(const rh_sizes *z)
 {
   return rh_agents_bytes(z, z->compressor->lossless ? 1 : 2);
-}
-
-/* Steps and mixing of whole arenas; a step on mixed rows works row by row. */
-static bool stays_on_device(const rh_world *w)
-{
-  return w->compressor->lossless && w->mask.kind == RH_MASK_NONE &&
-         ((const dpsgd_options *)w->method_options)->order == ADAPT_THEN_COMBINE;
-}
-
-/* C(x_i) travels. */
-static void make_model(void *context, int32_t i, int thread)
-{
-  rh_gossip *g = context;
-  rh_gossip_encode(g, i, thread, rh_gossip_model(g, i), rh_gossip_known(g, i));
 }
 
 /* mix_i - lr u_i */
@@ -109,7 +111,10 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   if (o->order == ADAPT_THEN_COMBINE) RH_TRY(rh_agents_step(a, NULL, NULL));
   rh_gossip_send(a->gossip, t, o->message == MODEL ? make_model : rh_gossip_difference, a->gossip);
   rh_gossip_mix(a->gossip, t);
-  if (o->order == COMBINE_THEN_ADAPT) RH_TRY(rh_agents_step(a, step_mixed, a));
+  if (o->order == COMBINE_THEN_ADAPT && rh_gossip_device(a->gossip))
+    RH_TRY(rh_agents_step_rows_on(a, rh_gossip_mixed(a->gossip, 0)));
+  else if (o->order == COMBINE_THEN_ADAPT)
+    RH_TRY(rh_agents_step(a, step_mixed, a));
   rh_gossip_take(a->gossip);
   rh_agents_end(a);
 done:
@@ -131,7 +136,7 @@ const rh_method rh_method_dpsgd = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
-    .stays_on_device = stays_on_device,
+    .stays_on_device = rh_agents_stay_on_device,
     .parts = rh_agents_parts,
     .round = round_,
 };

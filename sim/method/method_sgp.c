@@ -35,8 +35,9 @@ static const rh_option options[] = {
 
 typedef struct state {
   rh_agents *agents;
-  float *x;       /* [N][stride] numerators */
-  float *w, *sum; /* [N] weights, and those that are being mixed */
+  const rh_backend *backend; /* where rows live; NULL without values; borrowed */
+  float *x;                  /* [N][stride] numerators */
+  float *w, *sum;            /* [N] weights, and those that are being mixed */
 } state;
 
 static rh_status check_settings(const rh_world *w)
@@ -54,7 +55,7 @@ static void free_state(void *opaque)
   state *s = opaque;
   if (!s) return;
   rh_agents_free(s->agents);
-  free(s->x);
+  if (s->backend) s->backend->release(s->x);
   free(s->w);
   free(s->sum);
   free(s);
@@ -65,12 +66,14 @@ static rh_status new_models(const rh_world *w, state *s)
 {
   const size_t stride = (size_t)w->model->stride, workers = (size_t)w->workers;
   if (!rh_world_has_values(w)) return RH_OK;
-  s->x = calloc(workers * stride, sizeof *s->x);
+  s->backend = rh_replicas_get_def(w->replicas)->backend;
+  s->x = s->backend->alloc(workers * stride * sizeof *s->x);
   s->w = calloc(workers, sizeof *s->w);
   s->sum = calloc(workers, sizeof *s->sum);
   if (!s->x || !s->w || !s->sum) return rh_error(RH_ENOMEM, "no memory for the models of %d workers", w->workers);
   for (int32_t i = 0; i < w->workers; i++) {
-    memcpy(s->x + i * w->model->stride, rh_replicas_parameters(w->replicas, i), stride * sizeof *s->x);
+    rh_backend_copy(s->backend, s->x + i * w->model->stride, rh_replicas_parameters(w->replicas, i),
+                    stride * sizeof *s->x);
     s->w[i] = 1;
   }
   return RH_OK;
@@ -105,7 +108,7 @@ static void parts(void *opaque, const rh_parts *p)
   state *s = opaque;
   const rh_world *w = s->agents->world;
   rh_agents_parts(s->agents, p);
-  rh_part(p, "x", s->x, (size_t)w->workers * (size_t)w->model->stride * sizeof *s->x);
+  rh_replicas_arena_part(s->backend, p, "x", s->x, (size_t)w->workers * (size_t)w->model->stride * sizeof *s->x);
   rh_part(p, "w", s->w, (size_t)w->workers * sizeof *s->w);
 }
 
@@ -133,13 +136,23 @@ static void divide(void *opaque, int32_t i, int thread)
     z[p] = x[p] / s->w[i];
 }
 
+static void divide_rows(rh_world *w, const state *s)
+{
+  const int64_t stride = w->model->stride;
+  s->backend->divide(stride, w->workers, s->w, (rh_tensor){s->x, stride},
+                     (rh_tensor){rh_replicas_copy(w->replicas, 0), stride});
+}
+
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 {
   rh_status status = RH_OK;
   state *s = opaque;
   rh_gossip *g = s->agents->gossip;
   rh_agents_begin(s->agents, t, lr);
-  RH_TRY(rh_agents_step(s->agents, step, s));
+  if (rh_gossip_device(g))
+    RH_TRY(rh_agents_step_rows_on(s->agents, s->x));
+  else
+    RH_TRY(rh_agents_step(s->agents, step, s));
   rh_gossip_send(g, t, rh_gossip_difference, g);
   rh_gossip_mix(g, t);
   rh_gossip_take(g);
@@ -147,7 +160,10 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
     rh_gossip_mix_numbers(g, t, s->w, s->sum);
     memcpy(s->w, s->sum, (size_t)w->workers * sizeof *s->w);
   }
-  rh_gossip_each(g, divide, s);
+  if (rh_gossip_device(g))
+    divide_rows(w, s);
+  else
+    rh_gossip_each(g, divide, s);
   rh_agents_end(s->agents);
 done:
   return status;
@@ -175,6 +191,7 @@ const rh_method rh_method_sgp = {
     .new_state = new_state,
     .free_state = free_state,
     .state_bytes = state_bytes,
+    .stays_on_device = rh_agents_stay_on_device,
     .parts = parts,
     .round = round_,
 };

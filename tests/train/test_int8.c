@@ -80,18 +80,18 @@ static void test_masked_weights_have_no_level(void **state)
   assert_int_equal(rh_model_end(&model), RH_OK);
   for (int sparse = 0; sparse < 2; sparse++) {
     const double third = sparse ? 1 : 72 * (3.55 / 255); /* 1.004 is .4 levels above 1, and 72.1 levels above 0 */
-    rh_int8_parameters(&model, sparse, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
+    rh_int8_parameters(&model, &rh_backend_ref, sparse, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
     assert_true(rounded[0] == 0 && fabs((double)rounded[1] - 3.55) < 1e-6); /* f32's rounding of the ends */
     assert_true(fabs((double)rounded[2] - third) < 1e-6);
     assert_true(rounded[4] == 0 && fabs((double)rounded[5] - 0.3) < 1e-7);
   }
   for (int k = 0; k < 4; k++)
     params[k] = 0;
-  rh_int8_parameters(&model, true, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
+  rh_int8_parameters(&model, &rh_backend_ref, true, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
   assert_memory_equal(rounded, params, 4 * sizeof *params);
   params[1] = NAN;
   params[2] = 1;
-  rh_int8_parameters(&model, true, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
+  rh_int8_parameters(&model, &rh_backend_ref, true, 1, (rh_tensor){params, 0}, (rh_tensor){rounded, 0});
   assert_true(isnan(rounded[0]) && isnan(rounded[2])); /* what diverged shows */
 }
 
@@ -141,7 +141,7 @@ static void spell_backward(const rh_model *model, const rh_backend *backend, con
   const rh_dense d = {BATCH, rh_shape_count(layer->in), rh_shape_count(layer->out)};
   float unquantised[BATCH * INPUTS];
   memcpy(unquantised, p->dy[k], sizeof unquantised);
-  if (k > 0) rh_int8_gradient(model, l, rounding, BATCH, 1, one(p->dy[k]));
+  if (k > 0) rh_int8_gradient(model, &rh_backend_ref, l, rounding, BATCH, 1, one(p->dy[k]));
   float *const dw_of = bi ? unquantised : p->dy[k];
   backend->dense_backward(&d, 1, one(p->xq[k]), one(rounded + layer->weight_offset), one(dw_of),
                           one(grads + layer->weight_offset), one(grads + layer->bias_offset), (rh_tensor){0});
@@ -158,12 +158,12 @@ static void spell_out(const rh_model *model, const rh_backend *backend, const rh
   float *const rounded = new_values(model->stride);
   double loss;
   int64_t correct;
-  rh_int8_parameters(model, rounding->sparse, 1, one(params), one(rounded));
+  rh_int8_parameters(model, &rh_backend_ref, rounding->sparse, 1, one(params), one(rounded));
   for (int k = 0; k < 3; k++) {
     const int l = dense_layers[k];
     const rh_layer *layer = &model->layers[l];
     const rh_dense d = {BATCH, rh_shape_count(layer->in), rh_shape_count(layer->out)};
-    rh_int8_input(model, l, rounding, BATCH, 1, one(p->x[k]), one(p->xq[k]));
+    rh_int8_input(model, &rh_backend_ref, l, rounding, BATCH, 1, one(p->x[k]), one(p->xq[k]));
     backend->dense_forward(&d, 1, one(p->xq[k]), one(rounded + layer->weight_offset), one(rounded + layer->bias_offset),
                            one(p->x[k + 1]));
     if (k == 0) backend->relu_forward(BATCH * HIDDEN, 1, one(p->x[1]), one(p->x[1]));
@@ -393,18 +393,18 @@ static void test_draws_are_apart(void **state)
   memcpy(x[1], x[0], sizeof x[1]);
   const rh_rounding at = {.seed = 3, .rank = 4, .step = 7}, next_rank = {.seed = 3, .rank = 5, .step = 7};
   const rh_rounding next_step = {.seed = 3, .rank = 4, .step = 8};
-  rh_int8_input(&model, 2, &at, BATCH, 2, (rh_tensor){x[0], ROW}, (rh_tensor){y[0], ROW}); /* y[0], y[1] */
-  rh_int8_input(&model, 3, &at, BATCH, 1, one(x[0]), one(y[2]));
-  rh_int8_input(&model, 2, &next_step, BATCH, 1, one(x[0]), one(y[3]));
+  rh_int8_input(&model, &rh_backend_ref, 2, &at, BATCH, 2, (rh_tensor){x[0], ROW}, (rh_tensor){y[0], ROW}); /* y[0], y[1] */
+  rh_int8_input(&model, &rh_backend_ref, 3, &at, BATCH, 1, one(x[0]), one(y[2]));
+  rh_int8_input(&model, &rh_backend_ref, 2, &next_step, BATCH, 1, one(x[0]), one(y[3]));
   memcpy(y[4], x, 2 * sizeof y[4]);
-  rh_int8_gradient(&model, 2, &at, BATCH, 2, (rh_tensor){y[4], ROW}); /* y[4], y[5] */
+  rh_int8_gradient(&model, &rh_backend_ref, 2, &at, BATCH, 2, (rh_tensor){y[4], ROW}); /* y[4], y[5] */
   for (int i = 0; i < ROWS; i++)
     for (int j = 0; j < i; j++)
       if (memcmp(y[i], y[j], sizeof y[i]) == 0) fail_msg("draws %d and %d are the same", j, i);
-  rh_int8_input(&model, 2, &next_rank, BATCH, 1, one(x[0]), one(again));
+  rh_int8_input(&model, &rh_backend_ref, 2, &next_rank, BATCH, 1, one(x[0]), one(again));
   assert_memory_equal(again, y[1], sizeof again);
   memcpy(again, x[0], sizeof again);
-  rh_int8_gradient(&model, 2, &next_rank, BATCH, 1, one(again));
+  rh_int8_gradient(&model, &rh_backend_ref, 2, &next_rank, BATCH, 1, one(again));
   assert_memory_equal(again, y[5], sizeof again);
 }
 

@@ -13,8 +13,8 @@
 typedef enum rh_code_kind {
   RH_CODE_FP16, /* 16 bits a value */
   RH_CODE_BF16,
-  RH_CODE_INT,     /* uniform levels over a segment's range */
-  RH_CODE_QSGD,    /* levels of a bucket's norm */
+  RH_CODE_INT,  /* uniform levels over a segment's range */
+  RH_CODE_QSGD, /* levels of a bucket's norm */
   RH_CODE_TERNGRAD,
   RH_CODE_SIGN,    /* signs times a constant, of the whole vector */
   RH_CODE_EF_SIGN, /* signs times a segment's mean magnitude */

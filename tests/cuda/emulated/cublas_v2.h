@@ -49,7 +49,8 @@ static inline cublasStatus_t cublasGetVersion(cublasHandle_t, int *version)
   return CUBLAS_STATUS_SUCCESS;
 }
 
-namespace emulated {
+namespace emulated
+{
 
 /* Of a column-major matrix, element (row, column) of op(A). */
 inline float element(const float *a, int64_t ld, cublasOperation_t op, int64_t row, int64_t column)

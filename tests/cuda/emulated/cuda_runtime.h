@@ -28,12 +28,14 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
-#define __shared__ static
+#define __shared__      static
 #define __launch_bounds__(...)
 
 struct dim3 {
   unsigned x, y, z;
-  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+  dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_)
+  {
+  }
 };
 struct alignas(16) float4 {
   float x, y, z, w;
@@ -63,8 +65,7 @@ static inline int __popc(unsigned x)
   return __builtin_popcount(x);
 }
 /* A thread has the processor to itself between barriers. */
-template <typename T>
-static inline T atomicAdd(T *to, T value)
+template <typename T> static inline T atomicAdd(T *to, T value)
 {
   const T old = *to;
   *to += value;
@@ -101,7 +102,8 @@ struct cudaDeviceProp {
 };
 #define CUDART_VERSION 13000
 
-namespace emulated {
+namespace emulated
+{
 
 /* The value of a word of REHEARSE_EMULATED_GPU; NULL: it is not there. */
 inline const char *asked(const char *word)
@@ -124,10 +126,18 @@ struct piece {
 inline std::map<char *, piece> pieces;
 inline char *next_address;
 inline size_t used_bytes;
-static const size_t page = 4096, alignment = 256;
+static const size_t page = 4096, alignment = 256, poisoned = (size_t)1 << 20;
+
+/* By a protection key where the processor has them, which costs nothing; else page by page. */
+inline int key = -2; /* -1: there is none */
 
 inline void open_memory(bool open)
 {
+  if (key == -2) key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
+  if (key >= 0) {
+    pkey_set(key, open ? 0 : PKEY_DISABLE_ACCESS);
+    return;
+  }
   for (const auto &p : pieces)
     mprotect(p.first, p.second.pages, open ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
@@ -141,21 +151,26 @@ inline size_t all_bytes()
 /* Work that a stream was given: kernels and copies, done at once, or kept by a graph that is being recorded. */
 struct work {
   virtual void run() = 0;
-  virtual ~work() {}
+  virtual ~work()
+  {
+  }
 };
-template <typename body>
-struct work_of : work {
+template <typename body> struct work_of : work {
   body f;
-  work_of(const body &f_) : f(f_) {}
-  void run() override { f(); }
+  work_of(const body &f_) : f(f_)
+  {
+  }
+  void run() override
+  {
+    f();
+  }
 };
 typedef std::vector<work *> graph;
 inline graph *recorded;
 inline cudaError_t sticky = cudaSuccess;
 inline long launches;
 
-template <typename body>
-cudaError_t submit(const body &f)
+template <typename body> cudaError_t submit(const body &f)
 {
   if (sticky != cudaSuccess) return sticky;
   const char *lost = asked("lost=");
@@ -242,8 +257,7 @@ inline void run_block(dim3 block)
   }
 }
 
-template <typename body>
-void run_grid(const char *name, dim3 grid, dim3 block, body f)
+template <typename body> void run_grid(const char *name, dim3 grid, dim3 block, body f)
 {
   if (grid.y > 65535 || grid.z > 65535 || block.x > 1024) fail("a grid beyond the device's limits", name);
   kernel_name = name;
@@ -275,8 +289,8 @@ static inline void __syncthreads()
   do {                                                                                                                 \
     if (rh_cuda_failed()) break;                                                                                       \
     const dim3 grid_ = (grid), block_ = (block);                                                                       \
-    rh_cuda_check(                                                                                                     \
-        emulated::submit([=] { emulated::run_grid(#kernel, grid_, block_, [=] { kernel(__VA_ARGS__); }); }), #kernel); \
+    rh_cuda_check(emulated::submit([=] { emulated::run_grid(#kernel, grid_, block_, [=] { kernel(__VA_ARGS__); }); }), \
+                  #kernel);                                                                                            \
   } while (0)
 
 typedef struct emulated_stream *cudaStream_t;
@@ -298,9 +312,13 @@ static inline cudaError_t cudaMalloc(void **memory, size_t bytes)
   pieces[first] = {whole, bytes};
   used_bytes += bytes;
   /* what is written first must not be what was never written; the piece ends as near to the next page as it may */
-  mprotect(first, whole, PROT_READ | PROT_WRITE);
-  memset(first, 0xFF, whole);
-  mprotect(first, whole, PROT_NONE);
+  open_memory(true);
+  if (key >= 0)
+    pkey_mprotect(first, whole, PROT_READ | PROT_WRITE, key);
+  else
+    mprotect(first, whole, PROT_READ | PROT_WRITE);
+  memset(first, 0xFF, whole < poisoned ? whole : poisoned);
+  open_memory(false);
   *memory = first + (whole - bytes) / alignment * alignment;
   return cudaSuccess;
 }
@@ -314,6 +332,7 @@ static inline cudaError_t cudaFree(void *memory)
   if (found == pieces.end()) fail("a release of what was not allocated", "cudaFree");
   used_bytes -= found->second.bytes;
   madvise(first, found->second.pages, MADV_DONTNEED);
+  mprotect(first, found->second.pages, PROT_NONE);
   pieces.erase(found);
   return cudaSuccess;
 }

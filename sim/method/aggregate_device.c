@@ -1,0 +1,163 @@
+#include "aggregate_device.h"
+
+#include <stdlib.h>
+
+#include "fold.h"
+
+struct rh_aggregate_device {
+  const rh_world *world; /* borrowed, as the coder and its backend */
+  rh_coder *coder;
+  const rh_backend *backend;
+  bool halves;      /* messages are added as they are, in half precision */
+  rh_code whole;    /* of halves: the vector's code, since values do not hang on buckets */
+  float *errors;    /* [N][stride] e_i; NULL without feedback; owned */
+  float *decoded;   /* [slice][stride] with feedback; owned */
+  rh_tree_sum *sum; /* of decoded rows; owned */
+  uint16_t *levels; /* [RH_FOLD_LEVELS][P] of halves; owned */
+  uint16_t *total;  /* [2][P] of halves; owned */
+  uint64_t rows;    /* halves added */
+  int64_t t;
+};
+
+static bool feeds(const rh_aggregate_device *a)
+{
+  return a->errors != NULL;
+}
+
+static bool allocate(rh_aggregate_device *a)
+{
+  const rh_world *w = a->world;
+  const size_t row = (size_t)w->model->stride * sizeof(float),
+               half_row = (size_t)w->model->parameters * sizeof(uint16_t);
+  if (w->feedback.kind != RH_FEEDBACK_NONE) {
+    a->errors = a->backend->alloc((size_t)w->workers * row);
+    a->decoded = a->backend->alloc((size_t)a->coder->slice * row);
+    if (!a->errors || !a->decoded) return false;
+  }
+  if (!a->halves) return true;
+  a->levels = a->backend->alloc(RH_FOLD_LEVELS * half_row);
+  a->total = a->backend->alloc(2 * half_row);
+  return a->levels && a->total;
+}
+
+rh_status rh_aggregate_device_new(const rh_world *world, rh_coder *coder, rh_aggregate_device **device)
+{
+  rh_aggregate_device *a = calloc(1, sizeof *a);
+  *device = a;
+  if (!a) return rh_error(RH_ENOMEM, "no memory for an aggregation");
+  a->world = world;
+  a->coder = coder;
+  a->backend = coder->device;
+  a->halves = world->compressor->sum != NULL;
+  const bool has =
+      rh_compressor_code(world->compressor, world->compressor_options, &world->buckets[0].layout, &a->whole);
+  RH_ASSERT(has);
+  a->whole.values = world->model->parameters;
+  if (!allocate(a))
+    return rh_error(RH_ENOMEM,
+                    "the GPU has no memory to aggregate the vectors of %d workers; run fewer workers, or with "
+                    "run.backend: cpu",
+                    world->workers);
+  return a->halves ? RH_OK : rh_tree_sum_new(a->backend, world->model->stride, &a->sum);
+}
+
+void rh_aggregate_device_free(rh_aggregate_device *a)
+{
+  if (!a) return;
+  rh_tree_sum_free(a->sum);
+  a->backend->release(a->errors);
+  a->backend->release(a->decoded);
+  a->backend->release(a->levels);
+  a->backend->release(a->total);
+  free(a);
+}
+
+void rh_aggregate_device_parts(rh_aggregate_device *a, const rh_parts *parts)
+{
+  const size_t row = (size_t)a->world->model->stride * sizeof(float);
+  rh_replicas_arena_part(a->backend, parts, "aggregate.kept", a->errors, (size_t)a->world->workers * row);
+}
+
+void rh_aggregate_device_begin(rh_aggregate_device *a, int64_t t)
+{
+  a->t = t;
+  a->rows = 0;
+  if (a->sum) rh_tree_sum_begin(a->sum);
+}
+
+/* The messages as they are, added; and what each says, where that is asked for. */
+static void add_halves(rh_aggregate_device *a, int32_t first, int32_t count, rh_tensor x, rh_tensor decoded)
+{
+  const rh_world *w = a->world;
+  const rh_coding coding = rh_coder_coding(a->coder, 0, first, 0, a->t);
+  const int64_t stride = (2 * w->model->parameters + 63) / 64 * 64;
+  RH_ASSERT(stride <= a->coder->wire_size);
+  a->backend->encode(&a->whole, &coding.rng, count, x, a->coder->device_wire, stride, a->coder->device_bytes,
+                     a->coder->device_scratch);
+  if (decoded.data) a->backend->decode(&a->whole, count, a->coder->device_wire, stride, decoded);
+  a->backend->fold_halves(a->whole.kind, w->model->parameters, count, a->coder->device_wire, stride, a->rows,
+                          a->levels);
+  a->rows += (uint64_t)count;
+}
+
+static void give_slice(rh_aggregate_device *a, int32_t first, int32_t count, float *rows)
+{
+  const int64_t stride = a->world->model->stride;
+  const rh_tensor x = {rows, stride}, e = {feeds(a) ? a->errors + first * stride : NULL, stride};
+  const rh_tensor own = feeds(a) ? (rh_tensor){a->decoded, stride} : x;
+  if (feeds(a)) a->backend->add_scaled(stride, count, 1, e, x); /* p = g + e */
+  if (a->halves)
+    add_halves(a, first, count, x, feeds(a) ? own : (rh_tensor){0});
+  else
+    rh_coder_send_rows(a->coder, first, count, a->t, x, own);
+  if (a->sum) rh_tree_sum_add_rows(a->sum, own.data, count);
+  if (!feeds(a)) return;
+  a->backend->scale(stride, count, 1, x, e);
+  a->backend->add_scaled(stride, count, -1, own, e); /* e = p - C(p) */
+}
+
+void rh_aggregate_device_give(rh_aggregate_device *a, int32_t first, int32_t count, float *rows)
+{
+  const int32_t slice = a->coder->slice;
+  for (int32_t i = 0; i < count; i += slice)
+    give_slice(a, first + i, count - i < slice ? count - i : slice, rows + i * a->world->model->stride);
+}
+
+/* rh_fold_end of the levels: the sum moves up through those that are set. */
+static const uint16_t *end_halves(rh_aggregate_device *a)
+{
+  const int64_t n = a->world->model->parameters;
+  const uint16_t *total = NULL;
+  for (int k = 0; k < RH_FOLD_LEVELS; k++) {
+    const uint16_t *const level = a->levels + k * n;
+    if (!(a->rows >> k & 1)) continue;
+    if (total) {
+      rh_backend_copy(a->backend, a->total, level, (size_t)n * sizeof *level);
+      a->backend->fold_halves(a->whole.kind, n, 1, (const uint8_t *)total, 0, 1, a->total);
+    }
+    total = total ? a->total + n : level;
+  }
+  return total;
+}
+
+void rh_aggregate_device_end(rh_aggregate_device *a, float *mean)
+{
+  const rh_world *w = a->world;
+  const int64_t stride = w->model->stride;
+  const rh_tensor m = {mean, stride};
+  if (a->halves) {
+    a->backend->decode(&a->whole, 1, (const uint8_t *)end_halves(a), 0, m);
+    a->backend->scale(stride, 1, 1.0 / w->workers, m, m);
+    return;
+  }
+  rh_tree_sum_end(a->sum, 1, mean);
+  a->backend->divide(stride, 1, &(float){(float)w->workers}, m, m);
+  for (int32_t b = 0; w->compressor->combine && b < w->bucket_count; b++) {
+    rh_code code;
+    const bool has = rh_compressor_code(w->compressor, w->compressor_options, &w->buckets[b].layout, &code);
+    const rh_coding coding = rh_coder_coding(a->coder, 0, -1, b, a->t);
+    RH_ASSERT(has && code.kind == RH_CODE_SIGN); /* the one that votes */
+    a->backend->vote(&code, &coding.shared, mean + w->buckets[b].offset);
+  }
+  rh_coder_take_lengths(a->coder);
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Whole runs on a GPU that is emulated on the host (tests/cuda/emulated): what run.backend: cuda does in a run, without one.
+#
+#   bash tests/cuda/emulated.sh PROGRAM MODULE.so STAGED.so
+#
+# The study of tests/experiments/gpu.sh; methods with compressors, whose rows stay on the device, against the same with rows
+# in the program's memory (STAGED.so): the same bits; checkpoints; and what a user is told when a device is not as it should.
+set -u
+program=$(realpath "$1") module=$(realpath "$2") staged=$(realpath "$3")
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir -p "$folder"/whole/bin "$folder"/whole/cuda "$folder"/staged/bin "$folder"/staged/cuda
+cp "$program" "$folder/whole/bin/rehearse" && cp "$program" "$folder/staged/bin/rehearse" || exit 1
+ln -s "$module" "$folder/whole/cuda/rehearse_cuda.so"
+cp "$staged" "$folder/staged/cuda/rehearse_cuda.so"
+cp "$module" "$folder/staged/cuda/rehearse_cuda_whole.so"
+failed=0
+say() {
+  echo "FAILED: $*"
+  failed=1
+}
+
+[ -n "${SKIP:-}" ] || bash "$tests/experiments/gpu.sh" "$folder/whole/bin/rehearse" || say "tests/experiments/gpu.sh"
+
+cd "$folder" || exit 1
+cat >study.yaml <<YAML
+platform: {file: $tests/../platforms/ideal.xml, workers: 5}
+data: {train: 300, test: 100, partition: skew, skew: 0.5}
+model: {name: mlp, hidden: 12}
+train: {rounds: 6, batch: 4, evaluate_every: 3, lr: 0.02, clip: 2}
+time: {source: flops}
+run: {backend: cuda, threads: 2}
+YAML
+
+# run KIND DB ARGUMENT...
+run() {
+  local kind=$1 db=$2
+  shift 2
+  "./$kind/bin/rehearse" run study.yaml --db "$db" "$@" >out.txt 2>err.txt
+}
+results() {
+  sqlite3 "$1" "SELECT parameters_hash, simulated_s FROM runs; SELECT round, train_loss, finish_s, wire_bytes FROM rounds;"
+}
+
+# Every compressor of the device through the mean of gradients and through gossip; every method through one of them.
+n=0
+while read -r settings; do
+  n=$((n + 1))
+  arguments=()
+  for setting in $settings; do
+    arguments+=(--set "$setting")
+  done
+  for kind in whole staged; do
+    run $kind $kind$n.db "${arguments[@]}" || say "$kind: $settings: $(head -n 2 err.txt)"
+  done
+  [ "$(results whole$n.db)" = "$(results staged$n.db)" ] || say "rows on the device give other results: $settings"
+done <<'RUNS'
+train.method=allreduce compress.name=fp16
+train.method=allreduce compress.name=bf16 compress.error_feedback=classic train.bucket=1B
+train.method=allreduce compress.name=qsgd compress.bits=4 train.bucket=1B
+train.method=allreduce compress.name=sign train.clip=0
+train.method=allreduce compress.name=ef-sign compress.error_feedback=classic
+train.method=allreduce compress.name=topk compress.ratio=0.1 compress.error_feedback=classic
+train.method=dpsgd compress.name=int8
+train.method=dpsgd compress.name=qsgd train.message=model train.order=combine-then-adapt
+train.method=choco compress.name=topk compress.ratio=0.2 train.consensus_step=0.3
+train.method=choco compress.name=cosine train.exchange=background train.optimiser=adamw train.consensus_step=0.5
+train.method=deepsqueeze compress.name=int compress.bits=4 train.consensus_step=0.4
+train.method=sgp compress.name=terngrad compress.clip=0 train.consensus_step=0.1 graph.weights=push
+RUNS
+
+# What does not fit is refused with what would; a device that is lost, or not there, is said; and the database is whole.
+# told WHAT FAULT PATTERN ARGUMENT...
+told() {
+  local what=$1 fault=$2 pattern=$3
+  shift 3
+  REHEARSE_EMULATED_GPU=$fault run whole fault.db "$@" && say "$what: the run went on"
+  grep -qE "$pattern" err.txt out.txt || say "$what: said: $(cat err.txt)"
+  [ ! -e fault.db ] || [ "$(sqlite3 fault.db 'PRAGMA integrity_check')" = ok ] || say "$what: the database is not whole"
+  rm -f fault.db
+}
+told "no driver" no-driver 'no NVIDIA driver; install one'
+told "an old driver" old-driver 'driver serves CUDA 11.4 and this module needs 13.0; install a newer'
+told "no device" no-device 'nvidia-smi'
+told "an old device" old-device 'compute capability 7.0, and this module needs 8.0'
+told "no memory" memory=60000000 'would fit' --set train.method=dpsgd --set platform.workers=64 --set model.hidden=64
+told "a lost device" lost=120 'the device was lost; what was recorded is kept'
+[ $failed -eq 0 ] && echo "$n runs with rows on an emulated device have the bits of the host's encoders"
+exit $failed
