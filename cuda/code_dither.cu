@@ -1,4 +1,5 @@
-/* Dither (train/compress/dither.h): eight generators a message, a thread each, from the message's own stream. Pieces that
+/* Dither (train/compress/dither.h): eight generators a message, a thread each, from the message's own stream. Pieces
+ * that
  * are not finite take no numbers. */
 #include "coding.h"
 

@@ -107,7 +107,8 @@ static __device__ void absolute(measure_shared *s, const float *x, int64_t n)
   __syncthreads();
 }
 
-/* s->least and s->greatest as rh_extent finds them: of equal ones, the two zeros, the first of the lane. Each quarter of
+/* s->least and s->greatest as rh_extent finds them: of equal ones, the two zeros, the first of the lane. Each quarter
+ * of
  * the block has rows in a row. */
 static __device__ void extent(measure_shared *s, const float *x, int64_t n)
 {

@@ -1,31 +1,5 @@
-/* Dense layers and products of matrices: cuBLAS's strided-batched gemm, one matrix a replica.
- *
- * cuBLAS's matrices are column-major: in the same memory it sees the transposed ones, and C^T = op(B)^T op(A)^T is
- * asked for, with B before A and no copy.
- * bits        a call of the same shape and count on the same device and library repeats; a product may be made by
- *             another kernel of cuBLAS when the count differs
- */
+/* Dense layers, by products of matrices (product.cu). */
 #include "launch.h"
-
-static cublasComputeType_t compute_type(void)
-{
-  if (rh_cuda.products == RH_CUDA_TF32) return CUBLAS_COMPUTE_32F_FAST_TF32;
-  if (rh_cuda.products == RH_CUDA_BF16) return CUBLAS_COMPUTE_32F_FAST_16BF;
-  return CUBLAS_COMPUTE_32F;
-}
-
-extern "C" void rh_cuda_product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c)
-{
-  const int m = (int)p->m, n = (int)p->n, k = (int)p->k;
-  const float one = 1, zero = 0;
-  if (rh_cuda_failed()) return;
-  rh_cuda_check_blas(cublasGemmStridedBatchedEx(rh_cuda.blas, p->transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                                                p->transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, &one, b.data,
-                                                CUDA_R_32F, p->transpose_b ? k : n, b.stride, a.data, CUDA_R_32F,
-                                                p->transpose_a ? m : k, a.stride, &zero, c.data, CUDA_R_32F, n,
-                                                c.stride, (int)count, compute_type(), CUBLAS_GEMM_DEFAULT),
-                     "a product of matrices");
-}
 
 static __global__ void add_bias(int64_t n, int64_t outputs, int64_t count, rh_tensor b, rh_tensor y)
 {

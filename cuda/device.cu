@@ -61,8 +61,16 @@ static const char *remedy(cudaError_t error)
   }
 }
 
+/* What goes wrong while work is recorded is the record's failure, not the device's. */
+static bool only_recording(bool good)
+{
+  if (!good && rh_cuda.recording) rh_cuda.recording_failed = true;
+  return rh_cuda.recording;
+}
+
 extern "C" bool rh_cuda_check(cudaError_t error, const char *what)
 {
+  if (only_recording(error == cudaSuccess)) return true;
   if (error != cudaSuccess && !rh_cuda_failed())
     snprintf(rh_cuda.failure, sizeof rh_cuda.failure, "the GPU failed in %s: %s (%s)", what, cudaGetErrorString(error),
              remedy(error));
@@ -71,6 +79,7 @@ extern "C" bool rh_cuda_check(cudaError_t error, const char *what)
 
 extern "C" bool rh_cuda_check_blas(cublasStatus_t status, const char *what)
 {
+  if (only_recording(status == CUBLAS_STATUS_SUCCESS)) return true;
   if (status != CUBLAS_STATUS_SUCCESS && !rh_cuda_failed())
     snprintf(rh_cuda.failure, sizeof rh_cuda.failure, "cuBLAS failed in %s: %s (%s)", what,
              cublasGetStatusString(status), remedy(cudaErrorUnknown));
@@ -107,6 +116,7 @@ extern "C" void rh_cuda_release(void *memory)
 {
   if (!memory) return;
   rh_cuda_wait();
+  rh_cuda_forget_work();
   cudaFree(memory);
 }
 
@@ -139,6 +149,18 @@ extern "C" void rh_cuda_wait(void)
 extern "C" const char *rh_cuda_failure(void)
 {
   return rh_cuda_failed() ? rh_cuda.failure : nullptr;
+}
+
+extern "C" void rh_cuda_note(const char *note)
+{
+  rh_cuda.note = note;
+}
+
+extern "C" const char *rh_cuda_take_note(void)
+{
+  const char *const note = rh_cuda.note;
+  rh_cuda.note = nullptr;
+  return note;
 }
 
 extern "C" int64_t rh_cuda_free_bytes(void)

@@ -29,8 +29,8 @@ static bool open_device(char *reason, size_t size)
   cudaError_t error = cudaSetDevice(0);
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&rh_cuda.stream, cudaStreamNonBlocking);
   /* cuBLAS's own workspace is taken from it, so that its choice of kernel, and with it the bits, does not depend on the
-   * memory that is left; 32 MiB is what its documentation asks for on these devices. */
-  const size_t workspace = (size_t)32 << 20;
+   * memory that is left. */
+  const size_t workspace = RH_CUDA_BLAS_WORKSPACE;
   if (error == cudaSuccess) error = cudaMalloc(&rh_cuda.blas_workspace, workspace);
   if (error != cudaSuccess) {
     snprintf(reason, size, "the GPU cannot be used: %s; nvidia-smi shows who else uses it", cudaGetErrorString(error));
@@ -39,6 +39,7 @@ static bool open_device(char *reason, size_t size)
   cublasStatus_t status = cublasCreate(&rh_cuda.blas);
   if (status == CUBLAS_STATUS_SUCCESS) status = cublasSetStream(rh_cuda.blas, rh_cuda.stream);
   if (status == CUBLAS_STATUS_SUCCESS) status = cublasSetWorkspace(rh_cuda.blas, rh_cuda.blas_workspace, workspace);
+  if (status == CUBLAS_STATUS_SUCCESS) status = cublasLtCreate(&rh_cuda.blas_lt);
   if (status == CUBLAS_STATUS_SUCCESS) status = cublasSetAtomicsMode(rh_cuda.blas, CUBLAS_ATOMICS_NOT_ALLOWED);
   if (status != CUBLAS_STATUS_SUCCESS) {
     snprintf(reason, size, "cuBLAS cannot be used: %s", cublasGetStatusString(status));

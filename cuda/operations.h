@@ -19,7 +19,14 @@ void rh_cuda_wait(void);
 const char *rh_cuda_failure(void);
 int64_t rh_cuda_free_bytes(void);
 
-/* dense.cu */
+const char *rh_cuda_take_note(void);
+
+/* graph.cu */
+bool rh_cuda_begin_work(const void *key, size_t bytes);
+bool rh_cuda_end_work(void);
+void rh_cuda_forget_work(void); /* all records */
+
+/* dense.cu, product.cu */
 void rh_cuda_dense_forward(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y);
 void rh_cuda_dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                             rh_tensor db, rh_tensor dx);

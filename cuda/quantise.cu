@@ -1,4 +1,5 @@
-/* Quantisers of training in 8 bits (train/quantise.h, train/int8.h): the host's formulas and draws, so its bits. A range is
+/* Quantisers of training in 8 bits (train/quantise.h, train/int8.h): the host's formulas and draws, so its bits. A
+ * range is
  * found by one block for each replica; then values are quantised, eight a thread, which take one block of Philox. */
 #include "launch.h"
 #include "philox.h"
@@ -13,7 +14,8 @@ static __device__ bool is_finite(float x)
   return (__float_as_uint(x) & 0x7F800000) != 0x7F800000;
 }
 
-/* Of n values, the same to all threads: NaN where one is not finite; of nothing, or of zeros that are left out, none. */
+/* Of n values, the same to all threads: NaN where one is not finite; of nothing, or of zeros that are left out, none.
+ * */
 static __device__ rh_range range_of(const float *x, int64_t n, bool nonzero, float *low, float *high, int *wrong)
 {
   const unsigned t = threadIdx.x;

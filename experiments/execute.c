@@ -329,6 +329,8 @@ static rh_status record_end(execution *e, rh_status outcome)
   if (rows == RH_OK) rows = rh_execute_network(e->world.schedule, e->platform, &e->recorder);
   if (rows == RH_OK && rh_schedule_events_cut(e->world.schedule))
     rows = e->recorder.warning(e->recorder.context, rh_execute_events_cut);
+  const char *of_device = e->setup.backend->note ? e->setup.backend->note() : NULL;
+  if (rows == RH_OK && of_device) rows = e->recorder.warning(e->recorder.context, of_device);
   if (rows == RH_OK) rows = record_ranks(e);
   if (rows != RH_OK && outcome == RH_OK) {
     outcome = rows;

@@ -238,7 +238,8 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
   return bytes + state_bytes(setup, run, zones);
 }
 
-/* Of the device where rows live: what the method keeps there and, for messages, some 16 bytes a value up to the most that
+/* Of the device where rows live: what the method keeps there and, for messages, some 16 bytes a value up to the most
+ * that
  * are made at once (coder_device.c). */
 static int64_t device_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {

@@ -43,7 +43,8 @@ typedef struct rh_pool {
   int64_t batch, channels, height, width, side;
 } rh_pool;
 
-/* A product of row-major matrices: C [m][n] = op(A) op(B), where op(A) is m x k and op(B) is k x n. A matrix that is read
+/* A product of row-major matrices: C [m][n] = op(A) op(B), where op(A) is m x k and op(B) is k x n. A matrix that is
+ * read
  * transposed lies in memory as [k][m], or [n][k]. */
 typedef struct rh_product {
   int64_t m, n, k;
@@ -59,7 +60,8 @@ typedef struct rh_product {
  *
  * The variance is that of the group's n values (divided by n); clip is to [0, 1]. sigma = range x factor, where range
  * is the mean over chunks of a chunk's maximum less its minimum; norm.h has the chunks and the factor. Gradients flow
- * through maxima and minima, to the first where several are equal; at the two ends of the clip they are those outside. */
+ * through maxima and minima, to the first where several are equal; at the two ends of the clip they are those
+ * outside. */
 typedef enum rh_norm_kind { RH_NORM_NONE, RH_NORM_GROUP, RH_NORM_EVO_S0, RH_NORM_RANGE_EVO } rh_norm_kind;
 
 typedef struct rh_norm {
@@ -113,6 +115,15 @@ typedef struct rh_backend {
   void (*wait)(void);                                         /* until all that was called is done */
   const char *(*failure)(void); /* the device's first failure, after which calls do nothing; NULL: none */
   int64_t (*free_bytes)(void);  /* that alloc can still give */
+  /* (optional) Something that a user should know of how it computes, said once; NULL: nothing. */
+  const char *(*note)(void);
+  /* (optional) Work that is called again and again with the same arguments, those of `key`, which names all of them.
+   * False:
+   * it was done, and is not to be called. Else it is, without uploads or downloads, and ends with end_work: false
+   * then, it
+   * is to be called once more. */
+  bool (*begin_work)(const void *key, size_t bytes);
+  bool (*end_work)(void);
 
   /* Runs body(context, item, thread) for item in [0, items), each item on one thread of `threads`, any order.
    * body returns false to ask for an early end (an interrupt). Nested use is a contract violation. */
@@ -148,7 +159,8 @@ typedef struct rh_backend {
   /* x [R][B][C][H][W], gain, bias and v [R][C] (v.data NULL for the group norm), y like x, out; y is not x */
   void (*norm_forward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor bias, rh_tensor v,
                        rh_tensor y);
-  /* dgain, dbias, dv (NULL with v; all three skipped when dgain.data is NULL) and dx (likewise; not dy), overwritten. */
+  /* dgain, dbias, dv (NULL with v; all three skipped when dgain.data is NULL) and dx (likewise; not dy), overwritten.
+   * */
   void (*norm_backward)(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
                         rh_tensor dgain, rh_tensor dbias, rh_tensor dv, rh_tensor dx);
 
@@ -200,15 +212,18 @@ typedef struct rh_backend {
   void (*squared_distances)(int64_t n, int64_t count, rh_tensor x, const float *y, double *out);
   /* x_r = factor x_r where factor = most / |x_r|, if |x_r|^2 = squares[r] is longer than most */
   void (*clip)(int64_t n, int64_t count, double most, const double *squares, rh_tensor x);
-  /* y_i = sum over k in [offset[i], offset[i+1]) of weights[k] x_(column[k]), k ascending; offset [count + 1], column and
-   * weights are the program's; x and y do not overlap; no row of the matrix is empty. The first term of each row is taken
+  /* y_i = sum over k in [offset[i], offset[i+1]) of weights[k] x_(column[k]), k ascending; offset [count + 1], column
+   * and
+   * weights are the program's; x and y do not overlap; no row of the matrix is empty. The first term of each row is
+   * taken
    * from `own` where own.data is there. */
   void (*mix)(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
               rh_tensor own, rh_tensor x, rh_tensor y);
   /* y_r = x_r / divisors[r]; divisors [count] are the program's; y may be x. */
   void (*divide)(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
 
-  /* y_r = x_r in 8 bits, the numbers being those of `stream`, replica r's of rank r more (NULL unless stochastic). running
+  /* y_r = x_r in 8 bits, the numbers being those of `stream`, replica r's of rank r more (NULL unless stochastic).
+   * running
    * NULL, or replica r's at r * step: followed in training, used in an evaluation. NULL: the device does not step in 8
    * bits. y may be x. */
   void (*quantise)(const rh_quantising *q, const struct rh_rng *stream, int64_t count, rh_tensor x, rh_tensor y,
@@ -216,7 +231,8 @@ typedef struct rh_backend {
 
   /* Messages; all NULL, or none. Bytes that `encode` needs beside them for each message of a call, a multiple of 64. */
   int64_t (*code_scratch)(const rh_code *code);
-  /* Message r of x_r [d] goes to wire + r * stride, its length to bytes[r]; stride is a multiple of 64 and fits the longest.
+  /* Message r of x_r [d] goes to wire + r * stride, its length to bytes[r]; stride is a multiple of 64 and fits the
+   * longest.
    * Numbers are those of `stream`, message r's being of rank r more. scratch [count][code_scratch] */
   void (*encode)(const rh_code *code, const struct rh_rng *stream, int64_t count, rh_tensor x, uint8_t *wire,
                  int64_t stride, int64_t *bytes, void *scratch);
@@ -225,7 +241,8 @@ typedef struct rh_backend {
   /* As fold_rows, of n 16-bit floats a row: rows `stride` bytes apart, levels [32][n]. */
   void (*fold_halves)(rh_code_kind kind, int64_t n, int64_t count, const uint8_t *rows, int64_t stride, uint64_t before,
                       uint16_t *levels);
-  /* mean [d] of `workers` decoded messages of kind RH_CODE_SIGN becomes their majority's, ties by the stream's coins. */
+  /* mean [d] of `workers` decoded messages of kind RH_CODE_SIGN becomes their majority's, ties by the stream's coins.
+   * */
   void (*vote)(const rh_code *code, const struct rh_rng *stream, float *mean);
 } rh_backend;
 

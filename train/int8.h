@@ -19,7 +19,8 @@
 
 #include "model.h"
 
-/* rounded [count][stride of the model] = the replicas' parameters, quantised; sparse: zeros in the weights of products are
+/* rounded [count][stride of the model] = the replicas' parameters, quantised; sparse: zeros in the weights of
+ * products are
  * masked values. */
 void rh_int8_parameters(const rh_model *model, const rh_backend *backend, bool sparse, int64_t count, rh_tensor params,
                         rh_tensor rounded);

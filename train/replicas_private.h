@@ -24,7 +24,8 @@ struct rh_replicas {
   rh_workspace **training, **scoring; /* [threads] each; owned */
   rh_batches batches;
   rh_tree_sum *sum; /* owned */
-  rh_range *ranges; /* [N + 1][layer_count] in int8, by worker, the last row for their mean, in the memory of the passes;
+  rh_range
+      *ranges; /* [N + 1][layer_count] in int8, by worker, the last row for their mean, in the memory of the passes;
                        owned; NULL in fp32 */
   rh_replicas_device *device; /* of passes on a device; owned; else NULL */
   double *values;             /* [N] results of items, by worker; owned */

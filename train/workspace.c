@@ -245,14 +245,38 @@ void rh_model_backward_layer(const rh_model *model, rh_workspace *workspace, int
   backward(model, ws, layer, count, ws->rounded, (rh_tensor){0}, ws->gradient[layer]);
 }
 
+static void gradient(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params, rh_tensor grads,
+                     double *loss, int64_t *correct)
+{
+  forward_with_loss(model, ws, count, params, loss, correct);
+  for (int l = model->layer_count - 1; l >= 0; l--)
+    rh_model_backward_layer(model, ws, l, count, params, grads);
+}
+
+/* All that a gradient's calls hang on; in 8 bits that would be the step, too. */
+typedef struct gradient_key {
+  const rh_model *model;
+  const rh_workspace *workspace;
+  int64_t count;
+  rh_tensor params, grads;
+  double label_smoothing;
+} gradient_key;
+
 void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
                        double *loss, int64_t *correct)
 {
-  const bool on_host = rh_backend_on_host(workspace->backend);
-  forward_with_loss(model, workspace, count, params, on_host ? loss : workspace->loss,
-                    on_host ? correct : workspace->correct);
-  for (int l = model->layer_count - 1; l >= 0; l--)
-    rh_model_backward_layer(model, workspace, l, count, params, grads);
+  const rh_backend *backend = workspace->backend;
+  const gradient_key key = {model, workspace, count, params, grads, workspace->label_smoothing};
+  if (rh_backend_on_host(backend)) {
+    gradient(model, workspace, count, params, grads, loss, correct);
+    return;
+  }
+  const bool recorded = backend->begin_work && model->arithmetic == RH_FP32;
+  bool wanted = !recorded || backend->begin_work(&key, sizeof key);
+  while (wanted) {
+    gradient(model, workspace, count, params, grads, workspace->loss, workspace->correct);
+    wanted = recorded && !backend->end_work();
+  }
   take_results(workspace, count, loss, correct);
 }
 

@@ -78,7 +78,8 @@ RH_CHECKED rh_status rh_agents_step(rh_agents *agents, rh_agents_step_body *step
 void rh_agents_step_on(rh_agents *agents, int32_t i, float *g_i, float *row);
 /* The same of all workers and rows [N][stride] on a device, gradients first. */
 RH_CHECKED rh_status rh_agents_step_rows_on(rh_agents *agents, float *rows);
-/* Whether agents with these settings can stay on a device: no mask, and messages that it makes or that need no making. */
+/* Whether agents with these settings can stay on a device: no mask, and messages that it makes or that need no
+ * making. */
 bool rh_agents_stay_on_device(const rh_world *world);
 /* g_i scaled down to the longest that is stepped with. */
 void rh_agents_clip(rh_agents *agents, float *g_i);

@@ -42,7 +42,8 @@ void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const
 
 /* Of rows on a device: whether its messages can be made there, */
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows);
-/* rh_coder_send of workers first .. first + count - 1, count <= slice, whose rows of x and decoded follow each other, */
+/* rh_coder_send of workers first .. first + count - 1, count <= slice, whose rows of x and decoded follow each other,
+ * */
 void rh_coder_send_rows(rh_coder *coder, int32_t first, int32_t count, int64_t t, rh_tensor x, rh_tensor decoded);
 /* and, once all of a round were sent, the lengths. */
 void rh_coder_take_lengths(rh_coder *coder);

@@ -89,7 +89,8 @@ static void append_allreduce(rh_world *w, int64_t bytes, int64_t element_bytes, 
     ready[i] = arrived(w, i);
 }
 
-/* A bucket's way to where its mean is formed: to everybody, or to the server. ready[i] becomes the arrival at rank i. */
+/* A bucket's way to where its mean is formed: to everybody, or to the server. ready[i] becomes the arrival at rank i.
+ * */
 static void append_exchange(rh_world *w, allreduce_state *s, int32_t b)
 {
   const rh_summable *sum = w->compressor->sum;

@@ -75,7 +75,8 @@ static inline void pair_drop(pair *p)
   *p = (pair){0};
 }
 
-/* Ends the program with a message unless the device's values are the host's: within `tolerance` of the largest, or, with
+/* Ends the program with a message unless the device's values are the host's: within `tolerance` of the largest, or,
+ * with
  * 0, the same bits; gaps are as they were. Drops the pair. */
 static inline void pair_agree(const char *what, pair *p, double tolerance)
 {

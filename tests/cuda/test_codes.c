@@ -54,7 +54,8 @@ static void read_options(const coded *c, void *options)
   rh_settings_clear(&settings);
 }
 
-/* What quantisers may meet: normal numbers, zeros, equal ones, the smallest and the largest floats, what is not finite. */
+/* What quantisers may meet: normal numbers, zeros, equal ones, the smallest and the largest floats, what is not
+ * finite. */
 static void fill(float *x, int64_t n, int kind)
 {
   for (int64_t i = 0; i < n; i++) {

@@ -28,6 +28,42 @@ static void test_dense(void)
     compare_dense(&(rh_dense){between(1, 33), between(1, 70), between(1, 40)}, between(1, 5), i % 2);
 }
 
+/* A replica's bits are the same whoever else is in the call. */
+static void test_counts(void)
+{
+  static const rh_dense layers[] = {{32, 784, 128}, {32, 128, 10}, {32, 256, 64}, {5, 33, 7}};
+  static const int64_t counts[] = {1, 2, 5, 64, 200};
+  const int64_t most = shapes > 2 ? 200 : 5;
+  for (size_t l = 0; l < sizeof layers / sizeof layers[0]; l++) {
+    const rh_dense *const d = &layers[l];
+    const int64_t xn = d->batch * d->inputs, wn = d->outputs * d->inputs, yn = d->batch * d->outputs;
+    pair x = pair_random(most, xn), w = pair_random(most, wn), b = pair_random(most, d->outputs);
+    pair dy = pair_random(most, yn), y = pair_poison(most, yn), dw = pair_poison(most, wn), dx = pair_poison(most, xn);
+    pair db = pair_poison(most, d->outputs);
+    pair *const outputs[] = {&y, &dw, &db, &dx}, *const inputs[] = {&x, &w, &b, &dy};
+    for (int c = 4; c >= 0; c--) { /* the largest first; smaller ones then must leave what it wrote */
+      if (counts[c] > most) continue;
+      gpu->dense_forward(d, counts[c], x.device, w.device, b.device, y.device);
+      gpu->dense_backward(d, counts[c], x.device, w.device, dy.device, dw.device, db.device, dx.device);
+      for (int i = 0; i < 4; i++) {
+        float *const got = checked(malloc(pair_bytes(outputs[i])));
+        gpu->download(got, outputs[i]->device.data, pair_bytes(outputs[i]));
+        if (counts[c] < most && memcmp(got, outputs[i]->host.data, pair_bytes(outputs[i])) != 0) {
+          fprintf(stderr, "dense %lld x %lld x %lld: bits of output %d differ with %lld replicas in a call\n",
+                  (long long)d->batch, (long long)d->inputs, (long long)d->outputs, i, (long long)counts[c]);
+          exit(1);
+        }
+        free(outputs[i]->host.data);
+        outputs[i]->host.data = got;
+      }
+    }
+    for (int i = 0; i < 4; i++) {
+      pair_drop(inputs[i]);
+      pair_drop(outputs[i]);
+    }
+  }
+}
+
 static void test_product(void)
 {
   for (int i = 0; i < 2 * shapes; i++) {
@@ -233,6 +269,7 @@ static void test_optimisers(void)
 void test_layers(void)
 {
   test_dense();
+  test_counts();
   test_product();
   test_conv();
   test_relu();

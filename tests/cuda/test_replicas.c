@@ -89,7 +89,8 @@ static void near(const char *what, double got, double want, double tolerance)
   exit(1);
 }
 
-/* Three steps of gradients that agree within 1e-6 or so; in 8 bits a value now and then falls to the next of 255 levels. */
+/* Three steps of gradients that agree within 1e-6 or so; in 8 bits a value now and then falls to the next of 255
+ * levels. */
 static void compare(const outcome *got, const outcome *want, int64_t parameters, bool int8)
 {
   const double tolerance = int8 ? 2e-2 : 1e-4;

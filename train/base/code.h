@@ -1,7 +1,9 @@
 /* How vectors become messages, in numbers: for devices that code them on their own.
  *
- * train/compress has formulas, wire formats and claims, and fills this (rh_compressor.code); backend.h has the operations.
- * bits        the bytes of a message, and the values it says, are those of the program's own encoders, but for the bits of
+ * train/compress has formulas, wire formats and claims, and fills this (rh_compressor.code); backend.h has the
+ * operations.
+ * bits        the bytes of a message, and the values it says, are those of the program's own encoders, but for the
+ * bits of
  *             a NaN
  */
 #ifndef RH_CODE_H

@@ -9,9 +9,12 @@
  *             values at 8 bits). Not unbiased, not even with stochastic rounding, since the cosine is not linear. The
  *             bound claimed is 1 % wider for the rounding of f32.
  * Wire        per segment max |v_i| and m as f32, then `bits` bits a value. Not finite: the first is NaN
- * Differs     the formula is that of a public PyTorch code of such a compressor (arccos of v / |v|, a bound on the angles
- *             that is symmetric about pi / 2, round, cosine), which sends |v| and the bound; the paper's own text was not
- *             at hand. Left out: clipping of a share of the largest values before the bound is taken, stochastic rounding
+ * Differs     the formula is that of a public PyTorch code of such a compressor (arccos of v / |v|, a bound on the
+ * angles
+ *             that is symmetric about pi / 2, round, cosine), which sends |v| and the bound; the paper's own text was
+ * not
+ *             at hand. Left out: clipping of a share of the largest values before the bound is taken, stochastic
+ * rounding
  *             of angles, and a general-purpose compressor over the codes. max |v_i| is sent and not |v|, which could
  *             overflow
  * Source      He, Wang, Zenk, Fritz, CosSGD, arXiv 2012.08241; arcsin by the polynomial of Cephes asinf (Moshier)

@@ -101,7 +101,8 @@ typedef struct rh_compressor {
 
   const rh_summable *sum; /* NULL: messages must be decoded to be added */
 
-  /* Says to a device how to make and read the messages; segments are the layout's unless it says otherwise. NULL: a device
+  /* Says to a device how to make and read the messages; segments are the layout's unless it says otherwise. NULL: a
+   * device
    * cannot, and the program's memory holds what is coded. */
   void (*code)(const void *options, const rh_layout *layout, rh_code *code);
 

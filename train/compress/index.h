@@ -34,7 +34,8 @@
     .choices = "auto u32 u16 bitmap packed", .help = "how indices are written; auto: the shortest for each message"    \
   }
 
-/* Whether indices j to j + RH_INDEX_RUN - 1 of [k] are there and follow each other without a gap: where nearly all places
+/* Whether indices j to j + RH_INDEX_RUN - 1 of [k] are there and follow each other without a gap: where nearly all
+ * places
  * are filled, values are copied and bits are set by the run. */
 enum { RH_INDEX_RUN = 32 };
 static inline bool rh_index_run(const uint32_t *index, int64_t j, int64_t k)

@@ -274,6 +274,13 @@ template <typename body> void run_grid(const char *name, dim3 grid, dim3 block, 
   kernel_context = NULL;
 }
 
+/* Arguments are taken now, whenever the kernel runs. */
+template <typename function, typename... arguments>
+cudaError_t launch(const char *name, dim3 grid, dim3 block, function kernel, arguments... values)
+{
+  return submit([=] { run_grid(name, grid, block, [=] { kernel(values...); }); });
+}
+
 } // namespace emulated
 
 static inline void __syncthreads()
@@ -288,9 +295,7 @@ static inline void __syncthreads()
 #define RH_LAUNCH(kernel, grid, block, ...)                                                                            \
   do {                                                                                                                 \
     if (rh_cuda_failed()) break;                                                                                       \
-    const dim3 grid_ = (grid), block_ = (block);                                                                       \
-    rh_cuda_check(emulated::submit([=] { emulated::run_grid(#kernel, grid_, block_, [=] { kernel(__VA_ARGS__); }); }), \
-                  #kernel);                                                                                            \
+    rh_cuda_check(emulated::launch(#kernel, dim3(grid), dim3(block), kernel, __VA_ARGS__), #kernel);                   \
   } while (0)
 
 typedef struct emulated_stream *cudaStream_t;
