@@ -280,12 +280,16 @@ static void clip(int64_t n, int64_t count, double most, const double *squares, r
 }
 
 static void mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
-                rh_tensor x, rh_tensor y)
+                rh_tensor own, rh_tensor x, rh_tensor y)
 {
-  const rh_tensor from = AT(x, n), to = AT(y, n);
+  const rh_tensor first = AT(own, n), from = AT(x, n), to = AT(y, n);
   for (int64_t i = 0; i < count; i++)
-    for (int32_t k = offset[i]; k < offset[i + 1]; k++)
-      add_weighted(n, weights[k], from.data + column[k] * from.stride, k == offset[i], to.data + i * to.stride);
+    for (int32_t k = offset[i]; k < offset[i + 1]; k++) {
+      const bool begins = k == offset[i];
+      const float *const row =
+          begins && first.data ? first.data + i * first.stride : from.data + column[k] * from.stride;
+      add_weighted(n, weights[k], row, begins, to.data + i * to.stride);
+    }
 }
 
 const rh_backend rh_backend_poison_device = {

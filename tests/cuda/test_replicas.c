@@ -157,6 +157,7 @@ void test_replicas(void)
     compare_copies(&model, &dataset, 1, &sgd);
     compare_copies(&model, &dataset, 3, &adamw);
     compare_copies(&model, &dataset, WORKERS, &sgd);
+    if (!gpu->quantise) continue;
     model.arithmetic = RH_INT8;
     compare_copies(&model, &dataset, WORKERS, &sgd);
   }
