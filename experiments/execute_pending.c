@@ -8,7 +8,7 @@ typedef struct note {
   double train_loss, learning_rate, compression_ratio;
   rh_evaluation_row evaluation;
   int32_t phase, reason, rank_count;
-  bool evaluated, more;
+  uint8_t evaluated, more; /* 0 or 1, whatever a file says */
 } note;
 
 typedef struct rank_note {
@@ -48,14 +48,14 @@ rh_status rh_pending_read(const rh_oplog *log, int64_t t, rh_pending_round *p, b
       .row = {.round = t + 1, .train_loss = n->train_loss, .learning_rate = n->learning_rate},
       .phase = {.round = t + 1, .phase = rh_oplog_string_at(log, n->phase), .compression_ratio = n->compression_ratio},
       .rank_count = n->rank_count,
-      .evaluated = n->evaluated,
+      .evaluated = n->evaluated != 0,
       .evaluation = n->evaluation};
   for (int32_t k = 0; k < n->rank_count; k++) {
     p->ranks[k] = ranks[k].rank;
     p->rank_names[k] = rh_oplog_string_at(log, (int32_t)ranks[k].name);
     if (!p->rank_names[k]) p->rank_names[k] = "";
   }
-  *more = n->more;
+  *more = n->more != 0;
   *reason = rh_oplog_string_at(log, n->reason);
   return RH_OK;
 }
