@@ -1,6 +1,5 @@
 /* Dither (train/compress/dither.h): eight generators a message, a thread each, from the message's own stream. Pieces
- * that
- * are not finite take no numbers. */
+ * that are not finite take no numbers. */
 #include "coding.h"
 
 static __global__ void draw(code_plan plan, philox stream, int64_t count, code_room room)

@@ -108,8 +108,7 @@ static __device__ void absolute(measure_shared *s, const float *x, int64_t n)
 }
 
 /* s->least and s->greatest as rh_extent finds them: of equal ones, the two zeros, the first of the lane. Each quarter
- * of
- * the block has rows in a row. */
+ * of the block has rows in a row. */
 static __device__ void extent(measure_shared *s, const float *x, int64_t n)
 {
   const int lane = (int)threadIdx.x % CODE_LANES, sub = (int)threadIdx.x / CODE_LANES;

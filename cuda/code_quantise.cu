@@ -1,6 +1,5 @@
 /* Codes from values and values from codes, eight a thread, formula by formula as in train/compress: the same bits.
- * Eight
- * codes of b bits take b bytes, so that no two threads write to one. */
+ * Eight codes of b bits take b bytes, so that no two threads write to one. */
 #include "coding.h"
 
 enum { EIGHT = 8 };

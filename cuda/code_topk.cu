@@ -230,8 +230,7 @@ static __device__ void read_u16(const uint8_t *wire, int64_t d, int64_t k, float
 }
 
 /* A block reads a message, section by section: where one begins the last one says. Places are numbered first, 0 being
- * none,
- * and numbers become values. */
+ * none, and numbers become values. */
 static __global__ void topk_read(topk_plan plan, int64_t count, const uint8_t *wires, int64_t stride, rh_tensor out)
 {
   __shared__ uint32_t part[CODE_THREADS];

@@ -1,12 +1,10 @@
 /* Messages on the device: what the kernels of code*.cu share.
  *
  * A message is cut into pieces, each with numbers of its own at its head (a range, a norm) and then its values'
- * codes: a
- * segment, or a bucket of one. For each piece of each message the head is found (code_measure.cu), then the dither of
- * the
- * message is drawn where it is needed (code_dither.cu), then codes are made and packed, eight values a thread
- * (code_quantise.cu); the way back is one kernel. Sums follow the order of train/compress/segment.c. Top-k has its own
- * kernels (code_topk.cu).
+ * codes: a segment, or a bucket of one. For each piece of each message the head is found (code_measure.cu), then the
+ * dither of the message is drawn where it is needed (code_dither.cu), then codes are made and packed, eight values a
+ * thread (code_quantise.cu); the way back is one kernel. Sums follow the order of train/compress/segment.c. Top-k has
+ * its own kernels (code_topk.cu).
  */
 #ifndef RH_CUDA_CODING_H
 #define RH_CUDA_CODING_H

@@ -1,11 +1,9 @@
 /* Work that is called again and again with the same arguments, as one: a CUDA graph.
  *
  * A step of a small model is some forty kernels of a few microseconds, about as long as it takes to launch them. The
- * first
- * time a piece of work is called as it is, since libraries choose and load kernels then; the second time it is
- * recorded; from
- * then on the record is launched. A record holds addresses, so that a release of any memory forgets all of them. Where
- * recording fails work is called as it is for the rest of the run, which is said once.
+ * first time a piece of work is called as it is, since libraries choose and load kernels then; the second time it is
+ * recorded; from then on the record is launched. A record holds addresses, so that a release of any memory forgets
+ * all of them. Where recording fails work is called as it is for the rest of the run, which is said once.
  */
 #include <string.h>
 

@@ -1,14 +1,12 @@
 /* Products of matrices: cuBLASLt's strided-batched gemm, one matrix a replica.
  *
  * cuBLAS's matrices are column-major: in the same memory it sees the transposed ones, and C^T = op(B)^T op(A)^T is
- * asked
- * for, with B before A and no copy.
+ * asked for, with B before A and no copy.
  *
  * Left to itself the library takes another kernel when the number of matrices is another, and a replica's bits would
- * depend
- * on how many are in a call. So for each shape one algorithm is asked for, as if there were NOMINAL matrices, that
- * splits no
- * sum, and every call of the shape takes it. Where the library knows none, or refuses it, its own choice is used.
+ * depend on how many are in a call. So for each shape one algorithm is asked for, as if there were NOMINAL matrices,
+ * that splits no sum, and every call of the shape takes it. Where the library knows none, or refuses it, its own choice
+ * is used.
  * bits        a replica's depend on its matrices, their shape and alignment, the device and the library alone
  */
 #include <cublasLt.h>

@@ -1,6 +1,6 @@
 /* Quantisers of training in 8 bits (train/quantise.h, train/int8.h): the host's formulas and draws, so its bits. A
- * range is
- * found by one block for each replica; then values are quantised, eight a thread, which take one block of Philox. */
+ * range is found by one block for each replica; then values are quantised, eight a thread, which take one block of
+ * Philox. */
 #include "launch.h"
 #include "philox.h"
 #include "quantise.h"

@@ -31,8 +31,8 @@ typedef struct rh_checkpoint {
  * cannot be read. */
 RH_CHECKED rh_status rh_checkpoint_build(const char *kernel, uint64_t *build);
 
-/* Writes BASE.checkpoint; the one that was there becomes BASE.checkpoint-before, unless it was not whole when it was
- * opened.
+/* Writes BASE.checkpoint; the one that was there becomes BASE.checkpoint-before, unless it was not whole when it
+ * was opened.
  * returns     RH_EIO with the system's reason; the older ones are still there then */
 RH_CHECKED rh_status rh_checkpoint_save(rh_checkpoint *checkpoint, const char *base);
 

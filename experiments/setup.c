@@ -239,8 +239,7 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
 }
 
 /* Of the device where rows live: what the method keeps there and, for messages, some 16 bytes a value up to the most
- * that
- * are made at once (coder_device.c). */
+ * that are made at once (coder_device.c). */
 static int64_t device_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
   const int64_t most = 512 << 20, all = 16 * setup->model.stride * run->platform.workers;

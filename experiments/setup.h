@@ -26,8 +26,7 @@ RH_CHECKED rh_status rh_setup_init(const rh_run *run, rh_setup *setup);
  * key can share a setup. Owned by the caller. */
 char *rh_setup_key(const rh_run *run);
 /* Fits a setup to another run with the same data, model and device: its buckets, the parameters that it starts from,
- * and the checks. On failure the setup
- * is still there, to be cleared or fitted again. */
+ * and the checks. On failure the setup is still there, to be cleared or fitted again. */
 RH_CHECKED rh_status rh_setup_adapt(rh_setup *setup, const rh_run *run);
 void rh_setup_clear(rh_setup *setup);
 

@@ -44,8 +44,7 @@ typedef struct rh_pool {
 } rh_pool;
 
 /* A product of row-major matrices: C [m][n] = op(A) op(B), where op(A) is m x k and op(B) is k x n. A matrix that is
- * read
- * transposed lies in memory as [k][m], or [n][k]. */
+ * read transposed lies in memory as [k][m], or [n][k]. */
 typedef struct rh_product {
   int64_t m, n, k;
   bool transpose_a, transpose_b;

@@ -80,8 +80,7 @@ RH_CHECKED rh_status rh_replicas_gradients(rh_replicas *replicas, int64_t t, int
 void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t);
 
 /* Both for all workers, each of which has a copy of its own (worker i copy i): the same bits as rh_replicas_gradients
- * and
- * rh_replicas_step of one chunk after the other, but each gradient is stepped with while it is in the cache.
+ * and rh_replicas_step of one chunk after the other, but each gradient is stepped with while it is in the cache.
  *
  * loss        [N] out, may be NULL
  * returns     RH_EINTERRUPTED if `stop` was raised, after which some workers have made their step and others not */

@@ -1,6 +1,6 @@
-/* rehearse_cuda_conformance MODULE.so|poison-device [SEED [small]]: every operation of the module against `ref`; small: a
- * few shapes of each, for tools that make it a hundred times slower. poison-device is a device that is none: with it these
- * tests themselves run on any machine.
+/* rehearse_cuda_conformance MODULE.so|poison-device [SEED [small]]: every operation of the module against `ref`;
+ * small: a few shapes of each, for tools that make it a hundred times slower. poison-device is a device that is none:
+ * with it these tests themselves run on any machine.
  * Exit status: 0 all agree, 1 one does not, 3 there is no device to test, 2 the module cannot be used. */
 #include <dlfcn.h>
 

@@ -76,8 +76,7 @@ static inline void pair_drop(pair *p)
 }
 
 /* Ends the program with a message unless the device's values are the host's: within `tolerance` of the largest, or,
- * with
- * 0, the same bits; gaps are as they were. Drops the pair. */
+ * with 0, the same bits; gaps are as they were. Drops the pair. */
 static inline void pair_agree(const char *what, pair *p, double tolerance)
 {
   float *got = checked(malloc(pair_bytes(p)));

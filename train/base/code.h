@@ -3,8 +3,7 @@
  * train/compress has formulas, wire formats and claims, and fills this (rh_compressor.code); backend.h has the
  * operations.
  * bits        the bytes of a message, and the values it says, are those of the program's own encoders, but for the
- * bits of
- *             a NaN
+ *             bits of a NaN
  */
 #ifndef RH_CODE_H
 #define RH_CODE_H

@@ -9,8 +9,8 @@
  *             Where the bound is below 1 (d < 2 L^2 + 2: 130,052 values at 8 bits) either is a contraction.
  *             Draws are those of dither.h, and steps are resolved to 2^-16 of one: a level's probability is off by at
  *             most that and what f32 rounds. The bounds claimed are a thousandth wider for it.
- * Wire        per segment lo and hi as f32, then `bits` bits a value, least significant bit first. Not finite: lo is
- * NaN
+ * Wire        per segment lo and hi as f32, then `bits` bits a value, least significant bit first. Not finite:
+ *             lo is NaN
  * Differs     the authors take step = max((hi - lo) / L, 1e-8), which rounds ranges below 1e-8 L, usual late in a
  *             training, to a few levels or to none; here hi is sent instead of the step, and the range is scaled by a
  *             power of two

@@ -77,9 +77,8 @@ static rh_claims claims(const void *opaque, const rh_layout *layout)
 }
 
 /* Codes of whole groups: the level, and the sign as the top of `bits` bits. In units of 2^-8 of a level, so that the
- * draw
- * is added, and the floor taken, in integers; with their sign, since the floor of a negative share is a level further
- * down just as often. `up`, s + 1 levels and the draws' shared part, keeps them positive. */
+ * draw is added, and the floor taken, in integers; with their sign, since the floor of a negative share is a level
+ * further down just as often. `up`, s + 1 levels and the draws' shared part, keeps them positive. */
 RH_CLONES static void quantise(const float *restrict v, int64_t n, float scale, int bits, float up, rh_dither *dither,
                                uint8_t *restrict codes)
 {

@@ -35,8 +35,7 @@
   }
 
 /* Whether indices j to j + RH_INDEX_RUN - 1 of [k] are there and follow each other without a gap: where nearly all
- * places
- * are filled, values are copied and bits are set by the run. */
+ * places are filled, values are copied and bits are set by the run. */
 enum { RH_INDEX_RUN = 32 };
 static inline bool rh_index_run(const uint32_t *index, int64_t j, int64_t k)
 {
