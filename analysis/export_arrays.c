@@ -19,7 +19,7 @@ typedef struct arrays {
   const char *run;
 } arrays;
 
-/* --- columns -------------------------------------------------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------------------------------------------------ */
 
 typedef enum column_kind { COLUMN_INTEGER, COLUMN_REAL, COLUMN_TEXT } column_kind;
 
@@ -122,7 +122,7 @@ done:
   return status;
 }
 
-/* --- matrices ------------------------------------------------------------------------------------------------------- */
+/* --- matrices ----------------------------------------------------------------------------------------------------- */
 
 /* The statement's rows are row, column, value, in any order; values of the same place are added up. Its size is one
  * more than the largest row and column, and at least rows x columns. Nothing for a statement without rows. */

@@ -14,8 +14,8 @@ RH_CHECKED rh_status rh_process_self(char **path);
 void rh_process_set_self(const char *path);
 
 /* Set in a child's environment unless there are such settings already. SimGrid allocates and frees several objects a
- * message; so many of each size are kept for each thread, in place of 7, which spares a run of timing alone a twelfth of
- * its time. glibc since 2.30; others take no notice. */
+ * message; so many of each size are kept for each thread, in place of 7, which spares a run of timing alone a twelfth
+ * of its time. glibc since 2.30; others take no notice. */
 #define RH_PROCESS_TUNABLES "GLIBC_TUNABLES=glibc.malloc.tcache_count=4096"
 
 typedef struct rh_process {

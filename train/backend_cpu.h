@@ -12,32 +12,32 @@ void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor
 void rh_cpu_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                           rh_tensor db, rh_tensor dx, rh_tensor scratch);
 
-/* backend_cpu_direct.c: convolutions of one replica, without unrolling. They fit where the kernel is 5 x 5, there are at
- * most 64 output channels and OpenBLAS's kernel is one for AVX-512, too: its name then stands for these bits as well.
- * Tensors as in backend.h; scratch as many elements as rh_cpu_direct_scratch says, aligned to 64 bytes. */
+/* backend_cpu_direct.c: convolutions of one replica, without unrolling. They fit where the kernel is 5 x 5, there are
+ * at most 64 output channels and OpenBLAS's kernel is one for AVX-512, too: its name then stands for these bits as
+ * well. Tensors as in backend.h; scratch as many elements as rh_cpu_direct_scratch says, aligned to 64 bytes. */
 bool rh_cpu_direct_fits(const rh_conv *c);
 int64_t rh_cpu_direct_scratch(const rh_conv *c);
 void rh_cpu_direct_forward(const rh_conv *c, const float *x, const float *w, const float *b, float *y, float *scratch);
 void rh_cpu_direct_weights(const rh_conv *c, const float *x, const float *dy, float *dw, float *db, float *scratch);
 void rh_cpu_direct_input(const rh_conv *c, const float *w, const float *dy, float *dx, float *scratch);
 
-/* backend_cpu_block.c, backend_cpu_block_back.c: a convolution with its rectifier and pooling; likewise where OpenBLAS's
- * kernel is one for AVX-512, and channels are at most 64. */
+/* backend_cpu_block.c, backend_cpu_block_back.c: a convolution with its rectifier and pooling; likewise where
+ * OpenBLAS's kernel is one for AVX-512, and channels are at most 64. */
 int64_t rh_cpu_block_scratch(const rh_conv *c);
 void rh_cpu_block_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
                           rh_tensor places, rh_tensor scratch);
 void rh_cpu_block_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor places,
                            rh_tensor dw, rh_tensor db, rh_tensor dx, rh_tensor scratch);
 
-/* backend_cpu_dense.c: dense layers of one replica, likewise where OpenBLAS's kernel is one for AVX-512, and matrices have
- * at most 2^18 elements. Tensors as in backend.h. */
+/* backend_cpu_dense.c: dense layers of one replica, likewise where OpenBLAS's kernel is one for AVX-512, and matrices
+ * have at most 2^18 elements. Tensors as in backend.h. */
 bool rh_cpu_dense_fits(const rh_dense *d);
 void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y);
 void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw); /* dw = dy^T x */
 void rh_cpu_dense_input(const rh_dense *d, const float *w, const float *dy, float *dx);   /* dx = dy w */
 
-/* backend_cpu_loss.c: of a sample with few classes, likewise. dz (NULL: not wanted) is the gradient times `weight`. False, and
- * nothing is written, where a logit is NaN. */
+/* backend_cpu_loss.c: of a sample with few classes, likewise. dz (NULL: not wanted) is the gradient times `weight`.
+ * False, and nothing is written, where a logit is NaN. */
 bool rh_cpu_loss_fits(int64_t classes);
 bool rh_cpu_sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, double *loss,
                         bool *correct);

@@ -5,9 +5,9 @@
  *   lanes 0-7    place (r, c)          sum over i, ky, kx of w[o][i][ky][kx] x[i][r + ky][c + kx]
  *   lanes 8-15   place (r, c + 1)      the same with x[i][r + ky][c + 1 + kx]
  *
- * so that both take value x[i][r + ky][c + k] times (w[kx = k], w[kx = k - 1]), k = 0 .. 5, where weights beyond the kernel
- * are 0. The image is read as it lies; what a square's four places come to is compared in registers, and only the largest
- * is written, with its place. The backward pass is in backend_cpu_block_back.c.
+ * so that both take value x[i][r + ky][c + k] times (w[kx = k], w[kx = k - 1]), k = 0 .. 5, where weights beyond the
+ * kernel are 0. The image is read as it lies; what a square's four places come to is compared in registers, and only
+ * the largest is written, with its place. The backward pass is in backend_cpu_block_back.c.
  *
  * Symbols      I input and O output channels, P squares of an output plane, K = 5
  */
@@ -62,8 +62,8 @@ static void pack(const rh_conv *c, const float *w, float *packed)
     }
 }
 
-/* The largest of a square's four places, rectified, for 8 channels; its place in row-major order, the first of several, or
- * RH_BLOCK_DEAD where it is not above 0. NaN is never lost. */
+/* The largest of a square's four places, rectified, for 8 channels; its place in row-major order, the first of
+ * several, or RH_BLOCK_DEAD where it is not above 0. NaN is never lost. */
 RH_AVX512_INLINE void pool_square(__m512 upper, __m512 lower, float *pooled, int32_t *code)
 {
   const __m256 a = _mm512_castps512_ps256(upper), b = _mm512_extractf32x8_ps(upper, 1);

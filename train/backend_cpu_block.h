@@ -1,5 +1,5 @@
-/* What the two passes of a convolution with its rectifier and pooling share: the scratch, and turning places into planes.
- * For backend_cpu_block*.c alone. */
+/* What the two passes of a convolution with its rectifier and pooling share: the scratch, and turning places into
+ * planes. For backend_cpu_block*.c alone. */
 #ifndef RH_BACKEND_CPU_BLOCK_H
 #define RH_BACKEND_CPU_BLOCK_H
 

@@ -1,7 +1,7 @@
 /* The backward pass of a convolution with its rectifier and pooling (backend_cpu_block.c).
  *
- * Of a square's four places one has a gradient, or none: a quarter of the products of the convolution alone. The place is
- * known by its code, so it is an offset into what is multiplied:
+ * Of a square's four places one has a gradient, or none: a quarter of the products of the convolution alone. The
+ * place is known by its code, so it is an offset into what is multiplied:
  *
  *   weights   of an output channel: gradient g times the K x K patch of the image at the place. The image lies as
  *             [place][8 input channels], so that a row of a patch is 40 values: two vectors and a half
@@ -120,8 +120,8 @@ RH_AVX512 static void weigh_eight(int64_t count, int64_t row, const float *g, co
   }
 }
 
-/* The same of a single input channel, whose patches are one row. Two sums, of every other square, since one is a chain of
- * additions that wait for each other. */
+/* The same of a single input channel, whose patches are one row. Two sums, of every other square, since one is a
+ * chain of additions that wait for each other. */
 RH_AVX512 static void weigh_one(int64_t count, const float *g, const int32_t *at, const float *image, float *sums)
 {
   __m512 even[3], odd[3];

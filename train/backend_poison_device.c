@@ -1,6 +1,7 @@
-/* poison-device: a device that is none. Its memory lies at addresses that nobody may touch, with guarded memory behind them
- * (poison.h), so that whoever mixes up the program's memory with the device's is caught: the program, at the instruction;
- * an operation that is given the program's memory, by name. Operations are `poison`'s on what lies behind.
+/* poison-device: a device that is none. Its memory lies at addresses that nobody may touch, with guarded memory
+ * behind them (poison.h), so that whoever mixes up the program's memory with the device's is caught: the program, at
+ * the instruction; an operation that is given the program's memory, by name. Operations are `poison`'s on what lies
+ * behind.
  *
  * What a device offers beside those is computed here in plain loops, in the order that backend.h asks for.
  */

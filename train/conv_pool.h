@@ -1,5 +1,5 @@
-/* A convolution, the rectifier and the pooling over squares of two behind it, as one operation where the backend has one:
- * what lies between is neither kept nor read again. */
+/* A convolution, the rectifier and the pooling over squares of two behind it, as one operation where the backend has
+ * one: what lies between is neither kept nor read again. */
 #ifndef RH_CONV_POOL_H
 #define RH_CONV_POOL_H
 

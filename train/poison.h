@@ -26,8 +26,8 @@ void rh_poison_check(const char *operation, const char *argument, const void *fr
 /* Addresses that nobody may touch, with a block of such guarded memory behind them: a device's. */
 void *rh_poison_device_alloc(size_t bytes);
 void rh_poison_device_release(void *memory);
-/* What lies behind an address on the device; NULL of NULL. Ends the program, naming both, if it is none, or as rh_poison_check
- * does. */
+/* What lies behind an address on the device; NULL of NULL. Ends the program, naming both, if it is none, or as
+ * rh_poison_check does. */
 void *rh_poison_device_memory(const char *operation, const char *argument, const void *address, int64_t bytes);
 /* Ends the program, naming both, if the address is the device's. */
 void rh_poison_check_of_program(const char *operation, const char *argument, const void *address);

@@ -3,8 +3,9 @@
  * activation[l] holds the input of layer l for every replica of a tile, activation[layer_count] the logits;
  * gradient[l] holds the loss's derivative with respect to activation[l]. A rectifier works in place: it shares both
  * buffers with the layer below, whose backward pass does not look at its own output. Nothing is computed below the
- * first layer with parameters. Where layers l to l + 2 are one operation (conv_pool.h), activation[l + 1] holds the places
- * of maxima, and there is nothing between it and activation[l + 3]; the backward pass of layer l is that of all three.
+ * first layer with parameters. Where layers l to l + 2 are one operation (conv_pool.h), activation[l + 1] holds the
+ * places of maxima, and there is nothing between it and activation[l + 3]; the backward pass of layer l is that of
+ * all three.
  *
  * In int8, layer l with parameters reads input[l], a quantised copy of activation[l], and quantised parameters; from
  * the gradient[l+1] that reaches it its parameters' gradients are made first, and only then is it quantised, in place,

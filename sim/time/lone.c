@@ -242,8 +242,9 @@ static void wake_all(rh_schedule *schedule)
   }
 }
 
-/* Where no two transfers share a link the order of what happens at one instant is of no account: those who would enter now,
- * too, may do so first (a rank's computing ends, its other lane hears of it, and goes on: three turns of the actors). */
+/* Where no two transfers share a link the order of what happens at one instant is of no account: those who would
+ * enter now, too, may do so first (a rank's computing ends, its other lane hears of it, and goes on: three turns of
+ * the actors). */
 static void let_others_enter(rh_schedule *schedule, use *use)
 {
   enum { TURNS = 3 };

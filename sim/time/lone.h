@@ -1,6 +1,6 @@
-/* Collectives that are calculated instead of being simulated. Where no two transfers of a collective share a link at the
- * same time, its times are sums and maxima of other times; where they do, SimGrid's model of shared links is followed
- * from event to event, without its actors. Private to the schedule.
+/* Collectives that are calculated instead of being simulated. Where no two transfers of a collective share a link at
+ * the same time, its times are sums and maxima of other times; where they do, SimGrid's model of shared links is
+ * followed from event to event, without its actors. Private to the schedule.
  *
  * Symbols     N positions, p position, k step, to_p and from_p whom p sends to and hears in a step, d_p seconds of the
  *             transfer that it sends, S, F its start and finish, R_p(k) when p is ready for step k
@@ -14,18 +14,18 @@
  * When it is exact. (a) Owned links: over all steps, whatever crosses a link comes from one position, or, where
  * transfers wait for their receiver, goes to one. A position sends (and hears) one message at a time, so no two
  * transfers ever share a link, whenever ranks enter. Rings in the order of the hosts are like this on most networks,
- * everything with one peer a step is on a flat one. (b) Otherwise, where transfers wait for their receiver, all ranks must enter at the same instant; the
- * intervals of each link are compared, and what comes before the first two that overlap is exact: up to then the
- * assumption under which they were calculated holds.
+ * everything with one peer a step is on a flat one. (b) Otherwise, where transfers wait for their receiver, all ranks
+ * must enter at the same instant; the intervals of each link are compared, and what comes before the first two that
+ * overlap is exact: up to then the assumption under which they were calculated holds.
  *
- * (c) As a fluid (fluid.h): several transfers of a rank in a step, and links that are shared, with all ranks entering at
- * the same instant. It holds where nobody sends anything else before all are ready (nothing comes, or each rank computes
- * for longer than it takes the others to end), and where roundings stay small: the same calculation with transfers that
- * take longer by a few roundings each goes along, and must come to every 32nd step at the same times, to 1e-12. Rings in
- * a bad order often do not: a transfer that is late by a rounding shifts the shares of others, and the difference doubles
- * every eight steps or so. Such a collective is simulated in full, its single transfers are decided by SimGrid's
- * roundings, and no steady state is looked for, since there is none. SimGrid 3.32 leaves links out where changes fall
- * together (shares.h); what this may touch is simulated, too.
+ * (c) As a fluid (fluid.h): several transfers of a rank in a step, and links that are shared, with all ranks entering
+ * at the same instant. It holds where nobody sends anything else before all are ready (nothing comes, or each rank
+ * computes for longer than it takes the others to end), and where roundings stay small: the same calculation with
+ * transfers that take longer by a few roundings each goes along, and must come to every 32nd step at the same times,
+ * to 1e-12. Rings in a bad order often do not: a transfer that is late by a rounding shifts the shares of others, and
+ * the difference doubles every eight steps or so. Such a collective is simulated in full, its single transfers are
+ * decided by SimGrid's roundings, and no steady state is looked for, since there is none. SimGrid 3.32 leaves links
+ * out where changes fall together (shares.h); what this may touch is simulated, too.
  *
  * The end. A rank that leaves must not meet transfers of others that are only calculated. Where the next operation of
  * all ranks is the same collective with owned links, or none comes, all steps are calculated; otherwise those that are

@@ -70,8 +70,8 @@ void rh_traffic_ends(rh_traffic *traffic, int32_t from, int32_t to, const rh_rou
 typedef enum rh_traffic_part { RH_PART_NONE, RH_PART_ENCODE, RH_PART_DECODE } rh_traffic_part;
 rh_traffic_part rh_traffic_part_of(const char *label);
 void rh_traffic_compute(rh_traffic *traffic, int32_t rank, const char *label, double start_s, double finish_s);
-/* `times` transfers of lone_s seconds each, of which no two overlap with each other nor with any other on a link: all of
- * them but their bins and the ranks' seconds. */
+/* `times` transfers of lone_s seconds each, of which no two overlap with each other nor with any other on a link: all
+ * of them but their bins and the ranks' seconds. */
 void rh_traffic_lone(rh_traffic *traffic, int32_t from, int32_t to, const rh_route *route, int64_t bytes, int64_t times,
                      double lone_s);
 /* Communication of a rank: what is folded in `busy` overlaps with nothing else it does; its list begins shift_s earlier

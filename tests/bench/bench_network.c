@@ -6,10 +6,10 @@
  *     bench_network --orders PLATFORM HOSTS       when a ring all-reduce settles, by the order of its ranks
  *     bench_network --targets               what is asked of large networks, with the targets beside the figures
  *
- * Each run is a process of its own, since SimGrid's engine is global. What counts is its seconds of the processor: it has
- * one thread and waits for nothing, so they are those of the clock on a machine of its own. Bare and scheduled runs
- * alternate, so that a load on the machine hits both; the ratio is the median over such pairs. Scheduled runs start
- * twice: with the C library's allocator as it is, as the bare loop has it, and as `rehearse` starts its runs
+ * Each run is a process of its own, since SimGrid's engine is global. What counts is its seconds of the processor: it
+ * has one thread and waits for nothing, so they are those of the clock on a machine of its own. Bare and scheduled
+ * runs alternate, so that a load on the machine hits both; the ratio is the median over such pairs. Scheduled runs
+ * start twice: with the C library's allocator as it is, as the bare loop has it, and as `rehearse` starts its runs
  * (RH_PROCESS_TUNABLES).
  */
 #include <simgrid/actor.h>

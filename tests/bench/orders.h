@@ -6,9 +6,9 @@
 
 #include "status.h"
 
-/* A host file, of hosts prefix0, prefix1, ...; the caller removes it and frees its path. Names: "stride 8": every 8th,
- * then those beside them; "names": by the letters of their names; "bits": bits reversed, of a power of two; "swap 4": four
- * pairs changed places; "random 1": at random, seed 1. */
+/* A host file, of hosts prefix0, prefix1, ...; the caller removes it and frees its path. Names: "stride 8": every
+ * 8th, then those beside them; "names": by the letters of their names; "bits": bits reversed, of a power of two;
+ * "swap 4": four pairs changed places; "random 1": at random, seed 1. */
 char *orders_file(const char *name, int hosts, const char *prefix);
 
 /* Prints of several orders whether, when and with which period a ring all-reduce of 100 MB settles, and how far other

@@ -15,8 +15,8 @@ static inline const rh_backend *test_backend(void)
   return backend;
 }
 
-/* Of a device, only passes run on it, as of a method that keeps its rows in the program's memory, unless `rows` asks for
- * them, too. In int8 nothing does. passes: NULL: as backend. */
+/* Of a device, only passes run on it, as of a method that keeps its rows in the program's memory, unless `rows` asks
+ * for them, too. In int8 nothing does. passes: NULL: as backend. */
 static inline void test_backends(bool int8, bool rows, const rh_backend **backend, const rh_backend **passes)
 {
   const rh_backend *const found = test_backend();

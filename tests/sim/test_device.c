@@ -1,6 +1,6 @@
-/* Methods whose rows stay on a device (stays_on_device): in the memory of a device that is none, which ends the program where
- * somebody mixes it up with its own, rounds are bit for bit those in the program's memory. Checked with RH_ASSERT, as in
- * test_method.c. */
+/* Methods whose rows stay on a device (stays_on_device): in the memory of a device that is none, which ends the
+ * program where somebody mixes it up with its own, rounds are bit for bit those in the program's memory. Checked with
+ * RH_ASSERT, as in test_method.c. */
 #include "method_fixture.h"
 
 enum { ROUNDS = 4 };

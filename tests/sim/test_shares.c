@@ -113,8 +113,8 @@ static void random_rates_are_max_min(void **state)
   shares_clear(&s);
 }
 
-/* Two transfers begin at the same instant, the first link of one is crossed by the other, and its second link by a third
- * one: SimGrid may leave that link out. Not so when each has a first link of its own. */
+/* Two transfers begin at the same instant, the first link of one is crossed by the other, and its second link by a
+ * third one: SimGrid may leave that link out. Not so when each has a first link of its own. */
 static void doubt_is_told(void **state)
 {
   (void)state;

@@ -393,7 +393,8 @@ static void test_draws_are_apart(void **state)
   memcpy(x[1], x[0], sizeof x[1]);
   const rh_rounding at = {.seed = 3, .rank = 4, .step = 7}, next_rank = {.seed = 3, .rank = 5, .step = 7};
   const rh_rounding next_step = {.seed = 3, .rank = 4, .step = 8};
-  rh_int8_input(&model, &rh_backend_ref, 2, &at, BATCH, 2, (rh_tensor){x[0], ROW}, (rh_tensor){y[0], ROW}); /* y[0], y[1] */
+  rh_int8_input(&model, &rh_backend_ref, 2, &at, BATCH, 2, (rh_tensor){x[0], ROW},
+                (rh_tensor){y[0], ROW}); /* y[0], y[1] */
   rh_int8_input(&model, &rh_backend_ref, 3, &at, BATCH, 1, one(x[0]), one(y[2]));
   rh_int8_input(&model, &rh_backend_ref, 2, &next_step, BATCH, 1, one(x[0]), one(y[3]));
   memcpy(y[4], x, 2 * sizeof y[4]);

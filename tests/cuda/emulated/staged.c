@@ -1,5 +1,5 @@
-/* A module that is another one without its making of messages: lossy methods then keep their rows in the program's memory,
- * where the program's own encoders work. What a device makes of the same run must be the same bits. */
+/* A module that is another one without its making of messages: lossy methods then keep their rows in the program's
+ * memory, where the program's own encoders work. What a device makes of the same run must be the same bits. */
 #include <dlfcn.h>
 #include <string.h>
 
