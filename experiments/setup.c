@@ -30,14 +30,20 @@ static rh_status choose_device(const rh_run *run, rh_setup *setup)
   return RH_OK;
 }
 
+/* What a method is asked about before there is a world: its settings. */
+static rh_world world_of(const rh_run *run)
+{
+  return (rh_world){.compressor = run->compressor,
+                    .feedback = run->feedback,
+                    .mask = run->train.mask,
+                    .optimiser = &run->train.optimiser,
+                    .method_options = run->method_options};
+}
+
 /* Rows stay on the device for a method whose rounds touch them by operations alone. */
 static void choose_rows(const rh_run *run, rh_setup *setup)
 {
-  const rh_world world = {.compressor = run->compressor,
-                          .feedback = run->feedback,
-                          .mask = run->train.mask,
-                          .optimiser = &run->train.optimiser,
-                          .method_options = run->method_options};
+  const rh_world world = world_of(run);
   setup->rows = setup->backend;
   if (rh_backend_on_host(setup->backend)) return;
   const bool coded = run->compressor->lossless || setup->backend->encode;
@@ -266,6 +272,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int3
 {
   int32_t workers = (int32_t)run->platform.workers;
   int64_t memory_bytes = setup->memory_bytes - other_bytes(setup, run, zones);
+  const rh_world world = world_of(run);
   return (rh_replicas_def){
       .backend = setup->rows,
       .passes = setup->backend,
@@ -279,6 +286,7 @@ rh_replicas_def rh_setup_replicas(const rh_setup *setup, const rh_run *run, int3
       .threads = setup->threads,
       .memory_bytes = memory_bytes > 1 ? memory_bytes : 1, /* 0 would be no limit */
       .other_bytes = device_bytes(setup, run, zones),
+      .trains_at_once = run->method->trains_at_once && run->method->trains_at_once(&world),
       .optimiser = run->train.optimiser,
       .label_smoothing = run->train.label_smoothing,
   };

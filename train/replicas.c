@@ -67,12 +67,14 @@ static int64_t fixed_bytes(const rh_replicas_def *def, int64_t tile)
          rh_batches_bytes(def->partition) + def->workers * per_worker + range_count(def) * (int64_t)sizeof(rh_range);
 }
 
-/* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches. */
+/* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches; of gradients that
+ * are stepped with at once, a call for each thread. */
 static int64_t longest_chunk(const rh_replicas_def *def)
 {
   if (on_device(def)) return tile_of(def);
-  int64_t rows = CHUNK_TILES * tile_of(def) * def->threads;
-  if (rows < chunk_bytes_wanted / row_bytes(def->model)) rows = chunk_bytes_wanted / row_bytes(def->model);
+  int64_t rows = (def->trains_at_once ? 1 : CHUNK_TILES) * tile_of(def) * def->threads;
+  if (!def->trains_at_once && rows < chunk_bytes_wanted / row_bytes(def->model))
+    rows = chunk_bytes_wanted / row_bytes(def->model);
   return rows < def->workers ? rows : def->workers;
 }
 

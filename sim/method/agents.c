@@ -139,6 +139,11 @@ bool rh_agents_stay_on_device(const rh_world *w)
   return (w->compressor->lossless || w->compressor->code) && w->mask.kind == RH_MASK_NONE;
 }
 
+bool rh_agents_train_at_once(const rh_world *w)
+{
+  return w->mask.kind == RH_MASK_NONE;
+}
+
 void rh_agents_clip(rh_agents *a, float *g_i)
 {
   const rh_replicas_def *def = rh_replicas_get_def(a->world->replicas);

@@ -81,6 +81,8 @@ RH_CHECKED rh_status rh_agents_step_rows_on(rh_agents *agents, float *rows);
 /* Whether agents with these settings can stay on a device: no mask, and messages that it makes or that need no
  * making. */
 bool rh_agents_stay_on_device(const rh_world *world);
+/* Whether rh_agents_step without a body is rh_replicas_train: no mask. */
+bool rh_agents_train_at_once(const rh_world *world);
 /* g_i scaled down to the longest that is stepped with. */
 void rh_agents_clip(rh_agents *agents, float *g_i);
 /* Appends what the ranks did, and reports losses. */

@@ -107,6 +107,7 @@ const rh_method rh_method_choco = {
     .free_state = free_state,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
+    .trains_at_once = rh_agents_train_at_once,
     .parts = rh_agents_parts,
     .round = round_,
 };

@@ -157,6 +157,7 @@ const rh_method rh_method_deepsqueeze = {
     .free_state = free_state,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
+    .trains_at_once = rh_agents_train_at_once,
     .parts = parts,
     .round = round_,
 };

@@ -121,6 +121,12 @@ done:
   return status;
 }
 
+static bool trains_at_once(const rh_world *w)
+{
+  const dpsgd_options *o = w->method_options;
+  return o->order == ADAPT_THEN_COMBINE && rh_agents_train_at_once(w);
+}
+
 const rh_method rh_method_dpsgd = {
     .name = "dpsgd",
     .summary = "decentralised SGD: every worker steps its own model and averages it with its neighbours'",
@@ -137,6 +143,7 @@ const rh_method rh_method_dpsgd = {
     .free_state = free_state,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
+    .trains_at_once = trains_at_once,
     .parts = rh_agents_parts,
     .round = round_,
 };

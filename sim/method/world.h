@@ -118,10 +118,9 @@ typedef struct rh_method {
   const rh_option *options; /* keys of section `train`, beside the common ones */
   size_t option_count, options_size;
   bool needs_graph;
-  int mixing; /* of needs_graph: enum rh_mixing, what it asks of the graph's weights; others are refused */
-  bool
-      time_varying; /* of needs_graph: it takes graphs that change from round to round, without loss; else they are refused */
-  rh_copies copies; /* of error feedback `step-ahead`: always RH_COPIES_EACH */
+  int mixing;        /* of needs_graph: enum rh_mixing, what it asks of the graph's weights; others are refused */
+  bool time_varying; /* of needs_graph: it takes graphs that change every round, without loss; else they are refused */
+  rh_copies copies;  /* of error feedback `step-ahead`: always RH_COPIES_EACH */
   /* Of RH_COPIES_GROUPS: how many, in how many zones (0: not known yet, for predictions). */
   int32_t (*group_copies)(const void *options, int32_t workers, int32_t zones);
   /* Why there are no rounds without values, as words after the method's name; NULL: there are. */
@@ -146,6 +145,8 @@ typedef struct rh_method {
   /* Whether a round with these settings (compressor, feedback, mask, optimiser, method_options) touches rows of
    * replicas by the backend's operations alone, so that they may live on a device. NULL: it does not. */
   bool (*stays_on_device)(const rh_world *world);
+  /* Whether a round with these settings takes its steps by rh_replicas_train alone. NULL: it does not. */
+  bool (*trains_at_once)(const rh_world *world);
   /* Allocates the method's own state; state_bytes, which may be NULL, says how much that is. */
   RH_CHECKED rh_status (*new_state)(rh_world *world, void **state);
   void (*free_state)(void *state);
