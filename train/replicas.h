@@ -30,7 +30,7 @@ typedef struct rh_replicas_def {
   int threads;
   int64_t memory_bytes; /* of arenas, chunk buffer and workspaces; 0: no limit */
   int64_t other_bytes;  /* of the device where rows live: what a method will keep there, too */
-  bool trains_at_once; /* steps are rh_replicas_train's alone: gradients need but the rows of its threads */
+  bool trains_at_once;  /* steps are rh_replicas_train's alone: gradients need but the rows of its threads */
   rh_optimiser optimiser;
   double label_smoothing;            /* share of the target that is spread over all classes, 0..1 */
   const volatile sig_atomic_t *stop; /* borrowed; non-zero ends a long loop early; NULL: never */
