@@ -84,10 +84,10 @@ check "two checkpoints are kept" [ -s "$now" ]
 check "two checkpoints are kept (before)" [ -s "$before" ]
 cp "$now" good
 
-# refuse NAME WORDS: the run with --resume fails with these words, and the checkpoint is as it was
+# refuse NAME WORDS [PROGRAM]: the run with --resume fails with these words, and the checkpoint is as it was
 refuse() {
   cp "$now" as-it-was
-  "$program" run one.yaml "${long[@]}" --resume >refused.out 2>refused.err
+  "${3:-$program}" run one.yaml "${long[@]}" --resume >refused.out 2>refused.err
   check "$1: status 1" [ $? -eq 1 ]
   grep -q "$2" refused.err || { echo "FAILED: $1: no word of '$2'"; cat refused.err; failed=1; }
   check "$1: the file is untouched" cmp -s "$now" as-it-was
@@ -101,6 +101,9 @@ refuse "a truncated file" "its hash does not fit"
 echo "something else" >"$now"
 refuse "a foreign file" "ends too early"
 cp good "$now"
+cp "$program" other
+printf 'x' >>other # behind what is loaded: the same program, but another file
+refuse "another build" "written by another build" ./other
 printf 'damaged!' | dd of="$now" bs=1 seek=5000 conv=notrunc status=none
 cp kept-before "$before"
 "$program" run one.yaml "${long[@]}" --resume --checkpoint every=20ms >again.out 2>again.err &
