@@ -44,6 +44,7 @@ const rh_backend rh_backend_cuda = {
     .adamw_step = rh_cuda_adamw_step,
     .add_scaled = rh_cuda_add_scaled,
     .scale = rh_cuda_scale,
+    .combine = rh_cuda_combine,
     .product = rh_cuda_product,
     .weighted_sum = rh_cuda_weighted_sum,
     .gather = rh_cuda_gather,

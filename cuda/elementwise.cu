@@ -84,6 +84,35 @@ extern "C" void rh_cuda_scale(int64_t n, int64_t count, double a, rh_tensor x, r
   RH_LAUNCH(scale, rh_grid(n, count), RH_BLOCK, n, count, (float)a, x, y);
 }
 
+static __global__ void combine(int64_t n, int64_t count, float a, rh_tensor x, float b, rh_tensor y, rh_tensor z)
+{
+  RH_EACH(r, count, i, n)
+  rh_at(z, r)[i] = a * rh_at(x, r)[i] + b * rh_at(y, r)[i];
+}
+
+static __global__ void combine_4(int64_t n, int64_t count, float a, rh_tensor x, float b, rh_tensor y, rh_tensor z)
+{
+  RH_EACH(r, count, i, n)
+  {
+    const float4 u = rh_four_at(x, r)[i], v = rh_four_at(y, r)[i];
+    float4 value;
+    value.x = a * u.x + b * v.x;
+    value.y = a * u.y + b * v.y;
+    value.z = a * u.z + b * v.z;
+    value.w = a * u.w + b * v.w;
+    rh_four_at(z, r)[i] = value;
+  }
+}
+
+extern "C" void rh_cuda_combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z)
+{
+  if (rh_by_four(n, x) && rh_by_four(n, y) && rh_by_four(n, z)) {
+    RH_LAUNCH(combine_4, rh_grid(n / 4, count), RH_BLOCK, n / 4, count, (float)a, x, (float)b, y, z);
+    return;
+  }
+  RH_LAUNCH(combine, rh_grid(n, count), RH_BLOCK, n, count, (float)a, x, (float)b, y, z);
+}
+
 /* Replica: a sample. */
 static __global__ void gather(int64_t n, int64_t size, const uint8_t *pixels, const int32_t *labels,
                               const int32_t *indices, float mean, float deviation, float *x, int32_t *picked)

@@ -60,6 +60,7 @@ void rh_cuda_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cuda_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx);
 void rh_cuda_add_scaled(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
 void rh_cuda_scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
+void rh_cuda_combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z);
 void rh_cuda_gather(int64_t n, int64_t size, const uint8_t *pixels, const int32_t *labels, const int32_t *indices,
                     float mean, float deviation, float *x, int32_t *picked);
 

@@ -179,6 +179,10 @@ typedef struct rh_backend {
   void (*add_scaled)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
   /* y = a x, n elements a replica; y may be x */
   void (*scale)(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
+  /* z = a x + b y, n elements a replica; both products are rounded; z may be x or y. */
+  void (*combine)(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z);
+  /* y_r = x_r / divisors[r]; divisors [count] are the program's; y may be x. */
+  void (*divide)(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
 
   /* c = op(a) op(b), overwritten; c is neither a nor b. */
   void (*product)(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c);
@@ -218,9 +222,6 @@ typedef struct rh_backend {
    * from `own` where own.data is there. */
   void (*mix)(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
               rh_tensor own, rh_tensor x, rh_tensor y);
-  /* y_r = x_r / divisors[r]; divisors [count] are the program's; y may be x. */
-  void (*divide)(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
-
   /* y_r = x_r in 8 bits, the numbers being those of `stream`, replica r's of rank r more (NULL unless stochastic).
    * running
    * NULL, or replica r's at r * step: followed in training, used in an evaluation. NULL: the device does not step in 8

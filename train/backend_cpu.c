@@ -200,6 +200,8 @@ const rh_backend rh_backend_cpu = {
     .adamw_step = rh_cpu_adamw_step,
     .add_scaled = rh_cpu_add_scaled,
     .scale = rh_cpu_scale,
+    .combine = rh_cpu_combine,
+    .divide = rh_cpu_divide,
     .product = product,
     .weighted_sum = rh_cpu_weighted_sum,
 };

@@ -59,6 +59,8 @@ void rh_cpu_sgd_step(const rh_sgd *s, int64_t n, int64_t count, rh_tensor x, rh_
 void rh_cpu_adamw_step(const rh_adamw *a, int64_t n, int64_t count, rh_tensor x, rh_tensor m, rh_tensor v, rh_tensor g);
 void rh_cpu_add_scaled(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
 void rh_cpu_scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y);
+void rh_cpu_combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z);
+void rh_cpu_divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
 void rh_cpu_weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
 
 #endif

@@ -114,6 +114,30 @@ void rh_cpu_scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
     scale_row(n, (float)a, x.data + r * x.stride, y.data + r * y.stride);
 }
 
+RH_CLONES static void combine_rows(int64_t n, float a, const float *x, float b, const float *y, float *z)
+{
+  for (int64_t i = 0; i < n; i++)
+    z[i] = a * x[i] + b * y[i];
+}
+
+void rh_cpu_combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z)
+{
+  for (int64_t r = 0; r < count; r++)
+    combine_rows(n, (float)a, x.data + r * x.stride, (float)b, y.data + r * y.stride, z.data + r * z.stride);
+}
+
+RH_CLONES static void divide_row(int64_t n, float divisor, const float *x, float *y)
+{
+  for (int64_t i = 0; i < n; i++)
+    y[i] = x[i] / divisor;
+}
+
+void rh_cpu_divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y)
+{
+  for (int64_t r = 0; r < count; r++)
+    divide_row(n, divisors[r], x.data + r * x.stride, y.data + r * y.stride);
+}
+
 void rh_cpu_weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y)
 {
   enum { BLOCK = 2048 }; /* 8 KiB of y stay in the first-level cache while the rows pass by */

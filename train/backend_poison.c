@@ -211,6 +211,18 @@ static void scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
   rh_backend_ref.scale(n, count, a, x, y);
 }
 
+static void combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z)
+{
+  BEGIN("combine", IN(x, n), IN(y, n), OUT(z, n));
+  rh_backend_ref.combine(n, count, a, x, b, y, z);
+}
+
+static void divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y)
+{
+  BEGIN("divide", IN(x, n), OUT(y, n));
+  rh_backend_ref.divide(n, count, divisors, x, y);
+}
+
 static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c)
 {
   BEGIN("product", IN(a, p->m * p->k), IN(b, p->k * p->n), OUT(c, p->m * p->n));
@@ -257,6 +269,8 @@ const rh_backend rh_backend_poison = {
     .adamw_step = adamw_step,
     .add_scaled = add_scaled,
     .scale = scale,
+    .combine = combine,
+    .divide = divide,
     .product = product,
     .weighted_sum = weighted_sum,
 };

@@ -192,6 +192,17 @@ static void scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
   rh_backend_poison.scale(n, count, a, AT(x, n), AT(y, n));
 }
 
+static void combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z)
+{
+  rh_backend_poison.combine(n, count, a, AT(x, n), b, AT(y, n), AT(z, n));
+}
+
+static void divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y)
+{
+  rh_poison_check_of_program("divide", "divisors", divisors);
+  rh_backend_poison.divide(n, count, divisors, AT(x, n), AT(y, n));
+}
+
 static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c)
 {
   rh_backend_poison.product(p, count, AT(a, p->m * p->k), AT(b, p->k * p->n), AT(c, p->m * p->n));
@@ -323,6 +334,8 @@ const rh_backend rh_backend_poison_device = {
     .adamw_step = adamw_step,
     .add_scaled = add_scaled,
     .scale = scale,
+    .combine = combine,
+    .divide = divide,
     .product = product,
     .weighted_sum = weighted_sum,
     .gather = gather,

@@ -286,6 +286,20 @@ static void scale(int64_t n, int64_t count, double a, rh_tensor x, rh_tensor y)
       at(y, r)[i] = (float)a * at(x, r)[i];
 }
 
+static void combine(int64_t n, int64_t count, double a, rh_tensor x, double b, rh_tensor y, rh_tensor z)
+{
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < n; i++)
+      at(z, r)[i] = (float)a * at(x, r)[i] + (float)b * at(y, r)[i];
+}
+
+static void divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y)
+{
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < n; i++)
+      at(y, r)[i] = at(x, r)[i] / divisors[r];
+}
+
 static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c)
 {
   for (int64_t r = 0; r < count; r++)
@@ -333,6 +347,8 @@ const rh_backend rh_backend_ref = {
     .adamw_step = adamw_step,
     .add_scaled = add_scaled,
     .scale = scale,
+    .combine = combine,
+    .divide = divide,
     .product = product,
     .weighted_sum = weighted_sum,
 };

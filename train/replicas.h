@@ -87,10 +87,12 @@ void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float
  * returns     RH_EINTERRUPTED if `stop` was raised, after which some workers have made their step and others not */
 RH_CHECKED rh_status rh_replicas_train(rh_replicas *replicas, int64_t t, double lr, double *loss);
 
-/* Of rows on a device: the same step of workers first .. first + count - 1, who have a copy each, on other rows
- * [count][stride] of it; the decay is that of their own parameters. */
+/* The same step of workers first .. first + count - 1, who have a copy each, on other rows [count][stride] where theirs
+ * live; the decay is that of their own parameters. May be called for different workers on several threads at once. */
 void rh_replicas_step_on(rh_replicas *replicas, int32_t first, int32_t count, float *grads, float *rows, double lr,
                          int64_t t);
+/* Gradients [count][stride] scaled down to the longest that is stepped with; likewise. */
+void rh_replicas_clip(rh_replicas *replicas, int32_t count, float *grads);
 
 /* Streaming sum of N rows in rank order as a balanced binary tree: same bits for any chunking. */
 typedef struct rh_tree_sum rh_tree_sum;

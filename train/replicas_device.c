@@ -142,7 +142,7 @@ void rh_replicas_device_gradients(rh_replicas *replicas, int64_t t, int32_t chun
   if (d->grads) d->backend->download(rows, d->grads, (size_t)count * (size_t)row_bytes(model));
 }
 
-static void clip(rh_replicas *replicas, int32_t count, float *grads)
+void rh_replicas_device_clip(rh_replicas *replicas, int32_t count, float *grads)
 {
   const rh_replicas_def *def = &replicas->def;
   const rh_replicas_device *d = replicas->device;
@@ -154,42 +154,6 @@ static void clip(rh_replicas *replicas, int32_t count, float *grads)
     d->backend->squared_distances(stride, n, some, NULL, d->squares);
     d->backend->clip(stride, n, def->optimiser.clip, d->squares, some);
   }
-}
-
-/* The optimiser's step of copies from `first` on, of other rows than theirs. */
-static void step_rows(rh_replicas *replicas, const rh_optimiser *optimiser, int32_t first, int32_t count, rh_tensor x,
-                      rh_tensor g, double lr, int64_t t)
-{
-  rh_tensor moments[RH_MOMENTS_MAX];
-  for (int k = 0; k < rh_optimiser_moments(optimiser); k++)
-    moments[k] = (rh_tensor){rh_replicas_copy_moment(replicas, first, k), g.stride};
-  rh_optimiser_step_rows(optimiser, replicas->device->backend, g.stride, count, x, moments, g, lr, t + 1);
-}
-
-void rh_replicas_device_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t)
-{
-  const int64_t stride = replicas->def.model->stride;
-  clip(replicas, count, grads);
-  step_rows(replicas, &replicas->def.optimiser, first, count, (rh_tensor){rh_replicas_copy(replicas, first), stride},
-            (rh_tensor){grads, stride}, lr, t);
-}
-
-/* As rh_agents_step_on (sim/method/agents.h), row by row. */
-void rh_replicas_step_on(rh_replicas *replicas, int32_t first, int32_t count, float *grads, float *rows, double lr,
-                         int64_t t)
-{
-  const rh_replicas_def *def = &replicas->def;
-  const int64_t stride = def->model->stride;
-  const rh_tensor x = {rh_replicas_copy(replicas, first), stride}, g = {grads, stride}, y = {rows, stride};
-  rh_optimiser rest = def->optimiser;
-  RH_ASSERT(!rh_backend_on_host(def->backend) && replicas->copies == def->workers);
-  clip(replicas, count, grads);
-  if (rest.kind == RH_OPTIMISER_ADAMW)
-    def->backend->add_scaled(stride, count, -lr * rest.decay, x, y);
-  else
-    def->backend->add_scaled(stride, count, rest.decay, x, g);
-  rest.decay = 0;
-  step_rows(replicas, &rest, first, count, y, g, lr, t);
 }
 
 void rh_replicas_device_distances(rh_replicas *replicas, const float *mean)

@@ -13,8 +13,8 @@ void rh_replicas_device_free(rh_replicas_device *device);
 
 /* One call: gradients of `count` workers from `first` on, in their rows of the chunk that begins with chunk_first. */
 void rh_replicas_device_gradients(rh_replicas *replicas, int64_t t, int32_t chunk_first, int32_t first, int32_t count);
-/* rh_replicas_step where rows live on the device. */
-void rh_replicas_device_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t);
+/* rh_replicas_clip where rows live on the device. */
+void rh_replicas_device_clip(rh_replicas *replicas, int32_t count, float *grads);
 /* values[copy] = |x - mean|^2, where rows live on the device; mean is the program's. */
 void rh_replicas_device_distances(rh_replicas *replicas, const float *mean);
 

@@ -129,12 +129,57 @@ static bool step_block(void *context, int64_t item, int thread)
   return true;
 }
 
+void rh_replicas_clip(rh_replicas *replicas, int32_t count, float *grads)
+{
+  const rh_replicas_def *def = &replicas->def;
+  const int64_t stride = def->model->stride;
+  if (!rh_backend_on_host(def->backend)) {
+    rh_replicas_device_clip(replicas, count, grads);
+    return;
+  }
+  for (int32_t r = 0; def->optimiser.clip > 0 && r < count; r++) {
+    const rh_tensor g = {grads + r * stride, stride};
+    const double factor = rh_optimiser_clip(&def->optimiser, rh_squared_norm(stride, g.data));
+    if (factor != 1) def->backend->scale(stride, 1, factor, g, g);
+  }
+}
+
+/* The optimiser's step of copies from `first` on, on rows that may be others than theirs. */
+static void step_rows(rh_replicas *replicas, const rh_optimiser *optimiser, int32_t first, int32_t count, rh_tensor x,
+                      rh_tensor g, double lr, int64_t t)
+{
+  rh_tensor moments[RH_MOMENTS_MAX];
+  for (int k = 0; k < rh_optimiser_moments(optimiser); k++)
+    moments[k] = (rh_tensor){rh_replicas_copy_moment(replicas, first, k), g.stride};
+  rh_optimiser_step_rows(optimiser, replicas->def.backend, g.stride, count, x, moments, g, lr, t + 1);
+}
+
+void rh_replicas_step_on(rh_replicas *replicas, int32_t first, int32_t count, float *grads, float *rows, double lr,
+                         int64_t t)
+{
+  const rh_replicas_def *def = &replicas->def;
+  const int64_t stride = def->model->stride;
+  const rh_tensor x = {rh_replicas_copy(replicas, first), stride}, g = {grads, stride}, y = {rows, stride};
+  rh_optimiser rest = def->optimiser;
+  RH_ASSERT(replicas->copies == def->workers);
+  rh_replicas_clip(replicas, count, grads);
+  if (rest.kind == RH_OPTIMISER_ADAMW)
+    def->backend->add_scaled(stride, count, -lr * rest.decay, x, y);
+  else
+    def->backend->add_scaled(stride, count, rest.decay, x, g);
+  rest.decay = 0;
+  step_rows(replicas, &rest, first, count, y, g, lr, t);
+}
+
 void rh_replicas_step(rh_replicas *replicas, int32_t first, int32_t count, float *grads, double lr, int64_t t)
 {
   const rh_replicas_def *def = &replicas->def;
   RH_ASSERT(first >= 0 && count > 0 && first + count <= replicas->copies && t >= 0);
   if (!rh_backend_on_host(def->backend)) {
-    rh_replicas_device_step(replicas, first, count, grads, lr, t);
+    const int64_t stride = def->model->stride;
+    rh_replicas_clip(replicas, count, grads);
+    step_rows(replicas, &def->optimiser, first, count, (rh_tensor){rh_replicas_copy(replicas, first), stride},
+              (rh_tensor){grads, stride}, lr, t);
     return;
   }
   step_job job = {replicas, grads, lr, t + 1, first, (def->model->stride + STEP_BLOCK - 1) / STEP_BLOCK};

@@ -3,22 +3,39 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-rh_status rh_agents_new(rh_world *world, const rh_agents_def *def, rh_agents **agents)
+/* Where rows live, and the method's own. */
+static rh_status new_rows(rh_agents *a)
 {
+  const rh_world *w = a->world;
+  const size_t bytes = (size_t)w->workers * (size_t)w->model->stride * sizeof *a->own;
+  if (!rh_world_has_values(w)) return RH_OK;
+  a->backend = rh_replicas_get_def(w->replicas)->backend;
+  if (a->def.own == RH_AGENTS_NOTHING) return RH_OK;
+  a->own = a->backend->alloc(bytes);
+  if (!a->own) return rh_error(RH_ENOMEM, "no memory for the rows of %d workers", w->workers);
+  if (a->def.own != RH_AGENTS_MODELS) return RH_OK;
+  rh_backend_copy(a->backend, a->own, rh_replicas_parameters(w->replicas, 0), bytes);
+  a->def.gossip.models = a->own;
+  return RH_OK;
+}
+
+rh_status rh_agents_new(rh_world *world, rh_agents_def def, void **agents)
+{
+  rh_status status = RH_OK;
   rh_agents *a = calloc(1, sizeof *a);
   *agents = NULL;
   if (!a) return rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
   a->world = world;
-  a->def = *def;
-  rh_status status = rh_masking_new(world, &a->masking);
+  a->def = def;
+  RH_TRY(new_rows(a));
+  RH_TRY(rh_masking_new(world, &a->masking));
   a->sent = a->masking ? rh_masking_world(a->masking) : world;
   a->def.gossip.masking = a->masking;
-  if (status == RH_OK) status = rh_gossip_new(a->sent, &a->def.gossip, &a->gossip);
-  if (status == RH_OK) {
-    a->loss = calloc((size_t)world->workers, sizeof *a->loss);
-    a->after = calloc((size_t)world->workers, sizeof *a->after);
-    if (!a->loss || !a->after) status = rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
-  }
+  RH_TRY(rh_gossip_new(a->sent, &a->def.gossip, &a->gossip));
+  a->loss = calloc((size_t)world->workers, sizeof *a->loss);
+  a->after = calloc((size_t)world->workers, sizeof *a->after);
+  if (!a->loss || !a->after) status = rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
+done:
   if (status == RH_OK)
     *agents = a;
   else
@@ -26,11 +43,13 @@ rh_status rh_agents_new(rh_world *world, const rh_agents_def *def, rh_agents **a
   return status;
 }
 
-void rh_agents_free(rh_agents *a)
+void rh_agents_free(void *agents)
 {
+  rh_agents *a = agents;
   if (!a) return;
   rh_gossip_free(a->gossip);
   rh_masking_free(a->masking);
+  if (a->backend) a->backend->release(a->own);
   free(a->loss);
   free(a->after);
   free(a);
@@ -40,17 +59,35 @@ void rh_agents_parts(void *agents, const rh_parts *parts)
 {
   rh_agents *a = agents;
   const size_t workers = (size_t)a->world->workers;
+  const size_t kept = a->def.own == RH_AGENTS_FOR_ROUNDS ? 0 : workers * (size_t)a->world->model->stride;
   rh_gossip_parts(a->gossip, parts);
+  rh_replicas_arena_part(a->backend, parts, "agents.own", kept > 0 ? a->own : NULL, kept * sizeof *a->own);
   rh_part(parts, "agents.loss", a->loss, workers * sizeof *a->loss);
   rh_part(parts, "agents.after", a->after, workers * sizeof *a->after);
   if (a->masking) rh_masking_parts(a->masking, parts);
 }
 
-int64_t rh_agents_bytes(const rh_sizes *z, int64_t arenas)
+int64_t rh_agents_bytes(const rh_sizes *z, rh_agents_def def)
 {
   const int64_t row = z->model->stride * (int64_t)sizeof(float);
-  return rh_gossip_bytes(z) + rh_masking_bytes(z) +
-         z->workers * (arenas * row + (int64_t)(sizeof(double) + sizeof(rh_token)));
+  return rh_gossip_bytes(z, &def.gossip) + rh_masking_bytes(z) +
+         z->workers * ((def.own != RH_AGENTS_NOTHING ? row : 0) + (int64_t)(sizeof(double) + sizeof(rh_token)));
+}
+
+rh_tensor rh_agents_own(const rh_agents *a, int32_t i)
+{
+  const int64_t stride = a->world->model->stride;
+  return (rh_tensor){a->own + i * stride, stride};
+}
+
+rh_tensor rh_agents_parameters(const rh_agents *a, int32_t i)
+{
+  return (rh_tensor){rh_replicas_parameters(a->world->replicas, i), a->world->model->stride};
+}
+
+rh_tensor rh_agents_moments(const rh_agents *a, int32_t i, int k)
+{
+  return (rh_tensor){rh_replicas_moment(a->world->replicas, i, k), a->world->model->stride};
 }
 
 rh_status rh_agents_check(const rh_world *w, int64_t gossip_rounds)
@@ -79,27 +116,23 @@ void rh_agents_begin(rh_agents *a, int64_t t, double lr)
   a->lr = a->trains ? lr : 0;
   if (!a->masking || !rh_masking_begin(a->masking, a->world, t, NULL)) return;
   rh_gossip_mask(a->gossip);
-  for (int32_t i = 0; a->def.rows && i < a->world->workers; i++)
-    rh_masking_apply(a->masking, a->def.rows + i * a->world->model->stride);
+  if (a->def.own == RH_AGENTS_KEPT) rh_masking_apply(a->masking, a->world->workers, rh_agents_own(a, 0));
 }
 
 typedef struct step_job {
   const rh_masking *masking;
   rh_agents_step_body *body; /* NULL: none */
   void *context;
+  rh_tensor g; /* of worker `first` */
   int32_t first;
-  float *grads; /* [count][stride] */
-  int64_t stride;
 } step_job;
 
-static bool step_one(void *context, int64_t i, int thread)
+static void step_some(void *context, rh_rows rows)
 {
-  (void)thread;
   const step_job *job = context;
-  float *g_i = job->grads + i * job->stride;
-  rh_masking_apply(job->masking, g_i);
-  if (job->body) job->body(job->context, job->first + (int32_t)i, g_i);
-  return true;
+  const rh_tensor g = {job->g.data + (rows.first - job->first) * job->g.stride, job->g.stride};
+  rh_masking_apply(job->masking, rows.count, g);
+  if (job->body) job->body(job->context, rows, g);
 }
 
 rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
@@ -107,31 +140,33 @@ rh_status rh_agents_step(rh_agents *a, rh_agents_step_body *step, void *context)
   rh_world *w = a->world;
   if (!a->trains || !rh_world_has_values(w)) return RH_OK;
   if (!step && !a->masking) return rh_replicas_train(w->replicas, a->t, a->lr, a->loss);
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
   const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
   for (int32_t first = 0; first < w->workers; first += chunk) {
     const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
-    step_job job = {a->masking, step, context, first, NULL, w->model->stride};
-    rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &job.grads, a->loss + first);
+    float *grads;
+    rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &grads, a->loss + first);
     if (status != RH_OK) return status;
-    def->backend->parallel(count, def->threads, step_one, &job);
-    if (!step) rh_replicas_step(w->replicas, first, count, job.grads, a->lr, a->t);
+    step_job job = {a->masking, step, context, {grads, w->model->stride}, first};
+    rh_rows_each(w, (rh_rows){first, count, 0}, count, step_some, &job);
+    if (!step) rh_replicas_step(w->replicas, first, count, grads, a->lr, a->t);
   }
   return RH_OK;
 }
 
-rh_status rh_agents_step_rows_on(rh_agents *a, float *rows)
+void rh_agents_step_on(rh_agents *a, rh_rows rows, rh_tensor g, rh_tensor y)
 {
-  rh_world *w = a->world;
-  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
-  for (int32_t first = 0; a->trains && first < w->workers; first += chunk) {
-    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
-    float *g;
-    rh_status status = rh_replicas_gradients(w->replicas, a->t, first, count, &g, a->loss + first);
-    if (status != RH_OK) return status;
-    rh_replicas_step_on(w->replicas, first, count, g, rows + first * w->model->stride, a->lr, a->t);
-  }
-  return RH_OK;
+  rh_replicas_step_on(a->world->replicas, rows.first, rows.count, g.data, y.data, a->lr, a->t);
+}
+
+void rh_agents_step_mixed(void *agents, rh_rows rows, rh_tensor g)
+{
+  rh_agents *a = agents;
+  rh_agents_step_on(a, rows, g, rh_gossip_mixed(a->gossip, rows.first));
+}
+
+void rh_agents_clip(rh_agents *a, rh_rows rows, rh_tensor g)
+{
+  rh_replicas_clip(a->world->replicas, rows.count, g.data);
 }
 
 bool rh_agents_stay_on_device(const rh_world *w)
@@ -142,34 +177,6 @@ bool rh_agents_stay_on_device(const rh_world *w)
 bool rh_agents_train_at_once(const rh_world *w)
 {
   return w->mask.kind == RH_MASK_NONE;
-}
-
-void rh_agents_clip(rh_agents *a, float *g_i)
-{
-  const rh_replicas_def *def = rh_replicas_get_def(a->world->replicas);
-  const int64_t stride = a->world->model->stride;
-  const rh_tensor g = {g_i, 0};
-  const double clip = def->optimiser.clip > 0 ? rh_optimiser_clip(&def->optimiser, rh_squared_norm(stride, g_i)) : 1;
-  if (clip != 1) def->backend->scale(stride, 1, clip, g, g);
-}
-
-void rh_agents_step_on(rh_agents *a, int32_t i, float *g_i, float *row)
-{
-  rh_replicas *replicas = a->world->replicas;
-  const rh_replicas_def *def = rh_replicas_get_def(replicas);
-  const int64_t stride = a->world->model->stride;
-  const rh_tensor x = {rh_replicas_parameters(replicas, i), 0}, g = {g_i, 0}, y = {row, 0};
-  rh_optimiser rest = def->optimiser;
-  float *moments[RH_MOMENTS_MAX];
-  for (int k = 0; k < rh_optimiser_moments(&rest); k++)
-    moments[k] = rh_replicas_moment(replicas, i, k);
-  rh_agents_clip(a, g_i);
-  if (rest.kind == RH_OPTIMISER_ADAMW)
-    def->backend->add_scaled(stride, 1, -a->lr * rest.decay, x, y);
-  else
-    def->backend->add_scaled(stride, 1, rest.decay, x, g);
-  rest.decay = 0;
-  rh_optimiser_step(&rest, def->backend, stride, row, moments, g_i, a->lr, a->t + 1);
 }
 
 static bool lossy(const rh_agents *a)

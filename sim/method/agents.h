@@ -36,33 +36,49 @@ enum rh_agents_order {
             "a hundred is sent"                                                                                        \
   }
 
+/* A row for each worker that a method has beside the replicas' and the gossip's. */
+enum rh_agents_own {
+  RH_AGENTS_NOTHING,
+  RH_AGENTS_KEPT,      /* zero at first, and zero outside a mask */
+  RH_AGENTS_MODELS,    /* the replicas' parameters at first: what gossip mixes in their place */
+  RH_AGENTS_FOR_ROUNDS /* nothing is kept from one round to the next */
+};
+
+/* What a method is made of: from its options and the compressor alone. */
 typedef struct rh_agents_def {
-  rh_gossip_def gossip;
+  rh_gossip_def gossip;  /* but for its models and masking */
   int order;             /* enum rh_agents_order */
+  int own;               /* enum rh_agents_own */
   int passes;            /* over the model, each charged as one term of a mixing row, beside the row's own */
   int64_t gossip_rounds; /* G */
-  float *rows;           /* [N][stride] of the method's own, zero outside a mask; borrowed; NULL: none */
 } rh_agents_def;
 
 typedef struct rh_agents {
   rh_world *world;      /* borrowed */
   const rh_world *sent; /* the run as it is sent and charged: the world, or a masked one; borrowed */
   rh_agents_def def;
-  rh_masking *masking; /* NULL without a mask; owned */
-  rh_gossip *gossip;   /* owned */
-  double *loss;        /* [N]; owned */
-  rh_token *after;     /* [N]; owned */
+  rh_masking *masking;       /* NULL without a mask; owned */
+  const rh_backend *backend; /* where rows live; NULL without values; borrowed */
+  float *own;                /* [N][stride]; NULL: none; owned */
+  rh_gossip *gossip;         /* owned */
+  double *loss;              /* [N]; owned */
+  rh_token *after;           /* [N]; owned */
   /* of the round at work */
   int64_t t;
   double lr;
   bool trains; /* it is none of the last G */
 } rh_agents;
 
-RH_CHECKED rh_status rh_agents_new(rh_world *world, const rh_agents_def *def, rh_agents **agents);
-void rh_agents_free(rh_agents *agents);
-void rh_agents_parts(void *agents, const rh_parts *parts); /* rh_method.parts of those whose state is an rh_agents */
-/* Bytes of agents and gossip, where so many arenas [N][stride] are kept: mix_i, h_i, the method's own. */
-int64_t rh_agents_bytes(const rh_sizes *sizes, int64_t arenas);
+/* rh_method.new_state, free_state, parts and state_bytes of methods whose state is their agents. */
+RH_CHECKED rh_status rh_agents_new(rh_world *world, rh_agents_def def, void **agents);
+void rh_agents_free(void *agents);
+void rh_agents_parts(void *agents, const rh_parts *parts);
+int64_t rh_agents_bytes(const rh_sizes *sizes, rh_agents_def def);
+
+/* Rows [stride] from worker i on: the method's own, the replicas' parameters and moments. */
+rh_tensor rh_agents_own(const rh_agents *agents, int32_t i);
+rh_tensor rh_agents_parameters(const rh_agents *agents, int32_t i);
+rh_tensor rh_agents_moments(const rh_agents *agents, int32_t i, int k);
 
 /* RH_EINVAL if no round would train. */
 RH_CHECKED rh_status rh_agents_check(const rh_world *world, int64_t gossip_rounds);
@@ -70,21 +86,21 @@ RH_CHECKED rh_status rh_agents_check(const rh_world *world, int64_t gossip_round
 void rh_agents_warn(const rh_world *world, const char *who, rh_text *out);
 
 void rh_agents_begin(rh_agents *agents, int64_t t, double lr);
-/* Gradients at the replicas, each then handed to `step`, which takes a step of worker i and may overwrite g_i; NULL:
- * the optimiser's, on the replicas. Nothing in a round of gossip alone. */
-typedef void rh_agents_step_body(void *context, int32_t i, float *g_i);
+/* Gradients at the replicas, handed to `step`, which takes a step of its workers and may overwrite g [count][stride];
+ * NULL: the optimiser's, on the replicas. Nothing in a round of gossip alone. */
+typedef void rh_agents_step_body(void *context, rh_rows rows, rh_tensor g);
 RH_CHECKED rh_status rh_agents_step(rh_agents *agents, rh_agents_step_body *step, void *context);
-/* Applies worker i's step on a gradient taken at its replica x_i to another row [stride]; the decay is that of x_i. */
-void rh_agents_step_on(rh_agents *agents, int32_t i, float *g_i, float *row);
-/* The same of all workers and rows [N][stride] on a device, gradients first. */
-RH_CHECKED rh_status rh_agents_step_rows_on(rh_agents *agents, float *rows);
+/* Applies the step on gradients taken at the replicas x_i to other rows [count][stride]; the decay is that of x_i. */
+void rh_agents_step_on(rh_agents *agents, rh_rows rows, rh_tensor g, rh_tensor y);
+/* A `step`: on what has been mixed. Its context is the agents. */
+rh_agents_step_body rh_agents_step_mixed;
+/* g scaled down to the longest that is stepped with. */
+void rh_agents_clip(rh_agents *agents, rh_rows rows, rh_tensor g);
 /* Whether agents with these settings can stay on a device: no mask, and messages that it makes or that need no
  * making. */
 bool rh_agents_stay_on_device(const rh_world *world);
 /* Whether rh_agents_step without a body is rh_replicas_train: no mask. */
 bool rh_agents_train_at_once(const rh_world *world);
-/* g_i scaled down to the longest that is stepped with. */
-void rh_agents_clip(rh_agents *agents, float *g_i);
 /* Appends what the ranks did, and reports losses. */
 void rh_agents_end(rh_agents *agents);
 

@@ -232,15 +232,21 @@ static void contribute(rh_aggregate *a, int thread, int32_t worker, const float 
     e[p] = x[p] - own[p];
 }
 
+static rh_tensor row_of(float *x)
+{
+  return (rh_tensor){x, 0};
+}
+
 static void send(rh_aggregate *a, int thread, int32_t worker, float *x)
 {
   const rh_world *w = a->world;
+  const rh_rows rows = {worker, 1, thread};
   if (w->feedback.kind == RH_FEEDBACK_NONE) {
-    rh_coder_send(&a->coder, thread, worker, a->t, x, x);
+    rh_coder_send(&a->coder, rows, a->t, row_of(x), row_of(x));
     return;
   }
   float *own = a->decoded + (int64_t)thread * w->model->stride, *e = kept_of(a, worker);
-  rh_coder_send(&a->coder, thread, worker, a->t, x, own);
+  rh_coder_send(&a->coder, rows, a->t, row_of(x), row_of(own));
   for (int64_t p = 0; p < w->model->parameters; p++) {
     e[p] = x[p] - own[p];
     x[p] = own[p];

@@ -109,7 +109,7 @@ static void give_slice(rh_aggregate_device *a, int32_t first, int32_t count, flo
   if (a->halves)
     add_halves(a, first, count, x, feeds(a) ? own : (rh_tensor){0});
   else
-    rh_coder_send_rows(a->coder, first, count, a->t, x, own);
+    rh_coder_send(a->coder, (rh_rows){first, count, 0}, a->t, x, own);
   if (a->sum) rh_tree_sum_add_rows(a->sum, own.data, count);
   if (!feeds(a)) return;
   a->backend->scale(stride, count, 1, x, e);

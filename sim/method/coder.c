@@ -24,7 +24,7 @@ static rh_status no_memory(const rh_world *world)
 
 static rh_status init_lengths(rh_coder *coder, const rh_world *world)
 {
-  *coder = (rh_coder){.world = world};
+  *coder = (rh_coder){.world = world, .slice = 1};
   coder->bytes = calloc((size_t)world->bucket_count * (size_t)world->workers, sizeof *coder->bytes);
   if (!coder->bytes) return no_memory(world);
   for (int32_t b = 0; b < world->bucket_count; b++) {
@@ -45,7 +45,7 @@ rh_status rh_coder_init(rh_coder *coder, const rh_world *world)
   const rh_compressor *c = world->compressor;
   const void *o = world->compressor_options;
   const size_t threads = (size_t)rh_replicas_get_def(world->replicas)->threads, workers = (size_t)world->workers;
-  *coder = (rh_coder){.world = world};
+  *coder = (rh_coder){.world = world, .slice = 1};
   for (int32_t b = 0; b < world->bucket_count; b++) {
     const rh_layout *layout = &world->buckets[b].layout;
     coder->wire_size = largest(coder->wire_size, round_up(c->bound_bytes(o, layout)));
@@ -104,7 +104,7 @@ rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int
                      .scratch = coder->scratch + (int64_t)thread * coder->scratch_size};
 }
 
-void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const float *x, float *decoded)
+static void send_row(rh_coder *coder, int thread, int32_t worker, int64_t t, const float *x, float *decoded)
 {
   const rh_world *w = coder->world;
   uint8_t *wire = coder->wire + (int64_t)thread * coder->wire_size;
@@ -118,4 +118,13 @@ void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const
     coder->bytes[(int64_t)b * w->workers + worker] = bytes;
     state += state_values(w->compressor, w->compressor_options, &bucket->layout);
   }
+}
+
+void rh_coder_send(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded)
+{
+  RH_ASSERT(rows.count <= coder->slice);
+  if (coder->device)
+    rh_coder_send_on_device(coder, rows, t, x, decoded);
+  else
+    send_row(coder, rows.thread, rows.first, t, x.data, decoded.data);
 }

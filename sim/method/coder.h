@@ -6,7 +6,7 @@
 #ifndef RH_CODER_H
 #define RH_CODER_H
 
-#include "world.h"
+#include "rows.h"
 
 typedef struct rh_coder {
   const rh_world *world; /* borrowed */
@@ -36,18 +36,16 @@ int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *optio
 /* A message in the making: worker -1 for what is done once for all. */
 rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int32_t bucket, int64_t t);
 
-/* Sends worker i's x [P] of round t: keeps the lengths, and writes what the others get to `decoded` [P], which may be
- * x. */
-void rh_coder_send(rh_coder *coder, int thread, int32_t worker, int64_t t, const float *x, float *decoded);
+/* Sends rows of x [P], of workers who follow each other, in round t: keeps the lengths, and writes what the others get to
+ * `decoded` [P], which may be x. In the program's memory one row a call, on a device `slice` at most. */
+void rh_coder_send(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded);
 
 /* Of rows on a device: whether its messages can be made there, */
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows);
-/* rh_coder_send of workers first .. first + count - 1, count <= slice, whose rows of x and decoded follow each other,
- * */
-void rh_coder_send_rows(rh_coder *coder, int32_t first, int32_t count, int64_t t, rh_tensor x, rh_tensor decoded);
 /* and, once all of a round were sent, the lengths. */
 void rh_coder_take_lengths(rh_coder *coder);
 /* For coder.c. */
+void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded);
 RH_CHECKED rh_status rh_coder_init_device(rh_coder *coder, const rh_world *world);
 void rh_coder_clear_device(rh_coder *coder);
 

@@ -66,10 +66,10 @@ static rh_tensor from(rh_tensor rows, int64_t offset)
   return (rh_tensor){rows.data + offset, rows.stride};
 }
 
-void rh_coder_send_rows(rh_coder *coder, int32_t first, int32_t count, int64_t t, rh_tensor x, rh_tensor decoded)
+void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded)
 {
   const rh_world *w = coder->world;
-  RH_ASSERT(count <= coder->slice);
+  const int32_t first = rows.first, count = rows.count;
   for (int32_t b = 0; b < w->bucket_count; b++) {
     const rh_code code = code_of(coder, b);
     const rh_coding coding = rh_coder_coding(coder, 0, first, b, t);

@@ -10,10 +10,11 @@ struct rh_gossip {
   rh_coder coder;            /* with loss */
   int64_t *bytes;            /* [N] lengths of the last messages; owned */
   const rh_backend *backend; /* where models live; borrowed */
-  int32_t *columns;          /* [N + 1] and [N][terms] of the mixing matrix where that is a device; owned; else NULL */
+  int32_t *columns;          /* [threads][terms], of a device [N + 1] and [N][terms] of the mixing matrix; owned */
   float *mixed;              /* [N][stride]; owned */
   float *known;              /* [N][stride] h; NULL if exact; owned */
-  float *scratch;            /* [threads, or of a device slice][2][stride]; NULL without loss; owned */
+  float *scratch;            /* [threads][2][stride], of a device [2][slice]; NULL without loss; owned */
+  float *w, *next_w;         /* [N] weights and what becomes of them; NULL: none; owned by the program */
   int32_t terms;             /* of the longest mixing row of any round: largest in-degree + 1 */
   const float **rows;        /* [threads][terms]; owned */
   double *weights;           /* likewise; owned */
@@ -29,6 +30,16 @@ static float *row_of(const rh_gossip *g, float *arena, int64_t i)
   return arena + i * g->world->model->stride;
 }
 
+static bool on_device(const rh_gossip *g)
+{
+  return g->backend && !rh_backend_on_host(g->backend);
+}
+
+static rh_tensor rows_from(const rh_gossip *g, float *arena, int64_t i)
+{
+  return (rh_tensor){arena ? row_of(g, arena, i) : NULL, g->world->model->stride};
+}
+
 static size_t row_bytes(const rh_gossip *g)
 {
   return (size_t)g->world->model->stride * sizeof(float);
@@ -40,18 +51,23 @@ static bool allocate(rh_gossip *g)
   if (!rh_world_has_values(w)) return (g->bytes = calloc((size_t)w->workers, sizeof *g->bytes)) != NULL;
   const size_t row = (size_t)w->model->stride, workers = (size_t)w->workers, terms = (size_t)g->terms;
   const size_t threads = (size_t)rh_replicas_get_def(w->replicas)->threads;
-  const bool knows = g->def.form != RH_GOSSIP_EXACT, lossy = !w->compressor->lossless;
+  const bool knows = g->def.form != RH_GOSSIP_EXACT, lossy = !w->compressor->lossless, weighs = g->def.weighs;
   g->bytes = calloc(workers, sizeof *g->bytes);
   g->backend = rh_replicas_get_def(w->replicas)->backend;
-  const bool arena = !rh_backend_on_host(g->backend);
+  const bool arena = on_device(g);
   g->mixed = g->backend->alloc(workers * row * sizeof *g->mixed);
   g->known = knows ? g->backend->alloc(workers * row * sizeof *g->known) : NULL;
   const size_t at_once = arena ? (size_t)g->coder.slice : threads;
   g->scratch = lossy ? g->backend->alloc(at_once * 2 * row * sizeof *g->scratch) : NULL;
   g->rows = calloc(threads * terms, sizeof *g->rows);
   g->weights = calloc((arena ? workers : threads) * terms, sizeof *g->weights);
-  if (arena && !(g->columns = calloc(workers + 1 + workers * terms, sizeof *g->columns))) return false;
-  return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || !lossy) && g->rows && g->weights;
+  g->columns = calloc(arena ? workers + 1 + workers * terms : threads * terms, sizeof *g->columns);
+  g->w = weighs ? calloc(workers, sizeof *g->w) : NULL;
+  g->next_w = weighs ? calloc(workers, sizeof *g->next_w) : NULL;
+  if (weighs && (!g->w || !g->next_w)) return false;
+  for (size_t i = 0; weighs && i < workers; i++)
+    g->w[i] = 1;
+  return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || !lossy) && g->rows && g->weights && g->columns;
 }
 
 rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_gossip **gossip)
@@ -72,8 +88,8 @@ rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_goss
     status = rh_error(RH_ENOMEM, "no memory for the gossip of %d workers", world->workers);
     goto done;
   }
-  for (int32_t i = 0; g->known && i < world->workers; i++)
-    rh_backend_copy(g->backend, row_of(g, g->known, i), rh_gossip_model(g, i), row_bytes(g));
+  if (g->known)
+    rh_backend_copy(g->backend, g->known, rh_gossip_models(g, 0).data, (size_t)world->workers * row_bytes(g));
 done:
   if (status == RH_OK)
     *gossip = g;
@@ -95,6 +111,8 @@ void rh_gossip_free(rh_gossip *g)
   free(g->columns);
   free(g->rows);
   free(g->weights);
+  free(g->w);
+  free(g->next_w);
   free(g);
 }
 
@@ -103,256 +121,207 @@ void rh_gossip_parts(rh_gossip *g, const rh_parts *parts)
   const size_t workers = (size_t)g->world->workers;
   rh_coder_parts(&g->coder, parts);
   rh_part(parts, "gossip.bytes", g->bytes, workers * sizeof *g->bytes);
+  rh_part(parts, "gossip.weights", g->w, workers * sizeof *g->w);
   rh_replicas_arena_part(g->backend, parts, "gossip.mixed", g->mixed, workers * row_bytes(g));
   rh_replicas_arena_part(g->backend, parts, "gossip.known", g->known, workers * row_bytes(g));
 }
 
-int64_t rh_gossip_bytes(const rh_sizes *z)
+int64_t rh_gossip_bytes(const rh_sizes *z, const rh_gossip_def *def)
 {
-  const int64_t row = z->model->stride * (int64_t)sizeof(float), lengths = z->workers * (int64_t)sizeof(int64_t);
-  if (z->compressor->lossless) return lengths;
-  return lengths + z->workers * rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
+  const int64_t row = z->model->stride * (int64_t)sizeof(float), arenas = def->form == RH_GOSSIP_EXACT ? 1 : 2;
+  const int64_t numbers = (int64_t)sizeof(int64_t) + (def->weighs ? 2 * (int64_t)sizeof(float) : 0);
+  const int64_t bytes = z->workers * (arenas * row + numbers);
+  if (z->compressor->lossless) return bytes;
+  return bytes + z->workers * rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
          z->threads * (2 * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
 }
 
-float *rh_gossip_model(rh_gossip *g, int32_t i)
+rh_tensor rh_gossip_models(const rh_gossip *g, int32_t i)
 {
-  return g->def.models ? row_of(g, g->def.models, i) : rh_replicas_parameters(g->world->replicas, i);
+  return rows_from(g, g->def.models ? g->def.models : rh_replicas_parameters(g->world->replicas, 0), i);
 }
 
-float *rh_gossip_known(rh_gossip *g, int32_t i)
+rh_tensor rh_gossip_known(const rh_gossip *g, int32_t i)
 {
-  return g->known ? row_of(g, g->known, i) : NULL;
+  return rows_from(g, g->known, i);
 }
 
-float *rh_gossip_mixed(rh_gossip *g, int32_t i)
+rh_tensor rh_gossip_mixed(const rh_gossip *g, int32_t i)
 {
-  return row_of(g, g->mixed, i);
+  return rows_from(g, g->mixed, i);
 }
 
-float *rh_gossip_row(rh_gossip *g, int thread)
+rh_tensor rh_gossip_scratch(const rh_gossip *g, rh_rows rows, int k)
 {
-  return row_of(g, g->scratch, 2 * thread);
+  return rows_from(g, g->scratch, on_device(g) ? k * g->coder.slice : 2 * rows.thread + k);
 }
 
-typedef struct each_job {
-  rh_worker_body *body;
-  void *context;
-} each_job;
-
-static bool one(void *context, int64_t i, int thread)
+const float *rh_gossip_weights(const rh_gossip *g)
 {
-  const each_job *job = context;
-  job->body(job->context, (int32_t)i, thread);
-  return true;
+  return g->w;
 }
 
-void rh_gossip_each(rh_gossip *g, rh_worker_body *body, void *context)
+static rh_rows all_rows(const rh_gossip *g)
 {
-  if (!rh_world_has_values(g->world)) return;
-  const rh_replicas_def *def = rh_replicas_get_def(g->world->replicas);
-  each_job job = {body, context};
-  def->backend->parallel(g->world->workers, def->threads, one, &job);
+  return (rh_rows){.count = g->world->workers};
 }
 
-static void mask_one(void *context, int32_t i, int thread)
+void rh_gossip_each(const rh_gossip *g, rh_rows_body *body, void *context)
 {
-  (void)thread;
+  rh_rows_each(g->world, all_rows(g), g->world->workers, body, context);
+}
+
+static void mask_some(void *context, rh_rows rows)
+{
   rh_gossip *g = context;
-  rh_masking_apply(g->def.masking, rh_gossip_model(g, i));
-  if (g->known) rh_masking_apply(g->def.masking, rh_gossip_known(g, i));
+  rh_masking_apply(g->def.masking, rows.count, rh_gossip_models(g, rows.first));
+  if (g->known) rh_masking_apply(g->def.masking, rows.count, rh_gossip_known(g, rows.first));
 }
 
 void rh_gossip_mask(rh_gossip *g)
 {
-  rh_gossip_each(g, mask_one, g);
+  rh_gossip_each(g, mask_some, g);
 }
 
-/* h_i = x_i */
-static void know_model(void *context, int32_t i, int thread)
+/* to = from, of some rows */
+static void copy_rows(const rh_gossip *g, int32_t count, rh_tensor from, rh_tensor to)
 {
-  (void)thread;
+  rh_backend_copy(g->backend, to.data, from.data, (size_t)count * row_bytes(g));
+}
+
+/* h = x */
+static void know_models(void *context, rh_rows rows)
+{
   rh_gossip *g = context;
-  memcpy(rh_gossip_known(g, i), rh_gossip_model(g, i), row_bytes(g));
+  copy_rows(g, rows.count, rh_gossip_models(g, rows.first), rh_gossip_known(g, rows.first));
 }
 
-int64_t rh_gossip_stride(const rh_gossip *g)
-{
-  return g->world->model->stride;
-}
-
-const rh_backend *rh_gossip_device(const rh_gossip *g)
-{
-  return g->columns ? g->backend : NULL;
-}
-
-/* All models, where they lie in a row. */
-static rh_tensor models(const rh_gossip *g)
-{
-  return (rh_tensor){g->def.models ? g->def.models : rh_replicas_copy(g->world->replicas, 0), g->world->model->stride};
-}
-
-static rh_tensor rows_from(const rh_gossip *g, float *arena, int64_t first)
-{
-  return (rh_tensor){row_of(g, arena, first), g->world->model->stride};
-}
-
-/* rh_gossip_difference of some rows on a device. */
-static void difference_rows(rh_gossip *g, int32_t first, int32_t count)
-{
-  const int64_t stride = g->world->model->stride;
-  const rh_tensor x = rows_from(g, models(g).data, first), h = rows_from(g, g->known, first);
-  const rh_tensor difference = rows_from(g, g->scratch, 0), q = rows_from(g, g->scratch, g->coder.slice);
-  g->backend->scale(stride, count, 1, x, difference);
-  g->backend->add_scaled(stride, count, -1, h, difference);
-  rh_gossip_encode_rows(g, first, count, difference, q);
-  g->backend->add_scaled(stride, count, 1, q, h);
-}
-
-/* Slice by slice of the messages that a device makes at once. */
-static void send_rows(rh_gossip *g, void *context)
-{
-  for (int32_t first = 0; first < g->world->workers; first += g->coder.slice) {
-    const int32_t left = g->world->workers - first, count = left < g->coder.slice ? left : g->coder.slice;
-    if (g->def.make_rows)
-      g->def.make_rows(context, first, count);
-    else
-      difference_rows(g, first, count);
-  }
-  rh_coder_take_lengths(&g->coder);
-}
-
-void rh_gossip_send(rh_gossip *g, int64_t t, rh_worker_body *make, void *context)
+void rh_gossip_send(rh_gossip *g, int64_t t, rh_rows_body *make, void *context)
 {
   const rh_world *w = g->world;
   const bool lossless = w->compressor->lossless;
   g->t = t;
-  if (!lossless && rh_gossip_device(g))
-    send_rows(g, context);
-  else if (!lossless)
-    rh_gossip_each(g, make, context);
-  else if (g->known && rh_gossip_device(g))
-    rh_backend_copy(g->backend, g->known, models(g).data, (size_t)w->workers * row_bytes(g));
-  else if (g->known)
-    rh_gossip_each(g, know_model, g);
+  if (!lossless) {
+    rh_rows_each(w, all_rows(g), g->coder.slice, make, context);
+    if (on_device(g)) rh_coder_take_lengths(&g->coder);
+  } else if (g->known) {
+    rh_gossip_each(g, know_models, g);
+  }
   for (int32_t i = 0; i < w->workers; i++)
-    g->bytes[i] = (lossless ? 4 * w->buckets[0].layout.values : g->coder.bytes[i]) + g->def.extra_bytes;
+    g->bytes[i] =
+        (lossless ? 4 * w->buckets[0].layout.values : g->coder.bytes[i]) + (g->def.weighs ? (int64_t)sizeof(float) : 0);
 }
 
-void rh_gossip_encode_rows(rh_gossip *g, int32_t first, int32_t count, rh_tensor v, rh_tensor decoded)
+void rh_gossip_encode(rh_gossip *g, rh_rows rows, rh_tensor v, rh_tensor decoded)
 {
-  rh_coder_send_rows(&g->coder, first, count, g->t, v, decoded);
+  if (rh_masking_packs(g->def.masking)) {
+    if (decoded.data != v.data) copy_rows(g, rows.count, v, decoded);
+    rh_masking_pack(g->def.masking, rows.count, decoded);
+    v = decoded;
+  }
+  rh_coder_send(&g->coder, rows, g->t, v, decoded);
+  rh_masking_unpack(g->def.masking, rows.count, decoded);
 }
 
-void rh_gossip_encode(rh_gossip *g, int32_t i, int thread, const float *v, float *decoded)
-{
-  if (decoded != v) memcpy(decoded, v, row_bytes(g));
-  rh_masking_pack(g->def.masking, decoded, 1);
-  rh_coder_send(&g->coder, thread, i, g->t, decoded, decoded);
-  rh_masking_unpack(g->def.masking, decoded);
-}
-
-void rh_gossip_difference(void *context, int32_t i, int thread)
-{
-  rh_gossip *g = context;
-  const int64_t stride = g->world->model->stride;
-  const float *x = rh_gossip_model(g, i);
-  float *h = rh_gossip_known(g, i), *difference = rh_gossip_row(g, thread), *q = difference + stride;
-  for (int64_t p = 0; p < stride; p++)
-    difference[p] = x[p] - h[p];
-  rh_gossip_encode(g, i, thread, difference, q);
-  for (int64_t p = 0; p < stride; p++)
-    h[p] += q[p];
-}
-
-/* mix_i, the neighbours in the order of their ranks. */
-static void mix_one(void *context, int32_t i, int thread)
+void rh_gossip_difference(void *context, rh_rows rows)
 {
   rh_gossip *g = context;
-  const rh_world *w = g->world;
-  const rh_graph *graph = rh_graph_at(w->graphs, g->t);
+  const rh_tensor x = rh_gossip_models(g, rows.first), h = rh_gossip_known(g, rows.first);
+  const rh_tensor difference = rh_gossip_scratch(g, rows, 0), q = rh_gossip_scratch(g, rows, 1);
+  g->backend->combine(g->world->model->stride, rows.count, 1, x, -1, h, difference);
+  rh_gossip_encode(g, rows, difference, q);
+  g->backend->add_scaled(g->world->model->stride, rows.count, 1, q, h);
+}
+
+/* The terms of mix_i but for what is added afterwards, the neighbours in the order of their ranks; returns how many.
+ * Own ones: of x_i, or with estimates of h_i. */
+static int32_t row_of_matrix(const rh_gossip *g, int32_t i, int32_t *column, double *weight)
+{
+  const rh_graph *graph = rh_graph_at(g->world->graphs, g->t);
   const int32_t first = graph->neighbours.in_offset[i], degree = in_degree(graph, i);
-  const int form = g->def.form;
-  const double c = g->def.consensus_step, factor = form == RH_GOSSIP_EXACT ? c : 1;
-  const float **rows = g->rows + (int64_t)thread * g->terms, *x = rh_gossip_model(g, i);
-  double *weights = g->weights + (int64_t)thread * g->terms;
-  float *mixed = rh_gossip_mixed(g, i);
-  rows[0] = form == RH_GOSSIP_ESTIMATES ? rh_gossip_known(g, i) : x;
-  weights[0] = form == RH_GOSSIP_ESTIMATES ? graph->own[i] - 1 /* sum_j W_ij h_j - h_i */
-                                           : 1 - factor + factor * graph->own[i];
+  const double factor = g->def.form == RH_GOSSIP_EXACT ? g->def.consensus_step : 1;
+  column[0] = i;
+  weight[0] = g->def.form == RH_GOSSIP_ESTIMATES ? graph->own[i] - 1 /* sum_j W_ij h_j - h_i */
+                                                 : 1 - factor + factor * graph->own[i];
   for (int32_t k = 0; k < degree; k++) {
-    const int32_t j = graph->neighbours.in[first + k];
-    rows[k + 1] = g->known ? rh_gossip_known(g, j) : rh_gossip_model(g, j);
-    weights[k + 1] = factor * graph->weight[first + k];
+    column[k + 1] = graph->neighbours.in[first + k];
+    weight[k + 1] = factor * graph->weight[first + k];
   }
-  rh_replicas_get_def(w->replicas)->backend->weighted_sum(w->model->stride, degree + 1, weights, rows, mixed);
-  for (int64_t p = 0; form == RH_GOSSIP_ESTIMATES && p < w->model->stride; p++)
-    mixed[p] = x[p] + (float)c * mixed[p];
+  return degree + 1;
 }
 
-/* The same of models on a device, all rows at once: term by term as mix_one. */
-static void mix_arena(rh_gossip *g)
+/* mix = x + c mix, of estimates */
+static void add_models(const rh_gossip *g, rh_rows rows)
+{
+  const rh_tensor x = rh_gossip_models(g, rows.first), mixed = rh_gossip_mixed(g, rows.first);
+  if (g->def.form != RH_GOSSIP_ESTIMATES) return;
+  g->backend->combine(g->world->model->stride, rows.count, 1, x, g->def.consensus_step, mixed, mixed);
+}
+
+/* Of one worker in the program's memory. */
+static void mix_one(void *context, rh_rows rows)
+{
+  rh_gossip *g = context;
+  int32_t *column = g->columns + (int64_t)rows.thread * g->terms;
+  double *weights = g->weights + (int64_t)rows.thread * g->terms;
+  const float **terms = g->rows + (int64_t)rows.thread * g->terms;
+  const int32_t count = row_of_matrix(g, rows.first, column, weights);
+  for (int32_t k = 0; k < count; k++)
+    terms[k] =
+        (g->def.form == RH_GOSSIP_EXACT || (k == 0 && g->def.form == RH_GOSSIP_MODELS) ? rh_gossip_models(g, column[k])
+                                                                                       : rh_gossip_known(g, column[k]))
+            .data;
+  g->backend->weighted_sum(g->world->model->stride, count, weights, terms, rh_gossip_mixed(g, rows.first).data);
+  add_models(g, rows);
+}
+
+/* Of all on a device, at once. */
+static void mix_all(rh_gossip *g)
 {
   const rh_world *w = g->world;
-  const rh_graph *graph = rh_graph_at(w->graphs, g->t);
-  const int form = g->def.form;
-  const double c = g->def.consensus_step, factor = form == RH_GOSSIP_EXACT ? c : 1;
-  const int64_t stride = w->model->stride;
+  const rh_tensor x = rh_gossip_models(g, 0), h = rh_gossip_known(g, 0), none = {0};
   int32_t *const offset = g->columns, *const column = offset + w->workers + 1;
-  const rh_tensor x = models(g), mixed = {g->mixed, stride}, h = {g->known, stride}, none = {0};
-  RH_ASSERT(g->def.models || rh_replicas_copies(w->replicas) == w->workers);
   offset[0] = 0;
-  for (int32_t i = 0; i < w->workers; i++) {
-    const int32_t first = graph->neighbours.in_offset[i], degree = in_degree(graph, i), from = offset[i];
-    column[from] = i;
-    g->weights[from] = form == RH_GOSSIP_ESTIMATES ? graph->own[i] - 1 : 1 - factor + factor * graph->own[i];
-    for (int32_t k = 0; k < degree; k++) {
-      column[from + 1 + k] = graph->neighbours.in[first + k];
-      g->weights[from + 1 + k] = factor * graph->weight[first + k];
-    }
-    offset[i + 1] = from + 1 + degree;
+  for (int32_t i = 0; i < w->workers; i++)
+    offset[i + 1] = offset[i] + row_of_matrix(g, i, column + offset[i], g->weights + offset[i]);
+  g->backend->mix(w->model->stride, w->workers, offset, column, g->weights, g->def.form == RH_GOSSIP_MODELS ? x : none,
+                  g->def.form == RH_GOSSIP_EXACT ? x : h, rh_gossip_mixed(g, 0));
+  add_models(g, all_rows(g));
+}
+
+/* w = W' w */
+static void mix_weights(rh_gossip *g)
+{
+  const rh_graph *graph = rh_graph_at(g->world->graphs, g->t);
+  const double c = g->def.consensus_step;
+  for (int32_t i = 0; i < g->world->workers; i++) {
+    double sum = (1 - c + c * graph->own[i]) * g->w[i];
+    for (int32_t k = graph->neighbours.in_offset[i]; k < graph->neighbours.in_offset[i + 1]; k++)
+      sum += c * graph->weight[k] * g->w[graph->neighbours.in[k]];
+    g->next_w[i] = (float)sum;
   }
-  g->backend->mix(stride, w->workers, offset, column, g->weights, form == RH_GOSSIP_MODELS ? x : none,
-                  form == RH_GOSSIP_EXACT ? x : h, mixed);
-  if (form != RH_GOSSIP_ESTIMATES) return;
-  g->backend->scale(stride, w->workers, c, mixed, mixed);
-  g->backend->add_scaled(stride, w->workers, 1, x, mixed);
+  memcpy(g->w, g->next_w, (size_t)g->world->workers * sizeof *g->w);
 }
 
 void rh_gossip_mix(rh_gossip *g, int64_t t)
 {
   g->t = t;
-  if (g->columns)
-    mix_arena(g);
+  if (on_device(g))
+    mix_all(g);
   else
     rh_gossip_each(g, mix_one, g);
+  if (g->w) mix_weights(g);
 }
 
-static void take_one(void *context, int32_t i, int thread)
+static void take_some(void *context, rh_rows rows)
 {
-  (void)thread;
   rh_gossip *g = context;
-  memcpy(rh_gossip_model(g, i), rh_gossip_mixed(g, i), row_bytes(g));
+  copy_rows(g, rows.count, rh_gossip_mixed(g, rows.first), rh_gossip_models(g, rows.first));
 }
 
 void rh_gossip_take(rh_gossip *g)
 {
-  if (g->columns)
-    rh_backend_copy(g->backend, models(g).data, g->mixed, (size_t)g->world->workers * row_bytes(g));
-  else
-    rh_gossip_each(g, take_one, g);
-}
-
-void rh_gossip_mix_numbers(const rh_gossip *g, int64_t t, const float *value, float *next)
-{
-  const rh_graph *graph = rh_graph_at(g->world->graphs, t);
-  const double c = g->def.consensus_step;
-  for (int32_t i = 0; i < g->world->workers; i++) {
-    double sum = (1 - c + c * graph->own[i]) * value[i];
-    for (int32_t k = graph->neighbours.in_offset[i]; k < graph->neighbours.in_offset[i + 1]; k++)
-      sum += c * graph->weight[k] * value[graph->neighbours.in[k]];
-    next[i] = (float)sum;
-  }
+  rh_gossip_each(g, take_some, g);
 }
 
 const int64_t *rh_gossip_message_bytes(const rh_gossip *g)

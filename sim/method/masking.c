@@ -96,20 +96,27 @@ rh_world *rh_masking_world(rh_masking *m)
   return &m->world;
 }
 
-void rh_masking_apply(const rh_masking *m, float *row)
+bool rh_masking_packs(const rh_masking *m)
 {
-  if (m && m->sparse) rh_mask_apply(m->mask, row);
+  return m && m->sparse;
 }
 
-void rh_masking_pack(const rh_masking *m, float *rows, int32_t count)
+void rh_masking_apply(const rh_masking *m, int64_t count, rh_tensor rows)
 {
-  for (int32_t i = 0; m && m->sparse && i < count; i++)
-    rh_mask_pack(m->mask, rows + i * m->world.model->stride);
+  for (int64_t i = 0; rh_masking_packs(m) && i < count; i++)
+    rh_mask_apply(m->mask, rows.data + i * rows.stride);
 }
 
-void rh_masking_unpack(const rh_masking *m, float *row)
+void rh_masking_pack(const rh_masking *m, int64_t count, rh_tensor rows)
 {
-  if (m && m->sparse) rh_mask_unpack(m->mask, row);
+  for (int64_t i = 0; rh_masking_packs(m) && i < count; i++)
+    rh_mask_pack(m->mask, rows.data + i * rows.stride);
+}
+
+void rh_masking_unpack(const rh_masking *m, int64_t count, rh_tensor rows)
+{
+  for (int64_t i = 0; rh_masking_packs(m) && i < count; i++)
+    rh_mask_unpack(m->mask, rows.data + i * rows.stride);
 }
 
 static void scale(double *seconds, double factor)
@@ -168,14 +175,13 @@ static void change(rh_masking *m, const rh_mask_turn *turn, rh_aggregate *a)
   rh_world *w = &m->world;
   const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
   const bool reopens = w->mask.schedule == RH_MASK_ACDC && m->number > 0 && !turn->sparse;
-  for (int32_t i = 0; a && i < w->workers; i++)
-    if (rh_aggregate_error(a, i)) rh_masking_unpack(m, rh_aggregate_error(a, i));
+  const rh_tensor errors = {a ? rh_aggregate_error(a, 0) : NULL, w->model->stride};
+  if (errors.data) rh_masking_unpack(m, w->workers, errors);
   rh_mask_make(m->mask, &w->mask, turn, w->seed, rh_replicas_copy(w->replicas, 0));
   m->sparse = rh_mask_kept(m->mask) < w->model->parameters;
   m->number = turn->number;
   rh_replicas_set_sparse(w->replicas, m->sparse);
-  for (int32_t i = 0; a && i < w->workers; i++)
-    if (rh_aggregate_error(a, i)) rh_masking_pack(m, rh_aggregate_error(a, i), 1);
+  if (errors.data) rh_masking_pack(m, w->workers, errors);
   apply(m, reopens && o->kind == RH_OPTIMISER_SGD);
   pack_buckets(m);
 }

@@ -42,10 +42,11 @@ bool rh_masking_begin(rh_masking *masking, rh_world *world, int64_t t, rh_aggreg
  * new to free; before the first round it is the dense one. */
 rh_world *rh_masking_world(rh_masking *masking);
 
-/* Zeroes row [stride] outside. These three may be called with NULL: nothing is masked. */
-void rh_masking_apply(const rh_masking *masking, float *row);
-/* Packs rows [count][stride]; unpacks one. */
-void rh_masking_pack(const rh_masking *masking, float *rows, int32_t count);
-void rh_masking_unpack(const rh_masking *masking, float *row);
+/* Of rows [stride] where the replicas' live: zeroes them outside; packs; unpacks. These may be called with NULL: nothing
+ * is masked. */
+void rh_masking_apply(const rh_masking *masking, int64_t count, rh_tensor rows);
+void rh_masking_pack(const rh_masking *masking, int64_t count, rh_tensor rows);
+void rh_masking_unpack(const rh_masking *masking, int64_t count, rh_tensor rows);
+bool rh_masking_packs(const rh_masking *masking); /* whether these do anything now */
 
 #endif

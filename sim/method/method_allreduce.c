@@ -198,11 +198,11 @@ static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr
     rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
     if (status != RH_OK) return status;
     if (steps_ahead(w)) momentum_steps(w, first, count, g, lr);
-    if (s->masking) rh_masking_pack(s->masking, g, count);
+    rh_masking_pack(s->masking, count, (rh_tensor){g, w->model->stride});
     rh_aggregate_give(s->aggregate, first, count, g);
   }
   rh_aggregate_end(s->aggregate, s->mean);
-  if (s->masking) rh_masking_unpack(s->masking, s->mean);
+  rh_masking_unpack(s->masking, 1, (rh_tensor){s->mean, 0});
   return RH_OK;
 }
 

@@ -35,9 +35,14 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(choco_options),
 };
 
-static bool estimates(const rh_compressor *compressor, const choco_options *o)
+static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
 {
-  return !compressor->lossless || o->exchange == BACKGROUND;
+  const choco_options *o = opaque;
+  const bool exact = compressor->lossless && o->exchange == SYNCHRONOUS;
+  return (rh_agents_def){
+      .gossip = {.form = exact ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES, .consensus_step = o->consensus_step},
+      .order = o->exchange == BACKGROUND ? RH_AGENTS_BACKGROUND : RH_AGENTS_STEP_FIRST,
+      .gossip_rounds = o->gossip_rounds};
 }
 
 static rh_status check_settings(const rh_world *w)
@@ -50,27 +55,14 @@ static void warn(const rh_world *w, rh_text *out)
   rh_agents_warn(w, "choco", out);
 }
 
-static rh_status new_state(rh_world *w, void **out)
+static rh_status new_state(rh_world *w, void **agents)
 {
-  const choco_options *o = w->method_options;
-  const rh_agents_def def = {.gossip = {.form = estimates(w->compressor, o) ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT,
-                                        .consensus_step = o->consensus_step},
-                             .order = o->exchange == BACKGROUND ? RH_AGENTS_BACKGROUND : RH_AGENTS_STEP_FIRST,
-                             .gossip_rounds = o->gossip_rounds};
-  rh_agents *agents;
-  rh_status status = rh_agents_new(w, &def, &agents);
-  *out = agents;
-  return status;
-}
-
-static void free_state(void *agents)
-{
-  rh_agents_free(agents);
+  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  return rh_agents_bytes(z, estimates(z->compressor, z->method_options) ? 2 : 1);
+  return rh_agents_bytes(z, define(z->compressor, z->method_options));
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
@@ -104,7 +96,7 @@ const rh_method rh_method_choco = {
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
-    .free_state = free_state,
+    .free_state = rh_agents_free,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .trains_at_once = rh_agents_train_at_once,

@@ -29,6 +29,14 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(dcd_options),
 };
 
+static rh_agents_def define(const rh_compressor *compressor, const void *options_)
+{
+  return (rh_agents_def){.gossip = {.form = RH_GOSSIP_EXACT, .consensus_step = 1},
+                         .order = RH_AGENTS_BACKGROUND,
+                         .passes = compressor->lossless ? 0 : 2, /* y - x, x + Q(z) */
+                         .gossip_rounds = ((const dcd_options *)options_)->gossip_rounds};
+}
+
 static rh_status check_settings(const rh_world *w)
 {
   return rh_agents_check(w, ((const dcd_options *)w->method_options)->gossip_rounds);
@@ -61,47 +69,26 @@ static void warn(const rh_world *w, rh_text *out)
       w->compressor->name, alpha, graph->name, allowed);
 }
 
-static rh_status new_state(rh_world *w, void **out)
+static rh_status new_state(rh_world *w, void **agents)
 {
-  const rh_agents_def def = {.gossip = {.form = RH_GOSSIP_EXACT, .consensus_step = 1},
-                             .order = RH_AGENTS_BACKGROUND,
-                             .passes = w->compressor->lossless ? 0 : 2, /* y - x, x + Q(z) */
-                             .gossip_rounds = ((const dcd_options *)w->method_options)->gossip_rounds};
-  rh_agents *agents;
-  rh_status status = rh_agents_new(w, &def, &agents);
-  *out = agents;
-  return status;
-}
-
-static void free_state(void *agents)
-{
-  rh_agents_free(agents);
+  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  return rh_agents_bytes(z, 1);
-}
-
-/* y_i = mix_i - lr u_i */
-static void step_mixed(void *agents, int32_t i, float *g_i)
-{
-  rh_agents *a = agents;
-  rh_agents_step_on(a, i, g_i, rh_gossip_mixed(a->gossip, i));
+  return rh_agents_bytes(z, define(z->compressor, z->method_options));
 }
 
 /* z = y - x; x += Q(z) */
-static void make(void *agents, int32_t i, int thread)
+static void make(void *agents, rh_rows rows)
 {
-  rh_agents *a = agents;
+  const rh_agents *a = agents;
   const int64_t stride = a->world->model->stride;
-  const float *y = rh_gossip_mixed(a->gossip, i);
-  float *x = rh_gossip_model(a->gossip, i), *z = rh_gossip_row(a->gossip, thread);
-  for (int64_t p = 0; p < stride; p++)
-    z[p] = y[p] - x[p];
-  rh_gossip_encode(a->gossip, i, thread, z, z);
-  for (int64_t p = 0; p < stride; p++)
-    x[p] += z[p];
+  const rh_tensor x = rh_gossip_models(a->gossip, rows.first), y = rh_gossip_mixed(a->gossip, rows.first);
+  const rh_tensor z = rh_gossip_scratch(a->gossip, rows, 0);
+  a->backend->combine(stride, rows.count, 1, y, -1, x, z);
+  rh_gossip_encode(a->gossip, rows, z, z);
+  a->backend->add_scaled(stride, rows.count, 1, z, x);
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
@@ -109,9 +96,9 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   rh_status status = RH_OK;
   rh_agents *a = opaque;
   rh_agents_begin(a, t, lr);
-  rh_gossip_mix(a->gossip, t);              /* y = sum_j W_ij x_j */
-  RH_TRY(rh_agents_step(a, step_mixed, a)); /* y -= lr u */
-  rh_gossip_send(a->gossip, t, make, a);    /* x += Q(y - x) */
+  rh_gossip_mix(a->gossip, t);                        /* y = sum_j W_ij x_j */
+  RH_TRY(rh_agents_step(a, rh_agents_step_mixed, a)); /* y -= lr u */
+  rh_gossip_send(a->gossip, t, make, a);              /* x += Q(y - x) */
   if (w->compressor->lossless) rh_gossip_take(a->gossip);
   rh_agents_end(a);
 done:
@@ -132,8 +119,9 @@ const rh_method rh_method_dcd = {
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
-    .free_state = free_state,
+    .free_state = rh_agents_free,
     .state_bytes = state_bytes,
+    .stays_on_device = rh_agents_stay_on_device,
     .parts = rh_agents_parts,
     .round = round_,
 };

@@ -13,8 +13,6 @@
  * Source      Tang, Lian, Qiu, Yuan, Zhang, Zhang, Liu, DeepSqueeze: decentralization meets error-compensated
  *             compression, arXiv 1907.07346, 2019
  */
-#include <stdlib.h>
-
 #include "agents.h"
 
 typedef struct deepsqueeze_options {
@@ -27,11 +25,17 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(deepsqueeze_options),
 };
 
-typedef struct state {
-  rh_agents *agents;
-  const rh_backend *backend; /* where rows live; NULL without values; borrowed */
-  float *error;              /* [N][stride] e; NULL without loss */
-} state;
+static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
+{
+  const deepsqueeze_options *o = opaque;
+  const bool lossy = !compressor->lossless;
+  return (rh_agents_def){
+      .gossip = {.form = lossy ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT, .consensus_step = o->consensus_step},
+      .order = RH_AGENTS_STEP_FIRST,
+      .own = lossy ? RH_AGENTS_KEPT : RH_AGENTS_NOTHING, /* e */
+      .passes = lossy ? 2 : 0,                           /* x + e, v - c */
+      .gossip_rounds = o->gossip_rounds};
+}
 
 static rh_status check_settings(const rh_world *w)
 {
@@ -43,99 +47,39 @@ static void warn(const rh_world *w, rh_text *out)
   rh_agents_warn(w, "deepsqueeze", out);
 }
 
-static void free_state(void *opaque)
+static rh_status new_state(rh_world *w, void **agents)
 {
-  state *s = opaque;
-  if (!s) return;
-  rh_agents_free(s->agents);
-  if (s->backend) s->backend->release(s->error);
-  free(s);
-}
-
-/* v = x + e; c = Q(v); e = v - c */
-static void make(void *opaque, int32_t i, int thread)
-{
-  state *s = opaque;
-  rh_gossip *g = s->agents->gossip;
-  const int64_t stride = s->agents->world->model->stride;
-  const float *x = rh_gossip_model(g, i);
-  float *e = s->error + i * stride, *c = rh_gossip_known(g, i), *v = rh_gossip_row(g, thread);
-  for (int64_t p = 0; p < stride; p++)
-    v[p] = x[p] + e[p];
-  rh_gossip_encode(g, i, thread, v, c);
-  for (int64_t p = 0; p < stride; p++)
-    e[p] = v[p] - c[p];
-}
-
-/* The same of some rows on a device, where e is v in between. */
-static void make_rows(void *opaque, int32_t first, int32_t count)
-{
-  state *s = opaque;
-  rh_gossip *g = s->agents->gossip;
-  const int64_t stride = s->agents->world->model->stride;
-  const rh_tensor x = {rh_gossip_model(g, first), stride}, c = {rh_gossip_known(g, first), stride};
-  const rh_tensor e = {s->error + first * stride, stride};
-  s->backend->add_scaled(stride, count, 1, x, e);
-  rh_gossip_encode_rows(g, first, count, e, c);
-  s->backend->add_scaled(stride, count, -1, c, e);
-}
-
-static rh_status new_state(rh_world *w, void **out)
-{
-  const deepsqueeze_options *o = w->method_options;
-  const bool lossy = !w->compressor->lossless, keeps = lossy && rh_world_has_values(w);
-  rh_agents_def def = {.gossip = {.form = lossy ? RH_GOSSIP_ESTIMATES : RH_GOSSIP_EXACT,
-                                  .consensus_step = o->consensus_step,
-                                  .make_rows = make_rows},
-                       .order = RH_AGENTS_STEP_FIRST,
-                       .passes = lossy ? 2 : 0, /* x + e, v - c */
-                       .gossip_rounds = o->gossip_rounds};
-  rh_status status = RH_OK;
-  state *s = calloc(1, sizeof *s);
-  *out = NULL;
-  if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
-  if (rh_world_has_values(w)) s->backend = rh_replicas_get_def(w->replicas)->backend;
-  if (keeps) s->error = s->backend->alloc((size_t)w->workers * (size_t)w->model->stride * sizeof *s->error);
-  if (keeps && !s->error) {
-    status = rh_error(RH_ENOMEM, "no memory for the errors of %d workers", w->workers);
-    goto done;
-  }
-  def.rows = s->error;
-  RH_TRY(rh_agents_new(w, &def, &s->agents));
-done:
-  if (status == RH_OK)
-    *out = s;
-  else
-    free_state(s);
-  return status;
-}
-
-static void parts(void *opaque, const rh_parts *p)
-{
-  state *s = opaque;
-  const rh_world *w = s->agents->world;
-  rh_agents_parts(s->agents, p);
-  rh_replicas_arena_part(s->backend, p, "error", s->error,
-                         (size_t)w->workers * (size_t)w->model->stride * sizeof *s->error);
+  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  return rh_agents_bytes(z, z->compressor->lossless ? 1 : 3);
+  return rh_agents_bytes(z, define(z->compressor, z->method_options));
+}
+
+/* v = x + e; c = Q(v); e = v - c, where e is v in between */
+static void make(void *agents, rh_rows rows)
+{
+  const rh_agents *a = agents;
+  const int64_t stride = a->world->model->stride;
+  const rh_tensor x = rh_gossip_models(a->gossip, rows.first), c = rh_gossip_known(a->gossip, rows.first);
+  const rh_tensor e = rh_agents_own(a, rows.first);
+  a->backend->add_scaled(stride, rows.count, 1, x, e);
+  rh_gossip_encode(a->gossip, rows, e, c);
+  a->backend->add_scaled(stride, rows.count, -1, c, e);
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 {
   (void)w;
   rh_status status = RH_OK;
-  state *s = opaque;
-  rh_gossip *g = s->agents->gossip;
-  rh_agents_begin(s->agents, t, lr);
-  RH_TRY(rh_agents_step(s->agents, NULL, NULL)); /* x -= lr u */
-  rh_gossip_send(g, t, make, s);                 /* c = Q(x + e) */
-  rh_gossip_mix(g, t);                           /* x + eta (sum_j W_ij c_j - c_i) */
-  rh_gossip_take(g);
-  rh_agents_end(s->agents);
+  rh_agents *a = opaque;
+  rh_agents_begin(a, t, lr);
+  RH_TRY(rh_agents_step(a, NULL, NULL)); /* x -= lr u */
+  rh_gossip_send(a->gossip, t, make, a); /* c = Q(x + e) */
+  rh_gossip_mix(a->gossip, t);           /* x + eta (sum_j W_ij c_j - c_i) */
+  rh_gossip_take(a->gossip);
+  rh_agents_end(a);
 done:
   return status;
 }
@@ -154,10 +98,10 @@ const rh_method rh_method_deepsqueeze = {
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
-    .free_state = free_state,
+    .free_state = rh_agents_free,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .trains_at_once = rh_agents_train_at_once,
-    .parts = parts,
+    .parts = rh_agents_parts,
     .round = round_,
 };

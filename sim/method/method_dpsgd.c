@@ -44,11 +44,14 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(dpsgd_options),
 };
 
-static int form_of(const rh_world *w)
+static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
 {
-  const dpsgd_options *o = w->method_options;
-  if (w->compressor->lossless) return RH_GOSSIP_EXACT;
-  return o->message == MODEL ? RH_GOSSIP_MODELS : RH_GOSSIP_ESTIMATES;
+  const dpsgd_options *o = opaque;
+  const int lossy = o->message == MODEL ? RH_GOSSIP_MODELS : RH_GOSSIP_ESTIMATES;
+  return (rh_agents_def){.gossip = {.form = compressor->lossless ? RH_GOSSIP_EXACT : lossy,
+                                    .consensus_step = compressor->lossless ? 1 : o->consensus_step},
+                         .order = o->order == COMBINE_THEN_ADAPT ? RH_AGENTS_MIX_FIRST : RH_AGENTS_STEP_FIRST,
+                         .gossip_rounds = o->gossip_rounds};
 }
 
 static rh_status check_settings(const rh_world *w)
@@ -56,50 +59,21 @@ static rh_status check_settings(const rh_world *w)
   return rh_agents_check(w, ((const dpsgd_options *)w->method_options)->gossip_rounds);
 }
 
-/* C(x_i) travels. */
-static void make_model(void *context, int32_t i, int thread)
+static rh_status new_state(rh_world *w, void **agents)
 {
-  rh_gossip *g = context;
-  rh_gossip_encode(g, i, thread, rh_gossip_model(g, i), rh_gossip_known(g, i));
-}
-
-static void make_models(void *context, int32_t first, int32_t count)
-{
-  rh_gossip *g = context;
-  const int64_t stride = rh_gossip_stride(g);
-  rh_gossip_encode_rows(g, first, count, (rh_tensor){rh_gossip_model(g, first), stride},
-                        (rh_tensor){rh_gossip_known(g, first), stride});
-}
-
-static rh_status new_state(rh_world *w, void **out)
-{
-  const dpsgd_options *o = w->method_options;
-  const rh_agents_def def = {.gossip = {.form = form_of(w),
-                                        .consensus_step = w->compressor->lossless ? 1 : o->consensus_step,
-                                        .make_rows = o->message == MODEL ? make_models : NULL},
-                             .order = o->order == COMBINE_THEN_ADAPT ? RH_AGENTS_MIX_FIRST : RH_AGENTS_STEP_FIRST,
-                             .gossip_rounds = o->gossip_rounds};
-  rh_agents *agents;
-  rh_status status = rh_agents_new(w, &def, &agents);
-  *out = agents;
-  return status;
-}
-
-static void free_state(void *agents)
-{
-  rh_agents_free(agents);
+  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  return rh_agents_bytes(z, z->compressor->lossless ? 1 : 2);
+  return rh_agents_bytes(z, define(z->compressor, z->method_options));
 }
 
-/* mix_i - lr u_i */
-static void step_mixed(void *agents, int32_t i, float *g_i)
+/* C(x_i) travels. */
+static void make_model(void *context, rh_rows rows)
 {
-  rh_agents *a = agents;
-  rh_agents_step_on(a, i, g_i, rh_gossip_mixed(a->gossip, i));
+  rh_gossip *g = context;
+  rh_gossip_encode(g, rows, rh_gossip_models(g, rows.first), rh_gossip_known(g, rows.first));
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
@@ -111,10 +85,7 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
   if (o->order == ADAPT_THEN_COMBINE) RH_TRY(rh_agents_step(a, NULL, NULL));
   rh_gossip_send(a->gossip, t, o->message == MODEL ? make_model : rh_gossip_difference, a->gossip);
   rh_gossip_mix(a->gossip, t);
-  if (o->order == COMBINE_THEN_ADAPT && rh_gossip_device(a->gossip))
-    RH_TRY(rh_agents_step_rows_on(a, rh_gossip_mixed(a->gossip, 0)));
-  else if (o->order == COMBINE_THEN_ADAPT)
-    RH_TRY(rh_agents_step(a, step_mixed, a));
+  if (o->order == COMBINE_THEN_ADAPT) RH_TRY(rh_agents_step(a, rh_agents_step_mixed, a));
   rh_gossip_take(a->gossip);
   rh_agents_end(a);
 done:
@@ -140,7 +111,7 @@ const rh_method rh_method_dpsgd = {
     .takes_mask = true,
     .check_settings = check_settings,
     .new_state = new_state,
-    .free_state = free_state,
+    .free_state = rh_agents_free,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .trains_at_once = trains_at_once,

@@ -14,9 +14,6 @@
  * Source      Lin, Karimireddy, Stich, Jaggi, Quasi-global momentum: accelerating decentralized deep learning on
  *             heterogeneous data, ICML 2021 (algorithm 1, with its mu = beta)
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "agents.h"
 
 typedef struct qg_options {
@@ -29,10 +26,16 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(qg_options),
 };
 
-typedef struct state {
-  rh_agents *agents;
-  float *start; /* [N][stride] s */
-} state;
+static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
+{
+  const qg_options *o = opaque;
+  return (rh_agents_def){.gossip = {.form = compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
+                                    .consensus_step = o->consensus_step},
+                         .order = RH_AGENTS_STEP_FIRST,
+                         .own = RH_AGENTS_FOR_ROUNDS, /* s */
+                         .passes = 3,                 /* s, s - x, mh */
+                         .gossip_rounds = o->gossip_rounds};
+}
 
 static rh_status check_settings(const rh_world *w)
 {
@@ -47,101 +50,59 @@ static void warn(const rh_world *w, rh_text *out)
   rh_agents_warn(w, "qg-dsgdm", out);
 }
 
-static void free_state(void *opaque)
+static rh_status new_state(rh_world *w, void **agents)
 {
-  state *s = opaque;
-  if (!s) return;
-  rh_agents_free(s->agents);
-  free(s->start);
-  free(s);
-}
-
-static rh_status new_state(rh_world *w, void **out)
-{
-  const qg_options *o = w->method_options;
-  const rh_agents_def def = {.gossip = {.form = w->compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
-                                        .consensus_step = o->consensus_step},
-                             .order = RH_AGENTS_STEP_FIRST,
-                             .passes = 3, /* s, s - x, mh */
-                             .gossip_rounds = o->gossip_rounds};
-  rh_status status = RH_OK;
-  state *s = calloc(1, sizeof *s);
-  *out = NULL;
-  if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
-  RH_TRY(rh_agents_new(w, &def, &s->agents));
-  if (!rh_world_has_values(w)) goto done;
-  s->start = calloc((size_t)w->workers * (size_t)w->model->stride, sizeof *s->start);
-  if (!s->start) status = rh_error(RH_ENOMEM, "no memory for the models of %d workers", w->workers);
-done:
-  if (status == RH_OK)
-    *out = s;
-  else
-    free_state(s);
-  return status;
-}
-
-static void parts(void *opaque, const rh_parts *p)
-{
-  state *s = opaque;
-  rh_agents_parts(s->agents, p); /* `start` is of a round alone */
+  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  return rh_agents_bytes(z, z->compressor->lossless ? 2 : 3);
+  return rh_agents_bytes(z, define(z->compressor, z->method_options));
 }
 
 /* s = x; g += decay x; m = beta mh + g; x -= lr m */
-static void step(void *opaque, int32_t i, float *g_i)
+static void step(void *agents, rh_rows rows, rh_tensor g)
 {
-  state *s = opaque;
-  rh_replicas *replicas = s->agents->world->replicas;
-  const rh_replicas_def *def = rh_replicas_get_def(replicas);
-  const rh_optimiser *o = &def->optimiser;
-  const rh_backend *b = def->backend;
-  const int64_t stride = s->agents->world->model->stride;
-  const rh_tensor x = {rh_replicas_parameters(replicas, i), 0}, g = {g_i, 0};
-  const rh_tensor mh = {rh_replicas_moment(replicas, i, 0), 0};
-  memcpy(s->start + i * stride, x.data, (size_t)stride * sizeof *x.data);
-  rh_agents_clip(s->agents, g_i);
-  b->add_scaled(stride, 1, o->decay, x, g);
-  if (o->nesterov) { /* g + beta (beta mh + g) */
-    b->scale(stride, 1, 1 + o->momentum, g, g);
-    b->add_scaled(stride, 1, o->momentum * o->momentum, mh, g);
-  } else {
-    b->add_scaled(stride, 1, o->momentum, mh, g);
-  }
-  b->add_scaled(stride, 1, -s->agents->lr, g, x);
+  rh_agents *a = agents;
+  const rh_optimiser *o = a->world->optimiser;
+  const int64_t n = a->world->model->stride;
+  const rh_tensor x = rh_agents_parameters(a, rows.first), s = rh_agents_own(a, rows.first);
+  const rh_tensor mh = rh_agents_moments(a, rows.first, 0);
+  a->backend->scale(n, rows.count, 1, x, s);
+  rh_agents_clip(a, rows, g);
+  a->backend->add_scaled(n, rows.count, o->decay, x, g);
+  if (o->nesterov) /* g + beta (beta mh + g) */
+    a->backend->combine(n, rows.count, 1 + o->momentum, g, o->momentum * o->momentum, mh, g);
+  else
+    a->backend->add_scaled(n, rows.count, o->momentum, mh, g);
+  a->backend->add_scaled(n, rows.count, -a->lr, g, x);
 }
 
 /* mh = beta mh + (1 - beta) (s - x) / lr */
-static void take_displacement(void *opaque, int32_t i, int thread)
+static void take_displacement(void *agents, rh_rows rows)
 {
-  (void)thread;
-  state *s = opaque;
-  rh_replicas *replicas = s->agents->world->replicas;
-  const int64_t stride = s->agents->world->model->stride;
-  const double beta = rh_replicas_get_def(replicas)->optimiser.momentum;
-  const float keep = (float)beta, add = (float)((1 - beta) / s->agents->lr);
-  const float *from = s->start + i * stride, *x = rh_replicas_parameters(replicas, i);
-  float *mh = rh_replicas_moment(replicas, i, 0);
-  for (int64_t p = 0; p < stride; p++)
-    mh[p] = keep * mh[p] + add * (from[p] - x[p]);
+  const rh_agents *a = agents;
+  const double beta = a->world->optimiser->momentum;
+  const int64_t n = a->world->model->stride;
+  const rh_tensor x = rh_agents_parameters(a, rows.first), s = rh_agents_own(a, rows.first);
+  const rh_tensor mh = rh_agents_moments(a, rows.first, 0);
+  a->backend->combine(n, rows.count, 1, s, -1, x, s);
+  a->backend->combine(n, rows.count, beta, mh, (1 - beta) / a->lr, s, mh);
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 {
   (void)w;
   rh_status status = RH_OK;
-  state *s = opaque;
-  rh_gossip *g = s->agents->gossip;
-  rh_agents_begin(s->agents, t, lr);
-  RH_TRY(rh_agents_step(s->agents, step, s));
+  rh_agents *a = opaque;
+  rh_gossip *g = a->gossip;
+  rh_agents_begin(a, t, lr);
+  RH_TRY(rh_agents_step(a, step, a)); /* s = x; x -= lr m */
   rh_gossip_send(g, t, rh_gossip_difference, g);
-  rh_gossip_mix(g, t);
+  rh_gossip_mix(g, t); /* x = mix(x) */
   rh_gossip_take(g);
-  if (s->agents->lr > 0) rh_gossip_each(g, take_displacement, s);
-  rh_agents_end(s->agents);
+  if (a->lr > 0) rh_gossip_each(g, take_displacement, a); /* mh = beta mh + (1 - beta) (s - x) / lr */
+  rh_agents_end(a);
 done:
   return status;
 }
@@ -161,8 +122,9 @@ const rh_method rh_method_qg_dsgdm = {
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
-    .free_state = free_state,
+    .free_state = rh_agents_free,
     .state_bytes = state_bytes,
-    .parts = parts,
+    .stays_on_device = rh_agents_stay_on_device,
+    .parts = rh_agents_parts,
     .round = round_,
 };

@@ -17,11 +17,8 @@
  *             Taheri, Mokhtari, Hassani, Pedarsani, Quantized decentralized stochastic learning over directed graphs,
  *             ICML 2020
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "agents.h"
 #include "method_sgp.h"
+#include "agents.h"
 
 typedef struct sgp_options {
   double consensus_step;
@@ -33,12 +30,17 @@ static const rh_option options[] = {
     RH_GOSSIP_ROUNDS_ROW(sgp_options),
 };
 
-typedef struct state {
-  rh_agents *agents;
-  const rh_backend *backend; /* where rows live; NULL without values; borrowed */
-  float *x;                  /* [N][stride] numerators */
-  float *w, *sum;            /* [N] weights, and those that are being mixed */
-} state;
+static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
+{
+  const sgp_options *o = opaque;
+  return (rh_agents_def){.gossip = {.form = compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
+                                    .consensus_step = o->consensus_step,
+                                    .weighs = true},
+                         .order = RH_AGENTS_STEP_FIRST,
+                         .own = RH_AGENTS_MODELS, /* x */
+                         .passes = 1,             /* x / w */
+                         .gossip_rounds = o->gossip_rounds};
+}
 
 static rh_status check_settings(const rh_world *w)
 {
@@ -50,128 +52,51 @@ static void warn(const rh_world *w, rh_text *out)
   rh_agents_warn(w, "sgp", out);
 }
 
-static void free_state(void *opaque)
+static rh_status new_state(rh_world *w, void **agents)
 {
-  state *s = opaque;
-  if (!s) return;
-  rh_agents_free(s->agents);
-  if (s->backend) s->backend->release(s->x);
-  free(s->w);
-  free(s->sum);
-  free(s);
-}
-
-/* x_i = the replicas' parameters, w_i = 1 */
-static rh_status new_models(const rh_world *w, state *s)
-{
-  const size_t stride = (size_t)w->model->stride, workers = (size_t)w->workers;
-  if (!rh_world_has_values(w)) return RH_OK;
-  s->backend = rh_replicas_get_def(w->replicas)->backend;
-  s->x = s->backend->alloc(workers * stride * sizeof *s->x);
-  s->w = calloc(workers, sizeof *s->w);
-  s->sum = calloc(workers, sizeof *s->sum);
-  if (!s->x || !s->w || !s->sum) return rh_error(RH_ENOMEM, "no memory for the models of %d workers", w->workers);
-  for (int32_t i = 0; i < w->workers; i++) {
-    rh_backend_copy(s->backend, s->x + i * w->model->stride, rh_replicas_parameters(w->replicas, i),
-                    stride * sizeof *s->x);
-    s->w[i] = 1;
-  }
-  return RH_OK;
-}
-
-static rh_status new_state(rh_world *w, void **out)
-{
-  const sgp_options *o = w->method_options;
-  rh_status status = RH_OK;
-  state *s = calloc(1, sizeof *s);
-  *out = NULL;
-  if (!s) return rh_error(RH_ENOMEM, "no memory for %d workers", w->workers);
-  RH_TRY(new_models(w, s));
-  const rh_agents_def def = {.gossip = {.form = w->compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
-                                        .consensus_step = o->consensus_step,
-                                        .models = s->x,
-                                        .extra_bytes = sizeof *s->w},
-                             .order = RH_AGENTS_STEP_FIRST,
-                             .passes = 1, /* x / w */
-                             .gossip_rounds = o->gossip_rounds};
-  RH_TRY(rh_agents_new(w, &def, &s->agents));
-done:
-  if (status == RH_OK)
-    *out = s;
-  else
-    free_state(s);
-  return status;
-}
-
-static void parts(void *opaque, const rh_parts *p)
-{
-  state *s = opaque;
-  const rh_world *w = s->agents->world;
-  rh_agents_parts(s->agents, p);
-  rh_replicas_arena_part(s->backend, p, "x", s->x, (size_t)w->workers * (size_t)w->model->stride * sizeof *s->x);
-  rh_part(p, "w", s->w, (size_t)w->workers * sizeof *s->w);
+  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
 }
 
 static int64_t state_bytes(const rh_sizes *z)
 {
-  return rh_agents_bytes(z, z->compressor->lossless ? 2 : 3) + z->workers * 2 * (int64_t)sizeof(float);
+  return rh_agents_bytes(z, define(z->compressor, z->method_options));
 }
 
 /* x_i -= lr u_i, the gradient taken at z_i */
-static void step(void *opaque, int32_t i, float *g_i)
+static void step(void *agents, rh_rows rows, rh_tensor g)
 {
-  state *s = opaque;
-  rh_agents_step_on(s->agents, i, g_i, rh_gossip_model(s->agents->gossip, i));
+  rh_agents *a = agents;
+  rh_agents_step_on(a, rows, g, rh_gossip_models(a->gossip, rows.first));
 }
 
 /* z_i = x_i / w_i */
-static void divide(void *opaque, int32_t i, int thread)
+static void divide(void *agents, rh_rows rows)
 {
-  (void)thread;
-  state *s = opaque;
-  const rh_world *w = s->agents->world;
-  const float *x = rh_gossip_model(s->agents->gossip, i);
-  float *z = rh_replicas_parameters(w->replicas, i);
-  for (int64_t p = 0; p < w->model->stride; p++)
-    z[p] = x[p] / s->w[i];
-}
-
-static void divide_rows(rh_world *w, const state *s)
-{
-  const int64_t stride = w->model->stride;
-  s->backend->divide(stride, w->workers, s->w, (rh_tensor){s->x, stride},
-                     (rh_tensor){rh_replicas_copy(w->replicas, 0), stride});
+  const rh_agents *a = agents;
+  a->backend->divide(a->world->model->stride, rows.count, rh_gossip_weights(a->gossip) + rows.first,
+                     rh_gossip_models(a->gossip, rows.first), rh_agents_parameters(a, rows.first));
 }
 
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 {
+  (void)w;
   rh_status status = RH_OK;
-  state *s = opaque;
-  rh_gossip *g = s->agents->gossip;
-  rh_agents_begin(s->agents, t, lr);
-  if (rh_gossip_device(g))
-    RH_TRY(rh_agents_step_rows_on(s->agents, s->x));
-  else
-    RH_TRY(rh_agents_step(s->agents, step, s));
+  rh_agents *a = opaque;
+  rh_gossip *g = a->gossip;
+  rh_agents_begin(a, t, lr);
+  RH_TRY(rh_agents_step(a, step, a)); /* x -= lr u */
   rh_gossip_send(g, t, rh_gossip_difference, g);
-  rh_gossip_mix(g, t);
+  rh_gossip_mix(g, t); /* sum_j P_ij x_j, sum_j P_ij w_j */
   rh_gossip_take(g);
-  if (rh_world_has_values(w)) {
-    rh_gossip_mix_numbers(g, t, s->w, s->sum);
-    memcpy(s->w, s->sum, (size_t)w->workers * sizeof *s->w);
-  }
-  if (rh_gossip_device(g))
-    divide_rows(w, s);
-  else
-    rh_gossip_each(g, divide, s);
-  rh_agents_end(s->agents);
+  rh_gossip_each(g, divide, a); /* z = x / w */
+  rh_agents_end(a);
 done:
   return status;
 }
 
-const float *rh_sgp_weights(const void *opaque)
+const float *rh_sgp_weights(const void *agents)
 {
-  return ((const state *)opaque)->w;
+  return rh_gossip_weights(((const rh_agents *)agents)->gossip);
 }
 
 const rh_method rh_method_sgp = {
@@ -189,9 +114,9 @@ const rh_method rh_method_sgp = {
     .check_settings = check_settings,
     .warn = warn,
     .new_state = new_state,
-    .free_state = free_state,
+    .free_state = rh_agents_free,
     .state_bytes = state_bytes,
     .stays_on_device = rh_agents_stay_on_device,
-    .parts = parts,
+    .parts = rh_agents_parts,
     .round = round_,
 };

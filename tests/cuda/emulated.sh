@@ -69,6 +69,10 @@ train.method=dpsgd compress.name=qsgd train.message=model train.order=combine-th
 train.method=choco compress.name=topk compress.ratio=0.2 train.consensus_step=0.3
 train.method=choco compress.name=cosine train.exchange=background train.optimiser=adamw train.consensus_step=0.5
 train.method=deepsqueeze compress.name=int compress.bits=4 train.consensus_step=0.4
+train.method=dcd compress.name=qsgd compress.bits=6
+train.method=dcd compress.name=none train.optimiser=adamw train.gossip_rounds=2
+train.method=qg-dsgdm compress.name=ef-sign train.consensus_step=0.3 train.nesterov=on
+train.method=qg-dsgdm compress.name=none train.decay=0.01
 train.method=sgp compress.name=terngrad compress.clip=0 train.consensus_step=0.1 graph.weights=push
 RUNS
 

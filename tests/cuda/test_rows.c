@@ -20,6 +20,23 @@ static void test_scaling(void)
   }
 }
 
+/* Apart, and in the place of either. */
+static void test_combine(void)
+{
+  for (int i = 0; i < shapes; i++) {
+    const int64_t n = i % 2 ? 4 * between(1, 200) : between(1, 700), count = between(1, 4);
+    pair x = pair_random(count, n), y = pair_random(count, n), z = pair_poison(count, n);
+    rh_tensor host[] = {z.host, x.host, y.host}, device[] = {z.device, x.device, y.device};
+    for (int k = 0; k < 3; k++) {
+      rh_backend_ref.combine(n, count, -0.3, x.host, 1.7, y.host, host[k]);
+      gpu->combine(n, count, -0.3, x.device, 1.7, y.device, device[k]);
+    }
+    pair_agree("combine", &z, 0);
+    pair_agree("combine in place of the first", &x, 0);
+    pair_agree("combine in place of the second", &y, 0);
+  }
+}
+
 static void test_weighted_sum(void)
 {
   enum { MOST = 150 };
@@ -180,6 +197,7 @@ void test_rows(void)
 {
   test_memory();
   test_scaling();
+  test_combine();
   test_weighted_sum();
   test_mix();
   test_fold();

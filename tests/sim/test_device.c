@@ -47,13 +47,37 @@ static void rounds_on_a_device_are_those_in_memory_body(void)
   for (size_t i = 0; i < RH_COUNT(optimisers); i++) {
     check(&(choice){.method = "allreduce", .momentum = 0.9, .optimiser = optimisers[i]});
     check(&(choice){.method = "dpsgd", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
+    check(&(choice){.method = "dpsgd",
+                    .graph = "ring",
+                    .order = "combine-then-adapt",
+                    .momentum = 0.9,
+                    .optimiser = optimisers[i]});
+    check(&(choice){.method = "dcd", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
+    check(&(choice){.method = "sgp",
+                    .graph = "exponential",
+                    .directed = true,
+                    .weights = RH_WEIGHTS_PUSH,
+                    .optimiser = optimisers[i]});
+    if (!optimisers[i] || optimisers[i]->kind == RH_OPTIMISER_SGD)
+      check(&(choice){.method = "qg-dsgdm", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
   }
 }
 VALUES_TEST(rounds_on_a_device_are_those_in_memory)
 
+static void estimates_on_a_device_are_those_in_memory_body(void)
+{
+  const char *const background[] = {"train.exchange=background", "train.consensus_step=.5", NULL};
+  const char *const gossip[] = {"train.gossip_rounds=1", NULL};
+  check(&(choice){.method = "choco", .graph = "ring", .momentum = 0.9, .settings = background});
+  check(&(choice){.method = "deepsqueeze", .graph = "ring", .rounds = ROUNDS, .settings = gossip});
+  check(&(choice){.method = "qg-dsgdm", .graph = "ring", .rounds = ROUNDS, .decay = 0.01, .settings = gossip});
+}
+VALUES_TEST(estimates_on_a_device_are_those_in_memory)
+
 int main(int argc, char **argv)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(rounds_on_a_device_are_those_in_memory)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(rounds_on_a_device_are_those_in_memory),
+                                     cmocka_unit_test(estimates_on_a_device_are_those_in_memory)};
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,12 +45,9 @@ static void masked_init(fixture *f, const choice *c, const rh_mask_options *mask
   RH_ASSERT(f->method->new_state(&f->world, &f->state) == RH_OK);
 }
 
-/* Of the methods whose state is their agents, or begins with a pointer to them. */
 static rh_agents *agents_of(fixture *f)
 {
-  const char *name = f->method->name;
-  const bool itself = strcmp(name, "dpsgd") == 0 || strcmp(name, "choco") == 0 || strcmp(name, "dcd") == 0;
-  return itself ? f->state : *(rh_agents **)f->state;
+  return f->state;
 }
 
 static bool is_weight(int64_t p)
@@ -66,7 +63,7 @@ static int count_inside(fixture *f)
   RH_ASSERT(f->model.stride <= P + 16);
   for (int p = 0; p < P + 16; p++)
     ones[p] = 1;
-  rh_masking_apply(agents_of(f)->masking, ones);
+  rh_masking_apply(agents_of(f)->masking, 1, (rh_tensor){ones, 0});
   for (int64_t p = 0; p < P; p++) {
     count += is_weight(p) && ones[p] == 1;
     RH_ASSERT(is_weight(p) || ones[p] == 1);
@@ -155,15 +152,15 @@ static void masked_rounds_are_dense_rounds_with_zeros_put_back_body(void)
       rounds(&sparse, t, 1, 0.02);
       for (int32_t i = 0; i < N; i++) {
         float *x = rh_replicas_parameters(dense.world.replicas, i), *u = rh_replicas_moment(dense.world.replicas, i, 0);
-        rh_masking_apply(agents_of(&sparse)->masking, x);
-        rh_masking_apply(agents_of(&sparse)->masking, u);
+        rh_masking_apply(agents_of(&sparse)->masking, 1, (rh_tensor){x, 0});
+        rh_masking_apply(agents_of(&sparse)->masking, 1, (rh_tensor){u, 0});
       }
       rounds(&dense, t, 1, 0.02);
       RH_ASSERT(dense.world.train_loss == sparse.world.train_loss);
     }
     for (int32_t i = 0; i < N; i++) {
       float *x = rh_replicas_parameters(dense.world.replicas, i);
-      rh_masking_apply(agents_of(&sparse)->masking, x);
+      rh_masking_apply(agents_of(&sparse)->masking, 1, (rh_tensor){x, 0});
       RH_ASSERT(memcmp(x, rh_replicas_parameters(sparse.world.replicas, i), P * sizeof *x) == 0);
     }
     fixture_clear(&sparse);
@@ -217,7 +214,7 @@ static bool are_its_largest(fixture *f, const float *x)
   float least = INFINITY, most = 0;
   for (int p = 0; p < P + 16; p++)
     row[p] = 1;
-  rh_masking_apply(agents_of(f)->masking, row);
+  rh_masking_apply(agents_of(f)->masking, 1, (rh_tensor){row, 0});
   for (int p = 0; p < P; p++) {
     if (is_weight(p) && row[p] == 1) least = fminf(least, fabsf(x[p]));
     if (is_weight(p) && row[p] == 0) most = fmaxf(most, fabsf(x[p]));

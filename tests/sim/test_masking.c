@@ -254,7 +254,7 @@ static void read_inside(fixture *f, bool *inside)
   for (int p = 0; p < P + 16; p++)
     row[p] = 1;
   RH_ASSERT(f->model.stride <= P + 16);
-  rh_masking_unpack(((allreduce_state *)f->state)->masking, row);
+  rh_masking_unpack(((allreduce_state *)f->state)->masking, 1, (rh_tensor){row, 0});
   for (int p = 0; p < P; p++)
     inside[p] = row[p] == 1;
 }
@@ -266,7 +266,7 @@ static void add_errors(fixture *f, double *sum)
   float row[P + 16];
   for (int32_t i = 0; i < N; i++) {
     memcpy(row, rh_aggregate_error(s->aggregate, i), (size_t)f->model.stride * sizeof *row);
-    rh_masking_unpack(s->masking, row);
+    rh_masking_unpack(s->masking, 1, (rh_tensor){row, 0});
     for (int p = 0; p < P; p++)
       sum[p] += (double)row[p];
   }

@@ -359,6 +359,33 @@ static void test_add_scaled_and_scale(void **state)
     }
 }
 
+static void test_combine_and_divide(void **state)
+{
+  (void)state;
+  rng = rh_rng_stream(7, RH_PURPOSE_TEST, 1, 0);
+  for (int64_t b = 0; b < COUNT_OF(backends); b++)
+    for (int i = 0; i < SHAPES; i++) {
+      const int64_t n = between(1, 300), count = between(1, 4);
+      const float divisors[] = {0.3F, -7, 1, 1e-3F};
+      rh_tensor x = new_random(count, n), y = new_random(count, n), z0 = new_poison(count, n);
+      rh_tensor z1 = new_poison(count, n), x1 = new_copy(x, count), y1 = new_copy(y, count);
+      rh_backend_ref.combine(n, count, -0.3, x, 1.7, y, z0);
+      assert_true(z0.data[0] == -0.3F * x.data[0] + 1.7F * y.data[0]);
+      backends[b]->combine(n, count, -0.3, x, 1.7, y, z1);
+      backends[b]->combine(n, count, -0.3, x, 1.7, y1, y1);
+      backends[b]->combine(n, count, -0.3, x1, 1.7, y, x1);
+      check("combine in place of the second", count, n, new_copy(z0, count), y1, 0);
+      check("combine in place of the first", count, n, new_copy(z0, count), x1, 0);
+      check("combine", count, n, z0, z1, 0);
+      z0 = new_poison(count, n);
+      rh_backend_ref.divide(n, count, divisors, x, z0);
+      assert_true(z0.data[0] == x.data[0] / 0.3F);
+      backends[b]->divide(n, count, divisors, x, x);
+      check("divide", count, n, z0, x, 0);
+      drop(y);
+    }
+}
+
 static void test_product(void **state)
 {
   (void)state;
@@ -488,6 +515,7 @@ int main(void)
       cmocka_unit_test(test_softmax_known_values),
       cmocka_unit_test(test_sgd_step),
       cmocka_unit_test(test_add_scaled_and_scale),
+      cmocka_unit_test(test_combine_and_divide),
       cmocka_unit_test(test_product),
       cmocka_unit_test(test_product_known_values),
       cmocka_unit_test(test_weighted_sum),
