@@ -91,7 +91,11 @@ static void add_cuda(report *r)
   rh_cuda_info info = {0};
   rh_text value = {0};
   if (rh_cuda_module_load(&info) != RH_OK) {
-    add(r, "CUDA", "no module that can be used; rehearse runs on the CPU", rh_error_message());
+    const bool needed = rh_cuda_driver_found();
+    add(r, "CUDA",
+        needed ? "no module that can be used; rehearse runs on the CPU"
+               : "no NVIDIA driver here; rehearse runs on the CPU",
+        needed ? rh_error_message() : NULL);
     return;
   }
   if (info.device_count == 0) {

@@ -98,9 +98,35 @@ static double parse_checkpoint(const char *text, struct argp_state *state)
   return seconds;
 }
 
+/* What an option without a value switches on; NULL: the option has one. */
+static bool *flag_of(arguments *a, int key)
+{
+  switch (key) {
+  case 'n':
+    return &a->dry_run;
+  case 'f':
+    return &a->force;
+  case 'r':
+    return &a->resume;
+  case 'y':
+    return &a->yes;
+  case KEY_FAIL_FAST:
+    return &a->fail_fast;
+  case RH_KEY_JSON:
+    return &a->json;
+  default:
+    return NULL;
+  }
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
   arguments *a = state->input;
+  bool *flag = flag_of(a, key);
+  if (flag) {
+    *flag = true;
+    return 0;
+  }
   switch (key) {
   case 's':
     add_set(a, arg, state);
@@ -120,29 +146,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
   case 'j':
     a->jobs = parse_jobs(arg, state);
     break;
-  case 'n':
-    a->dry_run = true;
-    break;
-  case 'f':
-    a->force = true;
-    break;
   case KEY_CHECKPOINT:
     a->checkpoint_s = parse_checkpoint(arg, state);
     break;
   case KEY_REPEAT_TIMING:
     a->repeat_timing = parse_repeat(arg, state);
-    break;
-  case 'r':
-    a->resume = true;
-    break;
-  case KEY_FAIL_FAST:
-    a->fail_fast = true;
-    break;
-  case 'y':
-    a->yes = true;
-    break;
-  case RH_KEY_JSON:
-    a->json = true;
     break;
   case ARGP_KEY_ARG:
     if (a->study) argp_error(state, "one study at a time, not '%s' as well", arg);

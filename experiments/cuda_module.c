@@ -25,13 +25,20 @@ char *rh_cuda_module_path(void)
   return found;
 }
 
+bool rh_cuda_driver_found(void)
+{
+  void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL); /* the name under which CUDA's runtime loads it */
+  return driver != NULL;
+}
+
 /* dlopen counts how often it was asked: the module is one, and stays. */
 static rh_status load(void **module)
 {
   char *path = rh_cuda_module_path();
   if (!path)
-    return rh_error(RH_EDEVICE, "no CUDA module in this build: install nvcc, cuBLAS and cuSOLVER (Debian: "
-                                "nvidia-cuda-toolkit), and build again");
+    return rh_error(RH_EDEVICE, "no CUDA module beside this program: with nvcc, cuBLAS and cuSOLVER installed (Debian: "
+                                "nvidia-cuda-toolkit), configure and build all targets: cmake --preset release && "
+                                "cmake --build --preset release");
   *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   free(path);
   if (*module) return RH_OK;

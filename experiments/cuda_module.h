@@ -8,6 +8,10 @@
  * the caller. */
 char *rh_cuda_module_path(void);
 
+/* Whether an NVIDIA driver is installed; without one no device can be used, and the module need not be loaded to learn
+ * that: its libraries take some 200 MB and a tenth of a second. */
+bool rh_cuda_driver_found(void);
+
 /* Loads the module, for the life of the program, and asks it who it is.
  * returns     RH_EDEVICE, with what mends it, if there is none or it is not this program's */
 RH_CHECKED rh_status rh_cuda_module_load(rh_cuda_info *info);

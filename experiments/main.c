@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,44 +18,48 @@ typedef struct command {
   const char *usage; /* NULL: not for users */
   const char *summary;
   int (*run)(int argc, char **argv);
+  const char *heading; /* above it in the list; NULL: of the heading before */
 } command;
 
 /* The one list of subcommands. */
 static const command commands[] = {
-    {"run", "run STUDY.yaml", "run a study: train for real, simulate the network, record", rh_cmd_run},
-    {"plan", "plan STUDY.yaml -o DIR", "a study as numbered tasks for a queue such as Slurm", rh_cmd_plan},
-    {"status", "status DIR", "how the tasks of a planned study stand", rh_cmd_status},
-    {"list", "list", "the runs in a database", rh_cmd_list},
-    {"show", "show RUN", "one run: configuration, where time and bytes went, warnings", rh_cmd_show},
-    {"compare", "compare", "configurations over seeds, against a baseline", rh_cmd_compare},
-    {"report", "report -o FILE.html", "the answer as a page: words, charts, the network, provenance", rh_cmd_report},
-    {"scaling", "scaling", "what more workers bring: speed-up, efficiency, where they help no more", rh_cmd_scaling},
-    {"export", "export RUN... -f FORMAT", "rows, a trace or arrays for other tools", rh_cmd_export},
-    {"merge", "merge FILE|DIR... -o FILE", "copy the runs of several databases into one", rh_cmd_merge},
-    {"platform", "platform FILE.xml", "describe and check a platform file", rh_cmd_platform},
-    {"methods", "methods [NAME]", "training methods", rh_cmd_catalogue},
-    {"models", "models [NAME]", "models", rh_cmd_catalogue},
-    {"compressors", "compressors [NAME]", "what messages are made of", rh_cmd_catalogue},
-    {"datasets", "datasets [NAME]", "data sets and how workers share them", rh_cmd_catalogue},
-    {"collectives", "collectives [NAME]", "collective operations and their closed forms", rh_cmd_catalogue},
-    {"graphs", "graphs [NAME]", "who gossips with whom", rh_cmd_catalogue},
-    {"replay", "replay RUN", "the same run again from its stored durations, compared row by row", rh_cmd_replay},
-    {"calibrate", "calibrate [STUDY.yaml] -o FILE", "time real steps here, write a profile", rh_cmd_calibrate},
-    {"doctor", "doctor", "libraries, machine, what is missing and what mends it", rh_cmd_doctor},
-    {"_probe", NULL, NULL, rh_cmd_probe},
-    {"_measure", NULL, NULL, rh_cmd_measure},
-    {"_execute", NULL, NULL, rh_cmd_execute},
-    {NULL, NULL, NULL, NULL},
+    {"run", "run STUDY.yaml", "run a study: train for real, simulate the network, record", rh_cmd_run, "Run"},
+    {"plan", "plan STUDY.yaml -o DIR", "a study as numbered tasks for a queue such as Slurm", rh_cmd_plan, NULL},
+    {"status", "status DIR", "how the tasks of a planned study stand", rh_cmd_status, NULL},
+    {"merge", "merge FILE|DIR... -o FILE", "copy the runs of several databases into one", rh_cmd_merge, NULL},
+    {"replay", "replay RUN", "a run again from its stored durations, compared row by row", rh_cmd_replay, NULL},
+    {"list", "list", "the runs in a database", rh_cmd_list, "Read the results"},
+    {"show", "show RUN", "one run: bottleneck, where time and bytes went, configuration", rh_cmd_show, NULL},
+    {"compare", "compare", "configurations over seeds, against a baseline", rh_cmd_compare, NULL},
+    {"scaling", "scaling", "what more workers bring: speed-up, efficiency, the best number", rh_cmd_scaling, NULL},
+    {"report", "report -o FILE.html", "the answer as a page: words, charts, the network", rh_cmd_report, NULL},
+    {"export", "export [RUN...] -f FORMAT", "rows, a trace or arrays for other tools", rh_cmd_export, NULL},
+    {"methods", "methods [NAME]", "training methods", rh_cmd_catalogue, "Look up what a study can say"},
+    {"models", "models [NAME]", "models", rh_cmd_catalogue, NULL},
+    {"compressors", "compressors [NAME]", "what messages are made of", rh_cmd_catalogue, NULL},
+    {"datasets", "datasets [NAME]", "data sets and how workers share them", rh_cmd_catalogue, NULL},
+    {"collectives", "collectives [NAME]", "collective operations and their closed forms", rh_cmd_catalogue, NULL},
+    {"graphs", "graphs [NAME]", "who gossips with whom", rh_cmd_catalogue, NULL},
+    {"platform", "platform FILE.xml", "describe, check and draw a platform file, or write one", rh_cmd_platform,
+     "Know networks and machines"},
+    {"calibrate", "calibrate [STUDY.yaml] -o FILE", "time real steps here, write a profile", rh_cmd_calibrate, NULL},
+    {"doctor", "doctor", "libraries, machine, what is missing and what mends it", rh_cmd_doctor, NULL},
+    {"_probe", NULL, NULL, rh_cmd_probe, NULL},
+    {"_measure", NULL, NULL, rh_cmd_measure, NULL},
+    {"_execute", NULL, NULL, rh_cmd_execute, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static void print_help(void)
 {
   printf("Usage: rehearse COMMAND [ARGUMENTS]\n"
-         "Rehearse a distributed training run: real gradients, simulated network.\n\n");
-  for (const command *c = commands; c->name; c++)
-    if (c->usage) printf("  %-36s %s\n", c->usage, c->summary);
-  printf("\n'rehearse COMMAND --help' describes a command. Exit status: 0 done, 1 a run failed, 2 bad usage or input,\n"
-         "3 interrupted.\n");
+         "Rehearse a distributed training run: real gradients, simulated network.\n");
+  for (const command *c = commands; c->name; c++) {
+    if (c->heading) printf("\n%s\n", c->heading);
+    if (c->usage) printf("  %-32s %s\n", c->usage, c->summary);
+  }
+  printf("\n'rehearse COMMAND --help' describes a command. Results go to rehearse.db, or to what --db FILE names.\n"
+         "Exit status: 0 done, 1 a run failed, 2 bad usage or input, 3 interrupted.\n");
 }
 
 static const char *command_name(const void *context, size_t i)
@@ -90,6 +95,7 @@ int main(int argc, char **argv)
   keep_streams_open();
   signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is then an error of the write that meets it */
   argp_err_exit_status = 2;
+  setenv("ARGP_HELP_FMT", "no-dup-args-note,rmargin=99", 0); /* argp's way to be told how wide help is */
   if (argc < 2) {
     fprintf(stderr, "rehearse: no command given; 'rehearse --help' lists them\n");
     return 2;

@@ -14,7 +14,9 @@ static rh_status find_backend(const rh_run *run, const rh_backend **backend)
   *backend = kind == RH_RUN_REF ? &rh_backend_ref : &rh_backend_cpu;
   if (kind == RH_RUN_CUDA) return rh_cuda_module_backend((rh_cuda_products)run->run.products, backend);
   const rh_backend *gpu;
-  if (kind == RH_RUN_AUTO && rh_cuda_module_backend((rh_cuda_products)run->run.products, &gpu) == RH_OK) *backend = gpu;
+  if (kind == RH_RUN_AUTO && rh_cuda_driver_found() &&
+      rh_cuda_module_backend((rh_cuda_products)run->run.products, &gpu) == RH_OK)
+    *backend = gpu;
   if (run->run.products == RH_CUDA_FP32 || !rh_backend_on_host(*backend)) return RH_OK;
   return rh_error(RH_EUNSUPPORTED,
                   "run.products: only a GPU rounds the factors of products; use run.products: fp32, or "

@@ -32,7 +32,10 @@ status=$?
 if [ $status -eq 2 ]; then
   grep -qE 'no GPU can be used: .+|no CUDA module' err.txt || say "cuda without a device: said: $(head -1 err.txt)"
   [ ! -e refused.db ] || say "cuda without a device: a database was made"
-  run auto.db || say "auto without a device: $(head -1 err.txt)"
+  LD_DEBUG=files LD_DEBUG_OUTPUT=loaded run auto.db || say "auto without a device: $(head -1 err.txt)"
+  if ! cat loaded.* | grep -q 'calling init: .*libcuda\.so\.1'; then
+    cat loaded.* | grep -q 'rehearse_cuda\.so' && say "auto without a driver loads the module, with its 200 MB"
+  fi
   [ "$(sqlite3 auto.db "SELECT DISTINCT backend FROM runs")" = cpu ] || say "auto without a device is the CPU"
   run products.db --set run.products=tf32
   [ $? -eq 2 ] && grep -q 'run.products' err.txt || say "products on a CPU: said: $(head -1 err.txt)"
