@@ -198,21 +198,35 @@ static void write_down(const rh_bottleneck *b, rh_text *out)
                  seconds, stalled);
 }
 
+/* Whether two shares read the same in whole percents. */
+static bool same(double a, double b)
+{
+  return round(100 * a) == round(100 * b);
+}
+
 static void write_link(const rh_bottleneck *b, rh_text *out)
 {
+  const rh_link_row *link = b->link;
+  const bool whole = same(b->communication_load, link->load), peaks = link->peak_load > 0;
   rh_text_append(out, "link ");
-  quoted(out, b->link->name);
-  write_ends(b->link, out);
+  quoted(out, link->name);
+  write_ends(link, out);
   rh_text_append(out, ": it carries ");
   percent(out, b->communication_load);
-  rh_text_append(out, " of what it can while the run communicates, ");
-  percent(out, b->link->load);
-  rh_text_append(out, " over all");
-  if (b->link->peak_load > 0) {
-    rh_text_append(out, ", ");
-    percent(out, b->link->peak_load);
-    rh_text_append(out, " at its peak");
+  rh_text_append(out, " of what it can");
+  if (whole && (!peaks || same(link->load, link->peak_load))) {
+    rh_text_append(out, ", all the time");
+    return;
   }
+  rh_text_append(out, whole ? " over the whole run" : " while the run communicates, ");
+  if (!whole) {
+    percent(out, link->load);
+    rh_text_append(out, " over the whole run");
+  }
+  if (!peaks) return;
+  rh_text_append(out, ", ");
+  percent(out, link->peak_load);
+  rh_text_append(out, " at its peak");
 }
 
 static void write_waiting(const rh_bottleneck *b, rh_text *out)

@@ -285,6 +285,7 @@ rh_status rh_compare_runs(rh_store *store, const rh_run_list *runs, const rh_com
     status = rh_error(RH_EINVAL, "none of the %d runs is done: there is nothing to compare yet", (int)runs->count);
     goto done;
   }
+  rh_comparison_sort(&c);
   RH_TRY(compare_settings(&c));
 done:
   rh_varied_clear(&varied);

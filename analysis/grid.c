@@ -5,6 +5,8 @@
 
 enum { GAP = 2, SHRINK_TO = 8, NOTES_MAX = 12, NOTE_BYTES_MAX = 300 };
 
+static const char nothing[] = "-"; /* an empty cell */
+
 /* Length of the UTF-8 sequence at `text` and its code point; 0 if it is invalid. */
 static int decode(const unsigned char *text, unsigned *point)
 {
@@ -76,7 +78,7 @@ void rh_grid_add_cell(rh_grid *grid, const char *text)
     grid->cells = grown;
   }
   rh_text visible = {0};
-  rh_text_append_visible(&visible, text && text[0] ? text : "-");
+  rh_text_append_visible(&visible, text && text[0] ? text : nothing);
   grid->cells[grid->count++] = rh_text_duplicate(rh_text_get(&visible));
   rh_text_clear(&visible);
 }
@@ -155,11 +157,21 @@ static int widest_shrinkable(const rh_grid *grid, const layout *l)
   return widest;
 }
 
+/* Whether a column is there only for what its cells say, and they say nothing. */
+static bool is_idle(const rh_grid *grid, int c)
+{
+  if (!(grid->column[c].flags & RH_GRID_IF_ANY)) return false;
+  for (int i = c; i < grid->count; i += grid->columns)
+    if (strcmp(grid->cells[i], nothing) != 0) return false;
+  return true;
+}
+
 /* Every column as wide as its title and cells. */
 static layout natural(const rh_grid *grid)
 {
   layout l = {0};
   for (int c = 0; c < grid->columns; c++) {
+    if (is_idle(grid, c)) continue;
     for (int line = 0; line < 2; line++) {
       int w = width_of(grid->column[c].title[line]);
       if (w > l.width[c]) l.width[c] = w;
@@ -240,7 +252,7 @@ static void write_notes(const rh_grid *grid, const layout *l, int indent, rh_tex
   if (l->left_out == 0) return;
   rh_text_append(out, "%*snot shown for want of width:", indent, "");
   for (int c = 0; c < grid->columns; c++)
-    if (l->width[c] == 0)
+    if (l->width[c] == 0 && !is_idle(grid, c))
       rh_text_append(out, " %s%s%s", grid->column[c].title[0], grid->column[c].title[0][0] ? " " : "",
                      grid->column[c].title[1]);
   rh_text_append(out, "\n");

@@ -1,8 +1,8 @@
 /* A grid of text: aligned columns under a header, fitted to a width.
  *
  * Cells are added row by row. A grid that is too wide first shortens the cells of its shrinkable columns (the widest
- * first, in their middle), then leaves optional columns out, the last first. What was shortened or left out is said
- * below. Widths count code points.
+ * first, in their middle), then leaves optional columns out, the last first. What was shortened or left out for want of
+ * width is said below. Widths count code points.
  */
 #ifndef RH_GRID_H
 #define RH_GRID_H
@@ -16,8 +16,9 @@ enum { RH_GRID_COLUMNS_MAX = 32 };
 typedef enum rh_grid_flags {
   RH_GRID_LEFT = 0,
   RH_GRID_RIGHT = 1,
-  RH_GRID_SHRINK = 2,  /* may be shortened */
-  RH_GRID_OPTIONAL = 4 /* may be left out */
+  RH_GRID_SHRINK = 2,   /* may be shortened */
+  RH_GRID_OPTIONAL = 4, /* may be left out */
+  RH_GRID_IF_ANY = 8    /* is left out, without a word, where all its cells are empty */
 } rh_grid_flags;
 
 typedef struct rh_grid_column {

@@ -1,7 +1,6 @@
 /* The report page: which runs, and the page's frame. See report.h. */
 #include "report.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,47 +87,6 @@ done:
   return status;
 }
 
-/* The number that a text begins with, times what a prefix of its unit says: 1e8 for "100Mbps". *text is
- * moved behind. */
-static double quantity_at(const char **text)
-{
-  static const char prefixes[] = "kMGT";
-  char *end;
-  double value = strtod(*text, &end);
-  const char *prefix = *end ? strchr(prefixes, *end) : NULL;
-  if (prefix && (end[1] == 'b' || end[1] == 'B' || end[1] == 'f')) {
-    value *= pow(1000, (double)(prefix - prefixes) + 1);
-    end++;
-  }
-  *text = end;
-  return value;
-}
-
-/* Runs end in an order that says nothing: "workers 4" stands before "workers 16", 100Mbps before 1Gbps. */
-static int compare_names(const char *a, const char *b)
-{
-  while (*a && *b) {
-    if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
-      const double x = quantity_at(&a), y = quantity_at(&b);
-      if (x != y) return x < y ? -1 : 1;
-    } else if (*a != *b) {
-      return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
-    } else {
-      a++;
-      b++;
-    }
-  }
-  return (*a != '\0') - (*b != '\0');
-}
-
-static int by_name(const void *a, const void *b)
-{
-  const rh_compared *x = a, *y = b;
-  int order = compare_names(x->setting, y->setting);
-  if (order == 0) order = strcmp(x->setting, y->setting); /* "1k" and "1000": settings stay together */
-  return order ? order : compare_names(x->label, y->label);
-}
-
 /* Beside trained runs those of timing alone have nothing to be compared by. */
 static void leave_timing_out(report *r)
 {
@@ -151,8 +109,6 @@ static rh_status read_all(report *r)
   }
   const rh_compare_def def = {.target_accuracy = r->def->target_accuracy, .margin = 0.01, .level = 0.95};
   if (r->done > 0) RH_TRY(rh_compare_runs(r->store, &r->runs, &def, &r->comparison));
-  if (r->comparison.count > 1)
-    qsort(r->comparison.list, (size_t)r->comparison.count, sizeof *r->comparison.list, by_name);
   r->limits = calloc((size_t)r->comparison.count + 1, sizeof *r->limits);
   RH_ASSERT(r->limits && "memory is exhausted");
   for (int i = 0; i < r->comparison.count; i++)

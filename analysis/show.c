@@ -82,8 +82,7 @@ static const section sections[] = {
      "FROM evaluations WHERE run_id = ? ORDER BY round"},
     {"links", TABLE,
      "the twenty busiest; peak: in the fullest bin of time; share: of the bytes on all links; bandwidth: over the time "
-     "of "
-     "the run, where a profile changes it",
+     "of the run, where a profile changes it",
      "SELECT link, load, peak_load, share, bytes, busy_s, nullif(down_s, 0) AS down_s, nullif(stalled_s, 0) AS "
      "waited_for_s, bandwidth_Bps, latency_s,"
      " nullif(from_where, '') AS all_from, nullif(to_where, '') AS all_to FROM traffic WHERE run_id = ?"
@@ -199,7 +198,8 @@ static void add_columns(sqlite3_stmt *row, rh_grid *grid)
     rh_text name = {0};
     append_name(sqlite3_column_name(row, c), &name);
     bool text = sqlite3_column_type(row, c) == SQLITE_TEXT;
-    rh_grid_add_column(grid, rh_text_get(&name), text ? RH_GRID_LEFT | RH_GRID_SHRINK : RH_GRID_RIGHT);
+    rh_grid_add_column(grid, rh_text_get(&name),
+                       (text ? RH_GRID_LEFT | RH_GRID_SHRINK : RH_GRID_RIGHT) | RH_GRID_IF_ANY);
     rh_text_clear(&name);
   }
 }
@@ -221,10 +221,10 @@ static void write_heading(const section *s, rh_text *out)
   rh_text_append(out, "%s%s%s\n", s->note ? " (" : "", s->note ? s->note : "", s->note ? ")" : "");
 }
 
-/* A link's load over time as digits. The first row is there. */
+/* A link's load over time as digits, of its peak where that is below a tenth. The first row is there. */
 static rh_status write_series(rh_store *store, sqlite3_stmt *statement, rh_text *out)
 {
-  double load[BINS_MAX] = {0};
+  double load[BINS_MAX] = {0}, peak = 0;
   int count = 0;
   char buffer[64];
   rh_status status = RH_OK;
@@ -235,13 +235,22 @@ static rh_status write_series(rh_store *store, sqlite3_stmt *statement, rh_text 
     const int bin = sqlite3_column_int(statement, 1);
     if (bin >= 0 && bin < BINS_MAX) {
       load[bin] = sqlite3_column_double(statement, 3);
+      peak = fmax(peak, load[bin]);
       count = bin + 1;
     }
     RH_TRY(rh_store_next(store, statement, &row));
   }
   rh_text_append(out, "  ");
   rh_text_append_visible(out, rh_text_get(&name));
-  rh_text_append(out, ", tenths of its load, %s each:\n  ",
+  rh_text_append(out, ", tenths of its ");
+  if (peak < 0.1) {
+    rh_text_append(out, "peak of %.2g %%", 100 * peak);
+    for (int bin = 0; bin < count && peak > 0; bin++)
+      load[bin] /= peak;
+  } else {
+    rh_text_append(out, "load");
+  }
+  rh_text_append(out, ", %s each:\n  ",
                  rh_unit_format(rh_sparkline_group(count) * width_s, RH_UNIT_SECOND, buffer, sizeof buffer));
   rh_sparkline_write(load, count, out);
   rh_text_append(out, "\n");

@@ -84,8 +84,7 @@ static void link_that_was_not_there(void **state)
          "messages wait 7.00 s for it to come back.");
   links[1].stalled_s = 4; /* below half of what is communicated: it is loaded, by its mean, and not above all it can */
   expect(ranks, links, 2, RH_BOTTLENECK_LINK,
-         "The bottleneck is link 'away', the way out of rank 3: it carries 100 % of what it can while the run "
-         "communicates, 100 % over all, 100 % at its peak.");
+         "The bottleneck is link 'away', the way out of rank 3: it carries 100 % of what it can, all the time.");
 }
 
 static void one_slow_rank_is_a_straggler(void **state)
@@ -121,10 +120,15 @@ static void link_that_is_loaded_while_ranks_communicate(void **state)
   rh_link_row links[] = {link_of("up", 8000000, 9), link_of("trunk", 8500000, 8.6), link_of("fast", 9000000, 9)};
   links[2].bandwidth_Bps = 1e7;
   links[2].load = 0.09;
-  expect(
-      ranks, links, 3, RH_BOTTLENECK_LINK,
-      "The bottleneck is link 'trunk': it carries 94 % of what it can while the run communicates, 85 % over all, 100 "
-      "% at its peak.");
+  expect(ranks, links, 3, RH_BOTTLENECK_LINK,
+         "The bottleneck is link 'trunk': it carries 94 % of what it can while the run communicates, 85 % over the "
+         "whole run, 100 % at its peak.");
+  links[1].bytes = 8590000; /* 95.4 % of 9 s and, in a run of 9 s, of the run */
+  links[1].load = 0.951;
+  expect(ranks, links, 3, RH_BOTTLENECK_LINK,
+         "The bottleneck is link 'trunk': it carries 95 % of what it can over the whole run, 100 % at its peak.");
+  links[1].bytes = 8500000;
+  links[1].load = 0.85;
   /* a trunk that is busy for longer than any rank communicates */
   fill(ranks, 1, 3, 0);
   links[1].busy_s = 8.8;
@@ -197,7 +201,8 @@ static void two_parts_of_like_size_are_both_said(void **state)
   expect(
       ranks, links, 1, RH_BOTTLENECK_COMPUTE,
       "The bottleneck is computing: the slowest rank computes 60 % of the 10.0 s, the median rank 60 %. Nearly as much "
-      "comes from link 'up': it carries 100 % of what it can while the run communicates, 40 % over all, 100 % at "
+      "comes from link 'up': it carries 100 % of what it can while the run communicates, 40 % over the whole run, 100 "
+      "% at "
       "its peak.");
   fill(ranks, 4, 6, 0);
   rh_bottleneck b;

@@ -109,6 +109,29 @@ static void test_by_baseline_and_target_are_chosen(void **state)
   rh_store_close(store);
 }
 
+/* Runs end in any order; configurations stand in that of names, and so the baseline is the same in every setting. */
+static void test_order_is_that_of_names(void **state)
+{
+  rh_store *store;
+  rh_comparison c;
+  const rh_compare_def def = {.target_accuracy = NAN, .margin = 0.01, .level = 0.95};
+  static const char *const settings[] = {"ring-4", "ring-4", "ring-16", "ring-16"};
+  must(rh_store_open(fixture_path(state, "o.db"), RH_STORE_NEW, &store));
+  record(store, "ring-16", "qsgd", 1, 1, 0.95);
+  record(store, "ring-4", "none", 1, 1, 0.95);
+  record(store, "ring-4", "qsgd", 1, 1, 0.95);
+  record(store, "ring-16", "none", 1, 1, 0.95);
+  must(rh_compare(store, &def, &c));
+  assert_int_equal(c.count, 4);
+  for (int i = 0; i < 4; i++) {
+    assert_string_equal(c.list[i].setting + strlen("platform.file="), settings[i]);
+    assert_string_equal(c.list[i].label, i % 2 ? "compress.name=qsgd" : "compress.name=none");
+    assert_int_equal(c.list[i].baseline, i % 2 == 0);
+  }
+  rh_comparison_clear(&c);
+  rh_store_close(store);
+}
+
 static void test_all_forms_say_the_same(void **state)
 {
   rh_store *store = study(state);
@@ -136,6 +159,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       IN_FOLDER(test_pairs_by_seed_within_a_setting),
       IN_FOLDER(test_by_baseline_and_target_are_chosen),
+      IN_FOLDER(test_order_is_that_of_names),
       IN_FOLDER(test_all_forms_say_the_same),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

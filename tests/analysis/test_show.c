@@ -58,6 +58,31 @@ static void show_tells_everything_of_a_run(void **state)
   rh_text_clear(&json);
 }
 
+/* A link that is never loaded to a tenth is drawn against its own peak, and no column is empty. */
+static void hardly_loaded_links_are_drawn_against_their_peak(void **state)
+{
+  rh_store *store;
+  rh_text text = {0};
+  const rh_run_header header = fixture_header("1");
+  const rh_run_end end = fixture_end("done");
+  must(rh_store_open(fixture_path(state, "a.db"), RH_STORE_NEW, &store));
+  must(rh_store_begin_run(store, &header));
+  const rh_recorder r = rh_store_recorder(store);
+  must(r.link(
+      r.context,
+      &(rh_link_row){.name = "down", .bandwidth_Bps = 1e9, .load = 0.02, .from_where = "", .to_where = "rank 0"}));
+  must(r.series(r.context, &(rh_series_row){.link = "down",
+                                            .count = 3,
+                                            .bytes = (const int64_t[]){1, 0, 2},
+                                            .loads = (const double[]){0.026, 0, 0.05}}));
+  must(rh_store_end_run(store, &end));
+  must(rh_show_write(store, "1", false, &text));
+  must(rh_store_close(store));
+  assert_non_null(strstr(rh_text_get(&text), "  down, tenths of its peak of 5 %, 250 ms each:\n  5.9\n"));
+  assert_null(strstr(rh_text_get(&text), "waited for"));
+  rh_text_clear(&text);
+}
+
 /* Where all workers are in one zone, nothing is said of bytes between zones. */
 static void one_zone_shows_no_split_of_bytes(void **state)
 {
@@ -102,6 +127,7 @@ int main(void)
 #define in_folder(test) cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
   const struct CMUnitTest tests[] = {
       in_folder(show_tells_everything_of_a_run),
+      in_folder(hardly_loaded_links_are_drawn_against_their_peak),
       in_folder(one_zone_shows_no_split_of_bytes),
       in_folder(unknown_zones_are_not_shown),
   };
