@@ -5,9 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "dataset.h"
-#include "registry.h"
-#include "run.h"
+#include "section_rows.h"
 
 typedef struct arguments {
   const char *name; /* NULL: all */
@@ -35,36 +33,14 @@ static const rh_registry *registry_of(const char *plural)
   return NULL;
 }
 
-enum { COMMON_MAX = 64 };
-
-static void add_rows(const rh_option *rows, size_t row_count, rh_option *all, size_t *count)
+static size_t common_rows(const rh_registry *registry, rh_option *rows)
 {
-  RH_ASSERT(*count + row_count <= COMMON_MAX);
-  for (size_t i = 0; i < row_count; i++)
-    all[(*count)++] = rows[i];
-}
-
-/* The rows that every component of the registry's section shares, into all [COMMON_MAX]; returns how many. Beside the
- * fixed ones these are the partition's, error feedback's, and the optimiser's, the learning rate's and the mask's. */
-static size_t common_rows(const rh_registry *registry, rh_option *all)
-{
-  size_t count = 0, fixed_count = 0;
-  if (!registry->section) return 0;
-  const rh_option *fixed = rh_run_section(registry->section, &fixed_count);
-  add_rows(fixed, fixed_count, all, &count);
-  if (registry == &rh_registry_datasets) add_rows(rh_partition_options, rh_partition_option_count, all, &count);
-  if (registry == &rh_registry_compressors) add_rows(rh_feedback_rows, rh_feedback_row_count, all, &count);
-  if (registry == &rh_registry_methods) {
-    add_rows(rh_optimiser_rows, rh_optimiser_row_count, all, &count);
-    add_rows(rh_rate_rows, rh_rate_row_count, all, &count);
-    add_rows(rh_mask_rows, rh_mask_row_count, all, &count);
-  }
-  return count;
+  return registry->section ? rh_section_rows(registry->section, rows) : 0;
 }
 
 static void describe(const rh_registry *registry, const rh_component *component, rh_text *out)
 {
-  rh_option rows[COMMON_MAX];
+  rh_option rows[RH_SECTION_ROWS_MAX];
   const size_t count = common_rows(registry, rows);
   rh_text_append(out, "%s\n%s\n\n", component->name, component->summary);
   if (registry->key) rh_text_append(out, "%-12s %s: %s\n", "study", registry->key, component->name);
@@ -94,7 +70,7 @@ static void describe_json(const rh_registry *registry, const rh_component *compo
   rh_text_append(out, ", \"options\": ");
   rh_option_describe(component->options, component->option_count, true, out);
   if (registry->section) {
-    rh_option rows[COMMON_MAX];
+    rh_option rows[RH_SECTION_ROWS_MAX];
     const size_t count = common_rows(registry, rows);
     rh_text_append(out, ", \"common_options\": ");
     rh_option_describe(rows, count, true, out);

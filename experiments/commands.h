@@ -19,6 +19,7 @@ int rh_cmd_report(int argc, char **argv);   /* report */
 int rh_cmd_platform(int argc, char **argv); /* platform FILE */
 int rh_cmd_catalogue(int argc,
                      char **argv);        /* methods | models | compressors | datasets | collectives | graphs [NAME] */
+int rh_cmd_keys(int argc, char **argv);   /* keys [SECTION] */
 int rh_cmd_replay(int argc, char **argv); /* replay RUN */
 int rh_cmd_calibrate(int argc, char **argv); /* calibrate [STUDY...] -o FILE */
 int rh_cmd_doctor(int argc, char **argv);    /* doctor */

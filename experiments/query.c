@@ -1,6 +1,7 @@
 #include "query.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { KEY_JSON = 0x10000, KEY_CSV }; /* above the keys of the commands; -j is --jobs */
 
@@ -71,6 +72,7 @@ int rh_query_answer(const char *command, const rh_query *query,
   fputs(rh_text_get(&out), stdout);
   rh_text_clear(&out);
   if (status == RH_OK) return 0;
-  fprintf(stderr, "rehearse %s: %s\n", command, rh_error_message());
+  fprintf(stderr, "rehearse %s: %s%s\n", command, rh_error_message(),
+          access(query->db, F_OK) == 0 ? "" : "; --db FILE names another");
   return 2;
 }

@@ -39,7 +39,10 @@ query() {
 bash experiments/packages.sh || exit 1
 bash experiments/packages.sh nodejs npm 2>/dev/null # for the report's charts; without, the page says that they are missing
 step "configuring" cmake --preset release
-step "building" cmake --build --preset release --target rehearse
+targets=(rehearse)
+# The CUDA module takes minutes to compile: only where there is a driver, and nvcc.
+ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1' && grep -q rehearse_cuda build/release/build.ninja && targets+=(rehearse_cuda)
+step "building" cmake --build --preset release --target "${targets[@]}"
 echo
 
 "$program" run experiments/quickstart.yaml --db "$database"
@@ -59,8 +62,13 @@ WHERE t.accuracy >= 0.9 AND r.study = 'quickstart' GROUP BY r.id ORDER BY r.plat
 query "Which link carried most in each run, and how busy was it?" \
   "SELECT r.platform, r.method, r.compressor, l.link, printf('%.1f', max(l.bytes) / 1e6) AS MB,
   printf('%.1f', 100 * l.busy_s / r.simulated_s) AS busy_percent
-FROM traffic l JOIN runs r ON r.id = l.run_id WHERE r.study = 'quickstart' GROUP BY r.id ORDER BY r.platform, max(l.bytes) DESC"
+FROM traffic l JOIN runs r ON r.id = l.run_id
+WHERE r.study = 'quickstart' GROUP BY r.id ORDER BY r.platform, max(l.bytes) DESC"
 
 echo
 "$program" report --study quickstart --db "$database" -o "$page" >/dev/null || exit 1
-echo "The answer as a page, with curves, the network over time and how to repeat each run: $PWD/$page"
+echo "The answer as a page, with curves, the network over time and how to repeat each run:"
+echo "$PWD/$page"
+echo
+echo "What next: copy experiments/quickstart.yaml, change a line, and"
+echo "    $program run mine.yaml --db mine.db"

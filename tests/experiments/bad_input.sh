@@ -227,6 +227,11 @@ refuse stray_wal "new\.db: cannot be created: 'new\.db-wal' is left of another d
 echo '{' >bad.json
 printf '%s\n' '@id x' '@study y' '@profile bad.json' 'platform.file=two.xml' 'platform.workers=2' >task
 refuse damaged_profile '^rehearse: bad\.json: no JSON; it may have been cut off' _measure task
+refuse no_section "no section 'netwrk'; did you mean 'network'" keys netwrk
+for section in platform network graph data model train compress time run stop; do
+  "$program" keys $section | grep -q 'default' || say "keys $section: says no default"
+done
+"$program" keys --json | grep -q '"name": "steady"' || say "keys --json: no network.steady"
 "$program" methods >/dev/full 2>full.err && say "lost output: status 0"
 grep -q 'the output cannot be written: No space' full.err || say "lost output: said: $(cat full.err)"
 "$program" list --db good.db >&- || say "closed output: status $?"

@@ -208,6 +208,22 @@ static void limits_that_mean_none_are_not_shown(void **state)
   rh_settings_clear(&settings);
 }
 
+static const char *name_at(const void *context, size_t i)
+{
+  return ((const char *const *)context)[i];
+}
+
+static void nearest_names_are_alike_or_hold_the_whole(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"allreduce-tree", "allreduce-ring", "allgather-ring", "rinse", NULL};
+  assert_string_equal(rh_text_nearest("allreduce-rnig", name_at, names), "allreduce-ring");
+  assert_string_equal(rh_text_nearest("rings", name_at, names), "rinse"); /* two of five letters */
+  assert_string_equal(rh_text_nearest("-ring", name_at, names), "allreduce-ring");
+  assert_null(rh_text_nearest("all", name_at, names));
+  assert_null(rh_text_nearest("butterfly", name_at, names));
+}
+
 static void unknown_keys_name_the_nearest(void **state)
 {
   (void)state;
@@ -349,6 +365,7 @@ int main(void)
       cmocka_unit_test(options_read_defaults_and_values),
       cmocka_unit_test(options_refuse_with_place_and_line),
       cmocka_unit_test(limits_that_mean_none_are_not_shown),
+      cmocka_unit_test(nearest_names_are_alike_or_hold_the_whole),
       cmocka_unit_test(unknown_keys_name_the_nearest),
       cmocka_unit_test(canonical_text_reads_back),
       cmocka_unit_test(philox_gives_the_published_numbers),

@@ -176,7 +176,7 @@ int rh_text_compare_natural(const char *a, const char *b)
   return strcmp(first, second);
 }
 
-enum { NAME_MAX_LENGTH = 64 };
+enum { NAME_MAX_LENGTH = 64, PART_LENGTH = 4 }; /* the least of a name that is looked for inside others */
 
 static int least(int a, int b)
 {
@@ -217,6 +217,8 @@ const char *rh_text_nearest(const char *name, const char *(*get)(const void *con
       best_distance = distance;
     }
   }
+  for (size_t i = 0; !best && length >= PART_LENGTH && get(context, i); i++)
+    if (strstr(get(context, i), name)) best = get(context, i);
   return best;
 }
 

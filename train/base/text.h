@@ -37,7 +37,8 @@ RH_CHECKED rh_status rh_text_read_file(rh_text *text, const char *path);
 int rh_text_compare_natural(const char *a, const char *b);
 
 /* The candidate nearest to `name` by edit distance (Damerau-Levenshtein), or NULL when none is near enough to be
- * meant (more than a third of the letters differ). `get(context, i)` returns candidate i, NULL past the end. */
+ * meant (more than a third of the letters differ): then the first that contains all of it ("ring" in
+ * "allreduce-ring"), if it has four letters or more. `get(context, i)` returns candidate i, NULL past the end. */
 const char *rh_text_nearest(const char *name, const char *(*get)(const void *context, size_t i), const void *context);
 
 /* A duplicate on the heap; owned by the caller; aborts when memory is exhausted. */
