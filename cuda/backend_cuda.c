@@ -52,6 +52,7 @@ const rh_backend rh_backend_cuda = {
     .squared_distances = rh_cuda_squared_distances,
     .clip = rh_cuda_clip,
     .mix = rh_cuda_mix,
+    .pick = rh_cuda_pick,
     .divide = rh_cuda_divide,
     .quantise = rh_cuda_quantise,
     .code_scratch = rh_cuda_code_scratch,

@@ -76,6 +76,7 @@ void rh_cuda_squared_distances(int64_t n, int64_t count, rh_tensor x, const floa
 void rh_cuda_weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
 void rh_cuda_mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
                  rh_tensor own, rh_tensor x, rh_tensor y);
+void rh_cuda_pick(int64_t n, int64_t count, const int32_t *places, rh_tensor x, rh_tensor y);
 void rh_cuda_divide(int64_t n, int64_t count, const float *divisors, rh_tensor x, rh_tensor y);
 
 /* quantise.cu */

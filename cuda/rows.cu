@@ -1,4 +1,4 @@
-/* Sums over rows and within rows, in the orders that the host has: the same bits. */
+/* Sums over rows and within rows, in the orders that the host has: the same bits; values of rows at given places. */
 #include "launch.h"
 
 /* A thread has one column: it carries each row upwards through its levels as rh_fold_add (train/base/fold.c) does. Four
@@ -59,4 +59,18 @@ extern "C" void rh_cuda_squared_distances(int64_t n, int64_t count, rh_tensor x,
 {
   const int64_t blocks = (count + ROWS - 1) / ROWS;
   RH_LAUNCH(squared_distances, dim3((unsigned)(blocks < 65535 ? blocks : 65535)), RH_BLOCK, n, count, x, y, out);
+}
+
+static __global__ void pick(int64_t n, int64_t count, const int32_t *places, rh_tensor x, rh_tensor y)
+{
+  RH_EACH(r, count, i, n)
+  {
+    const int32_t place = places[i];
+    rh_at(y, r)[i] = place < 0 ? 0 : rh_at(x, r)[place];
+  }
+}
+
+extern "C" void rh_cuda_pick(int64_t n, int64_t count, const int32_t *places, rh_tensor x, rh_tensor y)
+{
+  RH_LAUNCH(pick, rh_grid(n, count), RH_BLOCK, n, count, places, x, y);
 }

@@ -222,6 +222,9 @@ typedef struct rh_backend {
    * from `own` where own.data is there. */
   void (*mix)(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
               rh_tensor own, rh_tensor x, rh_tensor y);
+  /* y_r[i] = x_r[places[i]], or 0 where places[i] < 0; places [n] are the device's. y may be x if no value moves. */
+  void (*pick)(int64_t n, int64_t count, const int32_t *places, rh_tensor x, rh_tensor y);
+
   /* y_r = x_r in 8 bits, the numbers being those of `stream`, replica r's of rank r more (NULL unless stochastic).
    * running
    * NULL, or replica r's at r * step: followed in training, used in an evaluation. NULL: the device does not step in 8

@@ -304,6 +304,15 @@ static void mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *
     }
 }
 
+static void pick(int64_t n, int64_t count, const int32_t *places, rh_tensor x, rh_tensor y)
+{
+  const int32_t *const place = AT_ARRAY(places, n);
+  const rh_tensor from = AT(x, n), to = AT(y, n);
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < n; i++)
+      to.data[r * to.stride + i] = place[i] < 0 ? 0 : from.data[r * from.stride + place[i]];
+}
+
 const rh_backend rh_backend_poison_device = {
     .name = "poison-device",
     .summary = "poison as a device: for tests, it ends the program where its memory and a device's are mixed up",
@@ -343,4 +352,5 @@ const rh_backend rh_backend_poison_device = {
     .squared_distances = squared_distances,
     .clip = clip,
     .mix = mix,
+    .pick = pick,
 };

@@ -233,6 +233,11 @@ int64_t rh_mask_bitmap_bytes(const rh_mask_options *o, const rh_model *model)
   return (count_weights(o, model) + 7) / 8;
 }
 
+const int32_t *rh_mask_inside(const rh_mask *mask)
+{
+  return mask->index;
+}
+
 int64_t rh_mask_kept(const rh_mask *mask)
 {
   return mask->kept;

@@ -171,7 +171,7 @@ void rh_agents_clip(rh_agents *a, rh_rows rows, rh_tensor g)
 
 bool rh_agents_stay_on_device(const rh_world *w)
 {
-  return (w->compressor->lossless || w->compressor->code) && w->mask.kind == RH_MASK_NONE;
+  return w->compressor->lossless || w->compressor->code;
 }
 
 bool rh_agents_train_at_once(const rh_world *w)

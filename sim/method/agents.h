@@ -96,8 +96,7 @@ void rh_agents_step_on(rh_agents *agents, rh_rows rows, rh_tensor g, rh_tensor y
 rh_agents_step_body rh_agents_step_mixed;
 /* g scaled down to the longest that is stepped with. */
 void rh_agents_clip(rh_agents *agents, rh_rows rows, rh_tensor g);
-/* Whether agents with these settings can stay on a device: no mask, and messages that it makes or that need no
- * making. */
+/* Whether agents with these settings can stay on a device: messages that it makes or that need no making. */
 bool rh_agents_stay_on_device(const rh_world *world);
 /* Whether rh_agents_step without a body is rh_replicas_train: no mask. */
 bool rh_agents_train_at_once(const rh_world *world);

@@ -382,5 +382,6 @@ int64_t rh_aggregate_phase_bytes(const rh_aggregate *a, int32_t bucket, int phas
 
 float *rh_aggregate_error(rh_aggregate *a, int32_t worker)
 {
-  return a->world->feedback.kind == RH_FEEDBACK_NONE ? NULL : kept_of(a, worker);
+  if (a->world->feedback.kind == RH_FEEDBACK_NONE) return NULL;
+  return a->device ? rh_aggregate_device_error(a->device, worker) : kept_of(a, worker);
 }

@@ -161,3 +161,8 @@ void rh_aggregate_device_end(rh_aggregate_device *a, float *mean)
   }
   rh_coder_take_lengths(a->coder);
 }
+
+float *rh_aggregate_device_error(const rh_aggregate_device *a, int32_t worker)
+{
+  return a->errors + worker * a->world->model->stride;
+}

@@ -14,5 +14,6 @@ void rh_aggregate_device_parts(rh_aggregate_device *device, const rh_parts *part
 void rh_aggregate_device_begin(rh_aggregate_device *device, int64_t t);
 void rh_aggregate_device_give(rh_aggregate_device *device, int32_t first, int32_t count, float *rows);
 void rh_aggregate_device_end(rh_aggregate_device *device, float *mean);
+float *rh_aggregate_device_error(const rh_aggregate_device *device, int32_t worker);
 
 #endif

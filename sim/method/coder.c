@@ -22,16 +22,21 @@ static rh_status no_memory(const rh_world *world)
   return rh_error(RH_ENOMEM, "no memory for the messages of %d workers", world->workers);
 }
 
+void rh_coder_fill_lengths(rh_coder *coder, int32_t bucket)
+{
+  const rh_world *w = coder->world;
+  const int64_t bytes = w->compressor->bound_bytes(w->compressor_options, &w->buckets[bucket].layout);
+  for (int32_t i = 0; i < w->workers; i++)
+    coder->bytes[(int64_t)bucket * w->workers + i] = bytes;
+}
+
 static rh_status init_lengths(rh_coder *coder, const rh_world *world)
 {
   *coder = (rh_coder){.world = world, .slice = 1};
   coder->bytes = calloc((size_t)world->bucket_count * (size_t)world->workers, sizeof *coder->bytes);
   if (!coder->bytes) return no_memory(world);
-  for (int32_t b = 0; b < world->bucket_count; b++) {
-    const int64_t bytes = world->compressor->bound_bytes(world->compressor_options, &world->buckets[b].layout);
-    for (int32_t i = 0; i < world->workers; i++)
-      coder->bytes[(int64_t)b * world->workers + i] = bytes;
-  }
+  for (int32_t b = 0; b < world->bucket_count; b++)
+    rh_coder_fill_lengths(coder, b);
   return RH_OK;
 }
 

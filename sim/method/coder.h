@@ -44,7 +44,8 @@ void rh_coder_send(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_ten
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows);
 /* and, once all of a round were sent, the lengths. */
 void rh_coder_take_lengths(rh_coder *coder);
-/* For coder.c. */
+/* For coder*.c: all messages of a bucket are as long as they can be. */
+void rh_coder_fill_lengths(rh_coder *coder, int32_t bucket);
 void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded);
 RH_CHECKED rh_status rh_coder_init_device(rh_coder *coder, const rh_world *world);
 void rh_coder_clear_device(rh_coder *coder);

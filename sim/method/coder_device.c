@@ -83,7 +83,11 @@ void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor
 void rh_coder_take_lengths(rh_coder *coder)
 {
   const rh_world *w = coder->world;
-  if (is_fixed(w)) return; /* they are there */
+  if (is_fixed(w)) {
+    for (int32_t b = 0; b < w->bucket_count; b++) /* a mask changes layouts */
+      rh_coder_fill_lengths(coder, b);
+    return;
+  }
   coder->device->download(coder->bytes, coder->device_bytes,
                           (size_t)w->bucket_count * (size_t)w->workers * sizeof *coder->bytes);
 }

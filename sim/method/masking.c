@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "collectives.h"
+#include "masking_device.h"
 
 struct rh_masking {
-  rh_world world;  /* its buckets are those below in a sparse turn */
-  rh_mask *mask;   /* owned */
-  int64_t number;  /* of the mask; -1: no round was yet */
-  bool sparse;     /* some value is masked */
-  rh_token *after; /* [N] what a broadcast waits for; owned */
+  rh_world world;            /* its buckets are those below in a sparse turn */
+  rh_mask *mask;             /* owned */
+  rh_masking_device *device; /* of rows on a device; owned; else NULL */
+  int64_t number;            /* of the mask; -1: no round was yet */
+  bool sparse;               /* some value is masked */
+  rh_token *after;           /* [N] what a broadcast waits for; owned */
   int64_t lengths[RH_SEGMENTS_MAX], rows[RH_SEGMENTS_MAX];
   rh_bucket buckets[RH_BUCKETS_MAX];  /* of the packed vector */
   rh_step_seconds *drawn;             /* [N] sparse seconds of ranks that differ; owned; NULL while none does */
@@ -24,6 +26,8 @@ rh_status rh_masking_new(const rh_world *w, rh_masking **masking)
   rh_masking *m = calloc(1, sizeof *m);
   if (!m) return rh_error(RH_ENOMEM, "no memory for a mask");
   rh_status status = rh_mask_new(w->model, &m->mask);
+  if (status == RH_OK && !rh_backend_on_host(rh_replicas_get_def(w->replicas)->backend))
+    status = rh_masking_device_new(w, &m->device);
   m->after = calloc((size_t)w->workers, sizeof *m->after);
   if (status == RH_OK && !m->after) status = rh_error(RH_ENOMEM, "no memory for a mask of %d workers", w->workers);
   if (status != RH_OK) {
@@ -40,6 +44,7 @@ void rh_masking_free(rh_masking *m)
 {
   if (!m) return;
   rh_mask_free(m->mask);
+  rh_masking_device_free(m->device);
   free(m->after);
   free(m->drawn);
   free(m->drawn_rows);
@@ -80,6 +85,7 @@ void rh_masking_parts(rh_masking *m, const rh_parts *parts)
 {
   rh_mask_parts(m->mask, parts);
   rh_part(parts, "mask.number", &m->number, sizeof m->number);
+  if (m->device) rh_masking_device_take(m->device, m->mask);
   m->sparse = rh_mask_kept(m->mask) < m->world.model->parameters;
   rh_replicas_set_sparse(m->world.replicas, m->sparse);
   pack_buckets(m);
@@ -103,19 +109,25 @@ bool rh_masking_packs(const rh_masking *m)
 
 void rh_masking_apply(const rh_masking *m, int64_t count, rh_tensor rows)
 {
-  for (int64_t i = 0; rh_masking_packs(m) && i < count; i++)
+  if (!rh_masking_packs(m)) return;
+  if (m->device) rh_masking_device_apply(m->device, count, rows);
+  for (int64_t i = 0; !m->device && i < count; i++)
     rh_mask_apply(m->mask, rows.data + i * rows.stride);
 }
 
 void rh_masking_pack(const rh_masking *m, int64_t count, rh_tensor rows)
 {
-  for (int64_t i = 0; rh_masking_packs(m) && i < count; i++)
+  if (!rh_masking_packs(m)) return;
+  if (m->device) rh_masking_device_pack(m->device, count, rows);
+  for (int64_t i = 0; !m->device && i < count; i++)
     rh_mask_pack(m->mask, rows.data + i * rows.stride);
 }
 
 void rh_masking_unpack(const rh_masking *m, int64_t count, rh_tensor rows)
 {
-  for (int64_t i = 0; rh_masking_packs(m) && i < count; i++)
+  if (!rh_masking_packs(m)) return;
+  if (m->device) rh_masking_device_unpack(m->device, count, rows);
+  for (int64_t i = 0; !m->device && i < count; i++)
     rh_mask_unpack(m->mask, rows.data + i * rows.stride);
 }
 
@@ -159,13 +171,16 @@ static void apply(rh_masking *m, bool forget)
 {
   rh_replicas *replicas = m->world.replicas;
   const rh_replicas_def *def = rh_replicas_get_def(replicas);
-  for (int32_t c = 0; c < rh_replicas_copies(replicas); c++) {
-    rh_mask_apply(m->mask, rh_replicas_copy(replicas, c));
-    for (int k = 0; k < rh_optimiser_moments(&def->optimiser); k++) {
-      float *moment = rh_replicas_copy_moment(replicas, c, k);
-      rh_mask_apply(m->mask, moment);
-      if (forget) memset(moment, 0, (size_t)m->world.model->stride * sizeof *moment);
-    }
+  const int64_t stride = m->world.model->stride, copies = rh_replicas_copies(replicas);
+  rh_masking_apply(m, copies, (rh_tensor){rh_replicas_copy(replicas, 0), stride});
+  for (int k = 0; k < rh_optimiser_moments(&def->optimiser); k++) {
+    const rh_tensor moments = {rh_replicas_copy_moment(replicas, 0, k), stride};
+    if (!forget)
+      rh_masking_apply(m, copies, moments);
+    else if (m->device)
+      rh_masking_device_clear(m->device, copies, moments);
+    else
+      memset(moments.data, 0, (size_t)(copies * stride) * sizeof *moments.data);
   }
 }
 
@@ -177,7 +192,9 @@ static void change(rh_masking *m, const rh_mask_turn *turn, rh_aggregate *a)
   const bool reopens = w->mask.schedule == RH_MASK_ACDC && m->number > 0 && !turn->sparse;
   const rh_tensor errors = {a ? rh_aggregate_error(a, 0) : NULL, w->model->stride};
   if (errors.data) rh_masking_unpack(m, w->workers, errors);
-  rh_mask_make(m->mask, &w->mask, turn, w->seed, rh_replicas_copy(w->replicas, 0));
+  const float *x = rh_replicas_copy(w->replicas, 0);
+  rh_mask_make(m->mask, &w->mask, turn, w->seed, m->device ? rh_masking_device_read(m->device, x) : x);
+  if (m->device) rh_masking_device_take(m->device, m->mask);
   m->sparse = rh_mask_kept(m->mask) < w->model->parameters;
   m->number = turn->number;
   rh_replicas_set_sparse(w->replicas, m->sparse);

@@ -165,7 +165,6 @@ static void momentum_steps(rh_world *w, int32_t first, int32_t count, float *g, 
 /* Messages without loss are the gradients as they are; others a device must be able to make. */
 static bool stays_on_device(const rh_world *w)
 {
-  if (w->mask.kind != RH_MASK_NONE) return false;
   if (w->compressor->lossless) return w->compressor->sum && w->feedback.kind == RH_FEEDBACK_NONE;
   return w->compressor->code && w->feedback.kind != RH_FEEDBACK_STEP_AHEAD;
 }
@@ -183,6 +182,7 @@ static rh_status average_on_device(rh_world *w, allreduce_state *s, int64_t t)
     rh_tree_sum_add_rows(s->sum, g, count);
   }
   rh_tree_sum_end(s->sum, 1.0 / w->workers, s->mean);
+  rh_masking_apply(s->masking, 1, (rh_tensor){s->mean, w->model->stride});
   return RH_OK;
 }
 

@@ -73,6 +73,13 @@ train.method=dcd compress.name=qsgd compress.bits=6
 train.method=dcd compress.name=none train.optimiser=adamw train.gossip_rounds=2
 train.method=qg-dsgdm compress.name=ef-sign train.consensus_step=0.3 train.nesterov=on
 train.method=qg-dsgdm compress.name=none train.decay=0.01
+train.method=allreduce train.mask=magnitude train.sparsity=0.7 train.mask_schedule=ac-dc train.mask_sparse=1 train.mask_dense=1 train.mask_end=4
+train.method=allreduce compress.name=topk compress.error_feedback=classic train.bucket=1B train.mask=random train.sparsity=0.6 train.mask_schedule=gradual train.mask_every=2 train.mask_end=4
+train.method=allreduce compress.name=bf16 compress.error_feedback=classic train.mask=nm train.mask_start=2
+train.method=allreduce compress.name=sign train.clip=0 train.bucket=1B train.mask=magnitude train.sparsity=0.5 train.mask_scope=layer
+train.method=dcd compress.name=int8 train.mask=magnitude train.sparsity=0.7 train.mask_schedule=ac-dc train.mask_sparse=2 train.mask_dense=1 train.mask_end=5
+train.method=deepsqueeze compress.name=cosine train.consensus_step=0.3 train.mask=random train.sparsity=0.5
+train.method=sgp compress.name=topk train.consensus_step=0.1 graph.weights=push train.mask=nm train.mask_start=1
 train.method=sgp compress.name=terngrad compress.clip=0 train.consensus_step=0.1 graph.weights=push
 RUNS
 

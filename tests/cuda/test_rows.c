@@ -95,6 +95,33 @@ static void test_mix(void)
   }
 }
 
+/* To other places, in another order and some of them twice; and in place, where some values become zero. */
+static void test_pick(void)
+{
+  enum { MOST = 600 };
+  for (int i = 0; i < shapes; i++) {
+    const int64_t n = between(1, MOST), count = between(1, 5);
+    int32_t moved[MOST], stay[MOST], *device = checked(gpu->alloc(sizeof moved));
+    pair x = pair_random(count, n), y = pair_poison(count, n);
+    for (int64_t k = 0; k < n; k++) {
+      moved[k] = (int32_t)between(-1, n - 1);
+      stay[k] = (int32_t)(between(0, 1) ? k : -1);
+      for (int64_t r = 0; r < count; r++)
+        y.host.data[r * y.host.stride + k] = moved[k] < 0 ? 0 : x.host.data[r * x.host.stride + moved[k]];
+    }
+    gpu->upload(device, moved, (size_t)n * sizeof *moved);
+    gpu->pick(n, count, device, x.device, y.device);
+    gpu->upload(device, stay, (size_t)n * sizeof *stay);
+    gpu->pick(n, count, device, x.device, x.device);
+    for (int64_t r = 0; r < count; r++)
+      for (int64_t k = 0; k < n; k++)
+        if (stay[k] < 0) x.host.data[r * x.host.stride + k] = 0;
+    pair_agree("pick", &y, 0);
+    pair_agree("pick in place", &x, 0);
+    gpu->release(device);
+  }
+}
+
 static int64_t fold_length;
 
 static void copy_row(void *context, const void *from, void *to)
@@ -200,6 +227,7 @@ void test_rows(void)
   test_combine();
   test_weighted_sum();
   test_mix();
+  test_pick();
   test_fold();
   test_distances();
 }

@@ -12,12 +12,17 @@ typedef struct outcome {
   rh_score score;
 } outcome;
 
-static outcome outcome_of(choice c, bool on_device)
+static outcome outcome_of(choice c, const rh_mask_options *mask, bool on_device)
 {
   fixture f;
   outcome o = {0};
   c.on_device = on_device;
   fixture_init(&f, &c);
+  if (mask) { /* its state is made again */
+    f.method->free_state(f.state);
+    f.world.mask = *mask;
+    RH_ASSERT(f.method->new_state(&f.world, &f.state) == RH_OK);
+  }
   RH_ASSERT(f.method->stays_on_device && f.method->stays_on_device(&f.world));
   float *mean = calloc((size_t)f.model.stride, sizeof *mean);
   RH_ASSERT(mean);
@@ -32,11 +37,16 @@ static outcome outcome_of(choice c, bool on_device)
   return o;
 }
 
-static void check(const choice *c)
+static void check_masked(const choice *c, const rh_mask_options *mask)
 {
-  const outcome host = outcome_of(*c, false), device = outcome_of(*c, true);
+  const outcome host = outcome_of(*c, mask, false), device = outcome_of(*c, mask, true);
   RH_ASSERT(host.hash == device.hash && host.distance == device.distance && host.loss == device.loss);
   RH_ASSERT(host.score.loss == device.score.loss && host.score.accuracy == device.score.accuracy);
+}
+
+static void check(const choice *c)
+{
+  check_masked(c, NULL);
 }
 
 static void rounds_on_a_device_are_those_in_memory_body(void)
@@ -74,10 +84,38 @@ static void estimates_on_a_device_are_those_in_memory_body(void)
 }
 VALUES_TEST(estimates_on_a_device_are_those_in_memory)
 
+/* A turn with a mask, one without, in which momentum starts anew, and one with another mask. */
+static void masked_rounds_on_a_device_are_those_in_memory_body(void)
+{
+  const rh_mask_options by_turns = {.kind = RH_MASK_MAGNITUDE,
+                                    .sparsity = 0.8,
+                                    .ends = true,
+                                    .every = 1,
+                                    .schedule = RH_MASK_ACDC,
+                                    .sparse_rounds = 1,
+                                    .dense_rounds = 1,
+                                    .end = 3};
+  const rh_mask_options groups = {.kind = RH_MASK_NM, .n = 2, .m = 4, .ends = true, .every = 1, .start = 1};
+  const rh_mask_options *const masks[] = {&by_turns, &groups};
+  for (size_t k = 0; k < RH_COUNT(masks); k++) {
+    check_masked(&(choice){.method = "allreduce", .momentum = 0.9, .rounds = ROUNDS}, masks[k]);
+    check_masked(&(choice){.method = "choco", .graph = "ring", .momentum = 0.9, .rounds = ROUNDS}, masks[k]);
+    check_masked(&(choice){.method = "sgp",
+                           .graph = "exponential",
+                           .directed = true,
+                           .weights = RH_WEIGHTS_PUSH,
+                           .momentum = 0.9,
+                           .rounds = ROUNDS},
+                 masks[k]);
+  }
+}
+VALUES_TEST(masked_rounds_on_a_device_are_those_in_memory)
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(rounds_on_a_device_are_those_in_memory),
-                                     cmocka_unit_test(estimates_on_a_device_are_those_in_memory)};
+                                     cmocka_unit_test(estimates_on_a_device_are_those_in_memory),
+                                     cmocka_unit_test(masked_rounds_on_a_device_are_those_in_memory)};
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
