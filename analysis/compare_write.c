@@ -18,9 +18,9 @@ static void add_title(rh_grid *grid, const char *title)
 /* "12.3 ms", or "not reached". */
 static const char *format_quantity(double value, rh_unit unit, char *buffer, size_t size)
 {
-  if (isnan(value)) return strcpy(buffer, "-");
-  if (isinf(value)) return strcpy(buffer, "not reached");
-  return rh_unit_format(value, unit, buffer, size);
+  if (isfinite(value)) return rh_unit_format(value, unit, buffer, size);
+  snprintf(buffer, size, "%s", isnan(value) ? "-" : "not reached");
+  return buffer;
 }
 
 /* "12.3 ms [11 ms, 14 ms]"; without an interval the points themselves, smallest first. */

@@ -12,7 +12,8 @@ FROM runs r WHERE r.study = 'ab-training' AND r.status = 'done';
 SELECT a.platform, a.model, count(*) AS seeds, printf('%.1f', avg(p.between_bytes) / 1e6) AS allreduce_between_MB,
   printf('%.1f', avg(a.between_bytes) / 1e6) AS ab_between_MB,
   printf('%.2f', 100 - 100.0 * avg(a.between_bytes) / avg(p.between_bytes)) AS reduced_percent,
-  printf('%.1f', avg(p.within_bytes) / 1e6) AS allreduce_within_MB, printf('%.1f', avg(a.within_bytes) / 1e6) AS ab_within_MB,
+  printf('%.1f', avg(p.within_bytes) / 1e6) AS allreduce_within_MB,
+  printf('%.1f', avg(a.within_bytes) / 1e6) AS ab_within_MB,
   printf('%.1f', 100 * avg(a.in_ab)) AS rounds_in_AB_percent, printf('%.3f', avg(a.ratio)) AS ratio_in_AB,
   printf('%.0f', 1e6 * avg(p.round_s)) AS allreduce_round_us, printf('%.0f', 1e6 * avg(a.round_s)) AS ab_round_us
 FROM run a JOIN run p USING (platform, model, seed) WHERE a.method = 'ab' AND p.method = 'allreduce'

@@ -218,7 +218,7 @@ static rh_status check_whole(rh_checkpoint_file *f)
   rh_status status = RH_OK;
   uint64_t kept, hash = 0;
   char *block = malloc(BLOCK);
-  RH_ASSERT(block && "memory is exhausted");
+  RH_ASSERT(f && block && "memory is exhausted");
   RH_TRY(read_at(f, 0, &f->header, sizeof f->header));
   if (memcmp(f->header.magic, magic, sizeof magic) != 0) {
     status = rh_error(RH_EFORMAT, "%s: no checkpoint of this version of rehearse", f->path);
@@ -239,6 +239,7 @@ done:
 
 static rh_status check_fits(rh_checkpoint_file *f, const rh_checkpoint *c)
 {
+  RH_ASSERT(f);
   header *h = &f->header;
   h->id[ID_SIZE - 1] = '\0';
   if (strcmp(h->id, c->id) != 0) return rh_error(RH_EUNSUPPORTED, "%s: the checkpoint of run %s", f->path, h->id);
@@ -291,7 +292,7 @@ rh_status rh_checkpoint_open(const char *base, int64_t log_bytes, rh_checkpoint 
   rh_status status = RH_OK;
   *file = NULL;
   for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-    rh_checkpoint_file *f;
+    rh_checkpoint_file *f = NULL;
     if (!is_there(base, suffixes[i])) continue;
     if (status != RH_OK) fprintf(stderr, "rehearse: %s; trying the one before it\n", rh_error_message());
     status = open_file(base, suffixes[i], &f);

@@ -46,8 +46,10 @@ FROM median WHERE platform LIKE 'ethernet%' AND reached = seeds;
 
 SELECT c.compressor,
   CASE WHEN n.R * n.w > c.R * c.w AND c.R * c.f <= n.R * n.f THEN 'at any bandwidth'
-    WHEN n.R * n.w > c.R * c.w THEN printf('below %.2f Gbit/s', 8e-9 * (n.R * n.w - c.R * c.w) / (c.R * c.f - n.R * n.f))
-    WHEN c.R * c.f < n.R * n.f THEN printf('above %.2f Gbit/s', 8e-9 * (c.R * c.w - n.R * n.w) / (n.R * n.f - c.R * c.f))
+    WHEN n.R * n.w > c.R * c.w THEN printf('below %.2f Gbit/s',
+      8e-9 * (n.R * n.w - c.R * c.w) / (c.R * c.f - n.R * n.f))
+    WHEN c.R * c.f < n.R * n.f THEN printf('above %.2f Gbit/s',
+      8e-9 * (c.R * c.w - n.R * n.w) / (n.R * n.f - c.R * c.f))
     ELSE 'never' END AS pays,
   printf('%.2f', n.R * n.w / (c.R * c.w)) AS fewer_bytes, printf('%.2f', c.R / n.R) AS more_rounds
 FROM line c JOIN line n ON n.compressor = 'none' WHERE c.compressor <> 'none' ORDER BY fewer_bytes + 0 DESC;

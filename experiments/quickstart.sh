@@ -37,11 +37,13 @@ query() {
 }
 
 bash experiments/packages.sh || exit 1
-bash experiments/packages.sh nodejs npm 2>/dev/null # for the report's charts; without, the page says that they are missing
+# For the report's charts; without, the page says that they are missing.
+bash experiments/packages.sh nodejs npm 2>/dev/null
 step "configuring" cmake --preset release
 targets=(rehearse)
 # The CUDA module takes minutes to compile: only where there is a driver, and nvcc.
-ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1' && grep -q rehearse_cuda build/release/build.ninja && targets+=(rehearse_cuda)
+ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1' && grep -q rehearse_cuda build/release/build.ninja &&
+  targets+=(rehearse_cuda)
 step "building" cmake --build --preset release --target "${targets[@]}"
 echo
 

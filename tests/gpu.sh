@@ -96,7 +96,8 @@ sanitize() {
     return
   fi
   for kind in memcheck racecheck; do
-    step "sanitizer-$kind" 60 "$tool" --tool $kind --error-exitcode 9 $build/rehearse_cuda_conformance $module 2 small &&
+    step "sanitizer-$kind" 60 "$tool" --tool $kind --error-exitcode 9 $build/rehearse_cuda_conformance $module 2 \
+      small &&
       row "sanitizer-$kind" "clean"
   done
 }
@@ -110,7 +111,8 @@ studies() {
   fi
   step program 200 bash -c 'cmake --preset release >/dev/null && cmake --build --preset release --target rehearse \
     rehearse_cuda' || return
-  step studies 60 bash tests/experiments/gpu.sh build/release/experiments/rehearse && row studies "two runs equal by hash"
+  step studies 60 bash tests/experiments/gpu.sh build/release/experiments/rehearse &&
+    row studies "two runs equal by hash"
 }
 
 main() {

@@ -4,9 +4,9 @@
 #   bash tests/run.sh [--long] [--no-asan]
 #
 #   --long      all tests, those with the label long too, and clang-tidy; default: the tests with the label fast
-#   --no-asan   leaves out the second pass, with AddressSanitizer and UndefinedBehaviorSanitizer. In the fast tier that pass
-#               leaves out whole studies (label study), and is left out when the first one took more than 9 minutes, so
-#               that both stay below 15
+#   --no-asan   leaves out the second pass, with AddressSanitizer and UndefinedBehaviorSanitizer. In the fast tier that
+#               pass leaves out whole studies (label study), and is left out when the first one took more than 9
+#               minutes, so that both stay below 15
 # The last lines are the closing lines of ctest: of the first pass that failed, else of the last. Status 0: everything
 # built and passed, and the linters of version 14 found nothing.
 set -u

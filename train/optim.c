@@ -52,7 +52,7 @@ void rh_optimiser_step_rows(const rh_optimiser *optimiser, const rh_backend *bac
 void rh_optimiser_step(const rh_optimiser *optimiser, const rh_backend *backend, int64_t n, float *x,
                        float *const *moments, const float *g, double lr, int64_t step)
 {
-  rh_tensor rows[RH_MOMENTS_MAX];
+  rh_tensor rows[RH_MOMENTS_MAX] = {0};
   for (int k = 0; k < rh_optimiser_moments(optimiser); k++)
     rows[k] = (rh_tensor){moments[k], n};
   rh_optimiser_step_rows(optimiser, backend, n, 1, (rh_tensor){x, n}, rows, (rh_tensor){(float *)g, n}, lr, step);

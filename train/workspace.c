@@ -60,7 +60,7 @@ static rh_tensor take(char *memory, int64_t *used_bytes, int64_t elements, int64
   return tensor;
 }
 
-/* The convolution whose operation includes the layer: the layer itself, or one or two below it; -1: it is one by itself. */
+/* The convolution whose operation includes the layer: the layer itself, or one or two below it; -1: none does. */
 static int convolution_of(const rh_workspace *ws, const rh_model *model, int layer)
 {
   for (int l = layer; l >= 0 && l > layer - RH_CONV_POOL_LAYERS; l--)
@@ -68,7 +68,8 @@ static int convolution_of(const rh_workspace *ws, const rh_model *model, int lay
   return -1;
 }
 
-/* Elements of a replica's input of a layer, or of the last one's output; of what takes its place inside an operation. */
+/* Elements of a replica's input of a layer, or of the last one's output, or of what takes its place inside an
+ * operation. */
 static int64_t activation_size(const rh_workspace *ws, const rh_model *model, int layer, bool *inside)
 {
   const int first = layer > 0 ? convolution_of(ws, model, layer - 1) : -1;

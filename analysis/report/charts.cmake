@@ -14,13 +14,16 @@ if(NOT NPM OR NOT NODE)
   return()
 endif()
 file(COPY ${SOURCE}/package.json ${SOURCE}/package-lock.json ${SOURCE}/charts.js DESTINATION ${BUILD}/npm)
-execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries=1 --fetch-timeout=30000
-  WORKING_DIRECTORY ${BUILD}/npm RESULT_VARIABLE failed OUTPUT_FILE ${BUILD}/npm.log ERROR_FILE ${BUILD}/npm.log TIMEOUT 300)
+execute_process(COMMAND ${NPM} ci --ignore-scripts --no-audit --no-fund --prefer-offline
+  --fetch-retries=1 --fetch-timeout=30000
+  WORKING_DIRECTORY ${BUILD}/npm RESULT_VARIABLE failed OUTPUT_FILE ${BUILD}/npm.log
+  ERROR_FILE ${BUILD}/npm.log TIMEOUT 300)
 if(NOT failed EQUAL 0)
   without("npm could not fetch its packages when the program was built")
   return()
 endif()
-execute_process(COMMAND ${NODE} node_modules/esbuild/bin/esbuild charts.js --bundle --minify --format=iife --charset=utf8
+execute_process(COMMAND ${NODE} node_modules/esbuild/bin/esbuild charts.js --bundle --minify
+  --format=iife --charset=utf8
   --legal-comments=none --log-level=warning --outfile=${output}
   WORKING_DIRECTORY ${BUILD}/npm RESULT_VARIABLE failed)
 if(NOT failed EQUAL 0)

@@ -51,17 +51,16 @@ static void number_members(const rh_collective *c, plan *plan)
   int32_t ids = 1, zones = 0;
   for (int32_t p = 0; p < c->size; p++)
     if (zone_at(c, p) >= ids) ids = zone_at(c, p) + 1;
-  int32_t *known = malloc((size_t)ids * sizeof *known);
+  int32_t *known = calloc((size_t)ids, sizeof *known); /* 1 + a zone's number; 0: nobody has come to it yet */
   RH_ASSERT(known != NULL);
-  for (int32_t id = 0; id < ids; id++)
-    known[id] = -1;
   for (int32_t z = 0; z <= c->size; z++)
     plan->first[z] = 0;
   for (int32_t p = 0; p < c->size; p++) {
     const int32_t id = zone_at(c, p);
-    if (known[id] < 0) known[id] = zones++;
-    plan->zone[p] = known[id];
-    plan->number[p] = plan->first[known[id] + 1]++;
+    RH_ASSERT(id >= 0 && id < ids);
+    if (known[id] == 0) known[id] = ++zones;
+    plan->zone[p] = known[id] - 1;
+    plan->number[p] = plan->first[known[id]]++;
   }
   for (int32_t z = 0; z < zones; z++)
     plan->first[z + 1] += plan->first[z];

@@ -16,6 +16,7 @@ enum { PIPELINE_BYTES = 128 << 10 };
 /* Bytes of one of `parts` equal chunks, padded to whole elements. */
 static inline int64_t chunk_bytes(const rh_collective *c, int64_t parts)
 {
+  RH_ASSERT(parts > 0);
   const int64_t elements = (c->bytes + c->element_bytes - 1) / c->element_bytes;
   return (elements + parts - 1) / parts * c->element_bytes;
 }
@@ -82,6 +83,7 @@ static inline fold fold_of(int32_t N)
 {
   const int32_t up = rh_collective_log2(N);
   const int32_t L = INT64_C(1) << up == N ? up : up - 1;
+  RH_ASSERT(L >= 0);
   return (fold){.L = L, .r = N - (int32_t)(INT64_C(1) << L)};
 }
 

@@ -138,6 +138,13 @@ static int32_t plane_of(const drawing *d, int32_t rank)
   return plane ? (int32_t)strtol(plane, NULL, 10) : -1;
 }
 
+/* Where a satellite stands: `rows` of them in a column. */
+static svg_point place_of(int32_t rank, int32_t rows, svg_point start, svg_point step)
+{
+  const int32_t column = rank / rows, row = rank % rows;
+  return (svg_point){start.x + column * step.x, start.y + row * step.y};
+}
+
 /* Satellites: a column a plane, lines to the next place and to the next plane. */
 static bool draw_planes(drawing *d)
 {
@@ -156,7 +163,7 @@ static bool draw_planes(drawing *d)
              (svg_point){start.x + plane * step.x, start.y + 40 + (rows - 1) * step.y});
   svg_label(d->out, (svg_point){start.x + (planes - 1) * step.x / 2, 48}, "columns close to rings: the ends join");
   for (int32_t rank = 0; rank < N; rank++) {
-    const svg_point at = {start.x + rank / rows * step.x, start.y + rank % rows * step.y};
+    const svg_point at = place_of(rank, rows, start, step);
     const svg_point east = {at.x + step.x, at.y}, below = {at.x, at.y + step.y};
     if (rank + rows < N && drawing_route(d, rank, rank + rows, &route) && route->link_count == 1) {
       svg_line(d->out, at, east);
@@ -165,8 +172,7 @@ static bool draw_planes(drawing *d)
     if (rank % rows + 1 < rows && drawing_route(d, rank, rank + 1, &route)) label_route(d, route, at, below, 0.5);
   }
   for (int32_t rank = 0; rank < N; rank++)
-    svg_box(d->out, (svg_point){start.x + rank / rows * step.x, start.y + rank % rows * step.y}, "host",
-            rh_platform_host(d->platform, rank), NULL);
+    svg_box(d->out, place_of(rank, rows, start, step), "host", rh_platform_host(d->platform, rank), NULL);
   svg_end(d->out);
   return true;
 }

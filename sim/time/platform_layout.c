@@ -182,8 +182,9 @@ static void place_torus(rh_network *n, const network_graph *g, const platform_sh
     if (s->dimensions == 1) {
       place_on_circle(&n->nodes[i], 0, 0, w / (2 * PI), (double)place / w);
     } else {
+      const int32_t row = rest / w, line = plane / columns;
       n->nodes[i].x = rest % w + (w + 1.5) * (plane % columns);
-      n->nodes[i].y = rest / w + (h + 1.5) * (plane / columns);
+      n->nodes[i].y = row + (h + 1.5) * line;
     }
   }
   place_between(n, g, 0);

@@ -42,7 +42,7 @@ static int32_t find(search *s, int32_t junction)
 static int32_t add_junction(search *s)
 {
   if (s->junctions == s->size) {
-    s->size *= 2;
+    s->size = 2 * s->size + 1;
     s->parent = realloc(s->parent, (size_t)s->size * sizeof *s->parent);
     RH_ASSERT(s->parent != NULL);
   }

@@ -135,6 +135,7 @@ void platform_number_zones(rh_platform *platform)
   const char **names = malloc((size_t)workers * sizeof *names);
   platform->zone_of = malloc((size_t)workers * sizeof *platform->zone_of);
   RH_ASSERT(names && platform->zone_of);
+  platform->zone_count = 0;
   for (int32_t rank = 0; rank < workers; rank++) {
     const char *name = zone_name(platform->ranks[rank]);
     int32_t zone = platform->zone_count - 1; /* most ranks are in the zone of the one before */

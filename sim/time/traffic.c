@@ -194,7 +194,7 @@ void rh_traffic_mark_at(const rh_traffic *traffic, double at_s, rh_traffic_mark 
 {
   const int32_t links = traffic->link_count, ranks = traffic->rank_count;
   if (mark->links == NULL) {
-    mark->links = malloc((values_of(traffic) + (size_t)ranks) * sizeof *mark->links);
+    mark->links = calloc(values_of(traffic) + (size_t)ranks, sizeof *mark->links);
     RH_ASSERT(mark->links != NULL);
     mark->compute = mark->links + links;
     mark->encode = mark->compute + ranks;

@@ -44,7 +44,8 @@ time: {source: flops}
 YAML
 "$program" run seeds.yaml --db seeds.db >log 2>&1 || { tail -5 log; exit 1; }
 "$program" run ab.yaml --db seeds.db >log 2>&1 || { tail -5 log; exit 1; }
-"$program" report --study seeds --db seeds.db -o seeds.html >/dev/null && "$program" report --study ab --db seeds.db -o ab.html >/dev/null || exit 1
+"$program" report --study seeds --db seeds.db -o seeds.html >/dev/null &&
+  "$program" report --study ab --db seeds.db -o ab.html >/dev/null || exit 1
 RH_PAGES=$work "$test_report" >log 2>&1 || { tail -5 log; exit 1; }
 grep -q 'globalThis.chartsMissing =' seeds.html && skip "the program was built without npm, so its pages have no charts"
 check "the page in a browser" env CHROMIUM="$chromium" SHOTS="$shots" node "$build/page.mjs" "$work"

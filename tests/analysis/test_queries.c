@@ -1,4 +1,5 @@
-/* The ready queries of analysis/queries run and say what the rows say; views keep their columns; the README knows both. */
+/* The ready queries of analysis/queries run and say what the rows say; views keep their columns; the README knows
+ * both. */
 #include <dirent.h>
 #include <sqlite3.h>
 #include <stdio.h>

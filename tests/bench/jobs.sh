@@ -53,6 +53,7 @@ apart=$(seconds apart)
 loop=$(seconds loop_twice)
 beside=$(seconds loop_beside)
 echo "8 runs of $rounds rounds: one job $one s, two jobs $two s, ratio $(ratio "$one" "$two")"
-echo "the machine: two commands of 4 runs side by side $apart s, ratio $(ratio "$one" "$apart"); two loops in registers" \
+echo "the machine: two commands of 4 runs side by side $apart s, ratio $(ratio "$one" "$apart");" \
+  "two loops in registers" \
   "$loop s one after the other, $beside s side by side, ratio $(ratio "$loop" "$beside"); load average$(uptime |
     sed 's/.*load average://')"

@@ -52,7 +52,8 @@ for (const [width, height, scale] of [
   const m = await page.evaluate(measure, { frames: FRAMES, random: process.argv[3] === "CHANGED" });
   const at = (share) => m.between[Math.floor(share * (m.between.length - 1))].toFixed(1);
   console.log(
-    `${width} x ${height} at ${scale}: ${m.lines} lines, ${m.bins} bins; ms a frame: median ${at(0.5)}, 95 % ${at(0.95)}, ` +
+    `${width} x ${height} at ${scale}: ${m.lines} lines, ${m.bins} bins; ms a frame: ` +
+    `median ${at(0.5)}, 95 % ${at(0.95)}, ` +
       `most ${at(1)}; the script's part ${m.drawing.toFixed(1)}; what is below the pointer ${m.hover.toFixed(2)}`,
   );
   await context.close();

@@ -18,6 +18,7 @@ network: {collective: halving-doubling}
 time: {source: flops}
 run: {compute: none}
 YAML
-"$program" run s.yaml --db s.db >log 2>&1 && "$program" report --db s.db -o s.html >>log 2>&1 || { tail -5 log; exit 1; }
+"$program" run s.yaml --db s.db >log 2>&1 && "$program" report --db s.db -o s.html >>log 2>&1 ||
+  { tail -5 log; exit 1; }
 CHROMIUM=$(command -v chromium || command -v chromium-browser) node network_view.mjs s.html "${2:-}"
 echo "load average: $(cut -d' ' -f1 /proc/loadavg)"

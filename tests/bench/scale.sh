@@ -28,7 +28,8 @@ YAML
 # torus ROWS COLUMNS [--set ...]: one run on a torus of that size, in scale.db
 torus() {
   "$program" platform -g torus sizes="$2x$1" -o torus.xml >/dev/null
-  "$program" run study.yaml --db scale.db --set platform.workers=$(($1 * $2)) --set graph.rows="$1" "${@:3}" >/dev/null 2>err ||
+  "$program" run study.yaml --db scale.db --set platform.workers=$(($1 * $2)) --set graph.rows="$1" \
+    "${@:3}" >/dev/null 2>err ||
     { cat err; exit 1; }
 }
 show() { sqlite3 -separator ' ' scale.db "$1"; }
@@ -41,7 +42,8 @@ if [ "$part" = all ] || [ "$part" = growth ]; then
     simulated_messages) FROM runs ORDER BY workers"
   # least squares of ln seconds over ln ranks
   show "WITH p AS (SELECT ln(workers) AS x, ln(wall_s) AS y FROM runs)
-    SELECT 'growth of wall time: ranks ^', printf('%.3f', (avg(x * y) - avg(x) * avg(y)) / (avg(x * x) - avg(x) * avg(x))),
+    SELECT 'growth of wall time: ranks ^', printf('%.3f',
+    (avg(x * y) - avg(x) * avg(y)) / (avg(x * x) - avg(x) * avg(x))),
     '(target: at most 1.2)' FROM p"
   load
 fi

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """torch_gpu.py [SMALL]: what PyTorch does of the same work on the same GPU, for bench_gpu's lines.
 
-N models of one kind, each with its own parameters, momentum and batch of 32: a step of SGD with momentum 0.9. Once through
-torch.func (grad of a functional call, vmap over models), once as a loop over models. TF32 is off, as in bench_gpu.
+N models of one kind, each with its own parameters, momentum and batch of 32: a step of SGD with momentum 0.9. Once
+through torch.func (grad of a functional call, vmap over models), once as a loop over models. TF32 is off, as in
+bench_gpu.
 Exit status: 0 done, or nothing to do (no PyTorch, no GPU), which is said.
 """
 import sys
@@ -29,7 +30,8 @@ def mlp():
 
 
 def cnn():
-    return nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+    return nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Conv2d(8, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
                          nn.Flatten(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
@@ -86,10 +88,12 @@ def with_loop(make, models):
 def report(name, how, models, body):
     try:
         seconds = body()
-        print(f"torch {name}: {how}, {models} replicas, {1e3 * seconds:.3f} ms a round, {models / seconds:.0f} replica-steps/s",
+        print(f"torch {name}: {how}, {models} replicas, {1e3 * seconds:.3f} ms a round, "
+              f"{models / seconds:.0f} replica-steps/s",
               flush=True)
     except Exception as error:  # out of memory, an operation that vmap has no rule for: said, and the next one tried
-        print(f"torch {name}: {how}, {models} replicas: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+        print(f"torch {name}: {how}, {models} replicas: {type(error).__name__}: {str(error).splitlines()[0]}",
+              flush=True)
         torch.cuda.empty_cache()
 
 

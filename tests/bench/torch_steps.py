@@ -1,9 +1,8 @@
 """Replica-steps a second of the same models in PyTorch on one thread, for bench_compute to print beside its own.
 
-Prints one line a model: its name and the best rate of several rounds. Needs Debian's python3-torch; exits with status 77
-where it is not installed. A step is what bench_compute's is: forward, loss, backward and an update with momentum .9 on a
-batch of 32 images of 28 x 28.
-"""
+Prints one line a model: its name and the best rate of several rounds. Needs Debian's python3-torch; exits with status
+77 where it is not installed. A step is what bench_compute's is: forward, loss, backward and an update with momentum
+.9 on a batch of 32 images of 28 x 28."""
 
 import os
 import sys

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Whole runs on a GPU that is emulated on the host (tests/cuda/emulated): what run.backend: cuda does in a run, without one.
+# Whole runs on a GPU that is emulated on the host (tests/cuda/emulated): what run.backend: cuda does in a run, without
+# one.
 #
 #   bash tests/cuda/emulated.sh PROGRAM MODULE.so STAGED.so [short]     short: a few methods, and the failures
 #
-# The study of tests/experiments/gpu.sh; methods with compressors, whose rows stay on the device, against the same with rows
-# in the program's memory (STAGED.so): the same bits; checkpoints; and what a user is told when a device is not as it should.
+# The study of tests/experiments/gpu.sh; methods with compressors, whose rows stay on the device, against the same with
+# rows in the program's memory (STAGED.so): the same bits; checkpoints; and what a user is told when a device is not as
+# it should.
 set -u
 program=$(realpath "$1") module=$(realpath "$2") staged=$(realpath "$3")
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -41,7 +43,8 @@ run() {
   "./$kind/bin/rehearse" run study.yaml --db "$db" "$@" >out.txt 2>err.txt
 }
 results() {
-  sqlite3 "$1" "SELECT parameters_hash, simulated_s FROM runs; SELECT round, train_loss, finish_s, wire_bytes FROM rounds;"
+  sqlite3 "$1" \
+    "SELECT parameters_hash, simulated_s FROM runs; SELECT round, train_loss, finish_s, wire_bytes FROM rounds;"
 }
 
 # Every compressor of the device through the mean of gradients and through gossip; every method through one of them.
@@ -104,7 +107,8 @@ told "a lost device" lost=120 'the device was lost; what was recorded is kept'
 REHEARSE_EMULATED_GPU=no-graphs run whole plain.db || say "no graphs: $(head -n 2 err.txt)"
 run whole graphs.db || say "graphs: $(head -n 2 err.txt)"
 [ "$(results plain.db)" = "$(results graphs.db)" ] || say "steps that are recorded as graphs give other results"
-[ "$(sqlite3 plain.db "SELECT count(*) FROM warnings WHERE warning LIKE '%CUDA graphs%'")" = 1 ] || say "no graphs: not said"
+[ "$(sqlite3 plain.db "SELECT count(*) FROM warnings WHERE warning LIKE '%CUDA graphs%'")" = 1 ] ||
+  say "no graphs: not said"
 [ "$(sqlite3 graphs.db 'SELECT count(*) FROM warnings')" = 0 ] || say "graphs: warned"
 [ $failed -eq 0 ] && echo "runs with rows on an emulated device have the bits of the host's encoders"
 exit $failed

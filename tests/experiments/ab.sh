@@ -30,7 +30,8 @@ check "phases, by hand" [ "$(query one.db "SELECT group_concat(round) FROM (SELE
   ON r.id = p.run_id WHERE phase = 'AB' AND configuration LIKE '%ab_sync=full%' ORDER BY 1)")" = \
   "7,8,11,12,13,14,15,16,19,20,21,22,23,24,27,28,29,30,31,32" ]
 check "all ranks at first, fewer after the cut" [ "$(query one.db "SELECT count(*) FROM (SELECT run_id, weight,
-  max(rank) FILTER (WHERE round = 7) AS first, max(rank) FILTER (WHERE round = 11) AS cut FROM factor_ranks GROUP BY 1, 2)
+  max(rank) FILTER (WHERE round = 7) AS first, max(rank) FILTER (WHERE round = 11) AS cut FROM factor_ranks
+  GROUP BY 1, 2)
   WHERE first = 24 AND cut BETWEEN 1 AND 23")" -eq 8 ]
 
 check "the first and the last weight stay dense" [ "$(query one.db "SELECT group_concat(weight) FROM (SELECT DISTINCT
@@ -43,7 +44,8 @@ check "cables carry what rounds sent between nodes" [ "$(query one.db "SELECT co
   (SELECT sum(bytes) FROM links l WHERE l.run_id = r.id AND link LIKE 'cable-%')
   = 2 * (SELECT sum(between_bytes) FROM rounds o WHERE o.run_id = r.id)")" -eq 4 ]
 check "the learning rate starts again" [ "$(query one.db "SELECT round(learning_rate, 4) FROM rounds o JOIN runs r
-  ON r.id = o.run_id WHERE configuration LIKE '%ab_sync=full%' AND round IN (11, 12) ORDER BY round" | paste -sd' ')" = \
+  ON r.id = o.run_id WHERE configuration LIKE '%ab_sync=full%' AND round IN (11, 12)
+  ORDER BY round" | paste -sd' ')" = \
   "0.025 0.05" ]
 
 # Weights that cannot be factorised since they are not finite: the training diverged, which is what was found

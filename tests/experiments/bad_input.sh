@@ -129,11 +129,13 @@ refuse no_edges "graph\.file: no file 'none\.edges'; tried" \
   "${gossip[@]}" --set graph.name=file --set graph.file=none.edges
 refuse disconnected "graph 'file' of 4 workers is not connected: no path leads from worker 0 to worker 3; add an edge" \
   "${gossip[@]}" --set graph.name=file --set graph.file=far.edges --set platform.workers=4
-refuse unbalanced_weights "'dpsgd' needs rows and columns of mixing weights that sum to 1; .*use graph\.weights: metropolis" \
+refuse unbalanced_weights \
+  "'dpsgd' needs rows and columns of mixing weights that sum to 1; .*use graph\.weights: metropolis" \
   "${gossip[@]}" --set graph.name=star --set graph.weights=push --set platform.workers=4
 refuse changing_graph "graph 'one-peer' is another one in every round, and 'dpsgd' needs one that stays" \
   "${gossip[@]}" --set graph.name=one-peer --set platform.workers=4
-refuse no_vertices "southern-women has 32 vertices, not 2; use platform\.workers: 32" "${gossip[@]}" --set graph.name=social
+refuse no_vertices "southern-women has 32 vertices, not 2; use platform\.workers: 32" "${gossip[@]}" \
+  --set graph.name=social
 mkfifo pipe
 refuse pipe_for_platform "tried 'pipe' \(not a regular file\)" run good.yaml --set platform.file=pipe
 refuse little_memory '^rehearse: --set run\.memory=1MB: run\.memory: .*needs at least [0-9.]+ MB' \
@@ -159,23 +161,29 @@ platform 1GBps "$route" | sed 's/<prop /<prop id="tracing" value="yes"\/>&/' >tr
 refuse no_trace_written "two hosts|fewer than the 3 workers" \
   run good.yaml --set platform.file=tracing.xml --set platform.workers=3
 
-# Networks that cannot be: collectives that the workers do not allow, gossip of nobody, generators asked for the impossible
+# Networks that cannot be: collectives that the workers do not allow, gossip of nobody, generators asked for the
+# impossible
 refuse shards_beyond_ranks '3 shards on 2 workers; each shard is on a worker of its own' run good.yaml \
   --set network.collective=server --set network.shards=3
-refuse torus_too_large 'a torus of 3x2 has more than 2 ranks' run good.yaml --set network.collective=torus --set network.torus=3x2
+refuse torus_too_large 'a torus of 3x2 has more than 2 ranks' run good.yaml --set network.collective=torus \
+  --set network.torus=3x2
 refuse torus_too_small 'a torus of 1x1 has 1 rank' run good.yaml --set network.collective=torus --set network.torus=1x1
 refuse torus_of_words "network\.torus: '?two'?" run good.yaml --set network.collective=torus --set network.torus=two
-refuse gossip_of_one 'gossip needs at least 2 workers, not 1' run good.yaml --set train.method=dpsgd --set platform.workers=1
+refuse gossip_of_one 'gossip needs at least 2 workers, not 1' run good.yaml --set train.method=dpsgd \
+  --set platform.workers=1
 refuse prime_graph '13 workers make a torus of 1 x 13, which is a ring' run good.yaml --set train.method=dpsgd \
   --set graph.name=torus --set platform.workers=13 --set platform.file=ideal.xml
-refuse switches_without_ports 'oversubscription=1000: from 1 to 32' platform -g fat-tree oversubscription=1000 -o new.xml
+refuse switches_without_ports 'oversubscription=1000: from 1 to 32' platform -g fat-tree oversubscription=1000 \
+  -o new.xml
 refuse hosts_of_no_tree 'hosts=101' platform -g fat-tree hosts=101 -o new.xml
 refuse prime_boards 'no w x h with both at least 3' platform -g boards shape=torus boards=13 -o new.xml
 refuse no_planes 'planes=0: from 2 to 32' platform -g leo planes=0 -o new.xml
 refuse no_such_kind "no kind of platform 'thorus'.*(did you mean|there are)" platform -g thorus -o new.xml
 # ... and what is trivially right: one worker has nobody to send to
-"$program" run good.yaml --db alone.db --set platform.workers=1 >alone.out.err 2>&1 || say "one worker: $(tail -1 alone.out.err)"
-[ "$(sqlite3 alone.db 'SELECT sum(messages) || " " || sum(wire_bytes) FROM rounds')" = "0 0" ] || say "one worker sends something"
+"$program" run good.yaml --db alone.db --set platform.workers=1 >alone.out.err 2>&1 ||
+  say "one worker: $(tail -1 alone.out.err)"
+[ "$(sqlite3 alone.db 'SELECT sum(messages) || " " || sum(wire_bytes) FROM rounds')" = "0 0" ] ||
+  say "one worker sends something"
 
 # Data: 4 images of 2x2 with labels 0, 1, 2, 3; a truncated file and one with a label out of range
 bytes() { printf "$(printf '\\x%s' "$@")"; }
@@ -185,7 +193,8 @@ bytes "${images[@]:0:30}" >short.idx
 bytes 00 00 08 01 00 00 00 04 00 01 02 03 >labels.idx
 bytes 00 00 08 01 00 00 00 04 00 01 02 fa >wild.idx
 idx() {
-  printf 'data: {name: idx, train_images: %s, train_labels: %s, test_images: images.idx, test_labels: labels.idx}\n' "$@"
+  printf 'data: {name: idx, train_images: %s, train_labels: %s, test_images: images.idx, test_labels: labels.idx}\n' \
+    "$@"
 }
 study idx_short.yaml "$(idx short.idx labels.idx)"
 refuse truncated_idx 'short\.idx' run idx_short.yaml

@@ -31,7 +31,8 @@ for file in "$platforms"/*.xml; do
   [ "$hosts" -gt $real_most ] && compute=none
   "$program" run study.yaml --db cat.db --set platform.file="$file" --set platform.workers="$hosts" \
     --set run.compute=$compute >out 2>err || { cat err; check "$name: runs" false; }
-  check "$name: one round and ten are done, with traffic and time" [ "$(sqlite3 cat.db "SELECT group_concat(n) FROM (SELECT
+  check "$name: one round and ten are done, with traffic and time" \
+    [ "$(sqlite3 cat.db "SELECT group_concat(n) FROM (SELECT
     count(*) AS n FROM runs r JOIN rounds o ON o.run_id = r.id WHERE platform = '$name' AND status = 'done'
     AND workers = $hosts AND messages > 0 AND finish_s > 0 GROUP BY r.id ORDER BY n)")" = "1,10" ]
 done

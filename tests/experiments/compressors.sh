@@ -19,7 +19,8 @@ vary:
   compress.name: [$all]
 YAML
 results() {
-  sqlite3 "$1" "SELECT compressor, status, reason, parameters_hash, simulated_s FROM runs ORDER BY compressor, parameters_hash"
+  sqlite3 "$1" \
+    "SELECT compressor, status, reason, parameters_hash, simulated_s FROM runs ORDER BY compressor, parameters_hash"
 }
 
 "$program" run study.yaml --db one.db --set run.threads=1 >/dev/null 2>one.err || { cat one.err; exit 1; }
@@ -42,7 +43,8 @@ check "feedback: four runs are done" [ "$(results fed1.db | grep -c '|done|all r
 check "feedback: same bits on 1 and 2 threads" [ "$(results fed1.db)" = "$(results fed2.db)" ]
 
 # Overlap changes no value and makes no run slower
-"$program" run study.yaml --db overlap.db --set train.overlap=on >/dev/null 2>overlap.err || { cat overlap.err; exit 1; }
+"$program" run study.yaml --db overlap.db --set train.overlap=on >/dev/null 2>overlap.err ||
+  { cat overlap.err; exit 1; }
 check "overlap: same values" [ "$(sqlite3 one.db "ATTACH 'overlap.db' AS o; SELECT count(*) FROM runs a JOIN o.runs b
   USING (compressor) WHERE a.parameters_hash = b.parameters_hash")" -eq "$count" ]
 check "overlap: never slower" [ "$(sqlite3 one.db "ATTACH 'overlap.db' AS o; SELECT count(*) FROM runs a JOIN o.runs b

@@ -30,17 +30,20 @@ check "all runs differ" [ "$(ask all.db "SELECT count(DISTINCT parameters_hash) 
   (method IN ('dpsgd', 'choco') OR (method IN ('deepsqueeze', 'sgp') AND compressor = 'none'))")" -eq 10 ]
 check "choco is dpsgd" [ "$(ask all.db "SELECT count(DISTINCT parameters_hash) FROM runs
   WHERE method IN ('dpsgd', 'choco')")" -eq 3 ]
-check "8-bit messages have the length of the formula" [ "$(ask all.db "SELECT count(*) FROM runs r WHERE compressor = 'int8'
+check "8-bit messages have the length of the formula" \
+  [ "$(ask all.db "SELECT count(*) FROM runs r WHERE compressor = 'int8'
   AND (SELECT sum(wire_bytes) FROM collectives c WHERE c.run_id = r.id) !=
       30 * 16 * (parameters + 4 * 8 + 4 * (method = 'sgp'))")" -eq 0 ]
 check "gossip alone is a phase" [ "$(ask all.db "SELECT count(*) FROM phase_summary
   WHERE (phase, first_round, rounds) IN (VALUES ('train', 1, 20), ('gossip', 21, 10))")" -eq 36 ]
-check "in which workers agree more" [ "$(ask all.db "SELECT count(*) FROM evaluations a JOIN evaluations b USING (run_id)
+check "in which workers agree more" \
+  [ "$(ask all.db "SELECT count(*) FROM evaluations a JOIN evaluations b USING (run_id)
   JOIN runs r ON r.id = run_id WHERE a.round = 20 AND b.round = 30 AND r.compressor != 'topk'
   AND r.method != 'deepsqueeze' AND b.consensus_distance > .3 * a.consensus_distance")" -eq 0 ]
 # warned DB: compressors whose runs of dcd were
 warned() {
-  ask "$1" "SELECT group_concat(compressor) FROM (SELECT DISTINCT compressor FROM warnings w JOIN runs r ON r.id = w.run_id
+  ask "$1" "SELECT group_concat(compressor) FROM (SELECT DISTINCT compressor FROM warnings w JOIN runs r
+    ON r.id = w.run_id
     WHERE warning LIKE '%too coarse for the proof of ''dcd''%' ORDER BY 1)"
 }
 check "dcd warns of coarse messages on a ring" [ "$(warned all.db)" = "int8,topk" ]

@@ -30,21 +30,26 @@ traced=$(sql r.db "SELECT DISTINCT run_id FROM events LIMIT 1")
 untraced=$(sql r.db "SELECT id FROM runs WHERE id NOT IN (SELECT run_id FROM events) LIMIT 1")
 
 # CSV: every table and view comes back as it was. NULL and '' are both nothing to .import.
-for table in $(sql r.db "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"); do
+for table in \
+  $(sql r.db "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"); do
   "$program" export --db r.db -t "$table" -o "$table.csv" 2>export.err
   check "csv $table: status" [ $? -eq 0 ]
   columns=$(sql r.db "SELECT group_concat('coalesce(' || name || ', '''')', ', ') FROM pragma_table_info('$table')")
-  rows=$(sql r.db "SELECT group_concat('coalesce(' || iif(type = 'BLOB', 'hex(' || name || ')', name) || ', '''')', ', ')
+  rows=$(sql r.db \
+    "SELECT group_concat('coalesce(' || iif(type = 'BLOB', 'hex(' || name || ')', name) || ', '''')', ', ')
     FROM pragma_table_info('$table')") # a BLOB is written in hexadecimal digits
   # computed columns of views are numbers, without a type that would say so
-  types=$(sql r.db "SELECT group_concat(name || ' ' || iif(type = '', 'NUM', iif(type = 'BLOB', 'TEXT', type)), ', ') FROM pragma_table_info('$table')")
+  types=$(sql r.db \
+    "SELECT group_concat(name || ' ' || iif(type = '', 'NUM', iif(type = 'BLOB', 'TEXT', type)), ', ')
+      FROM pragma_table_info('$table')")
   rm -f back.db
   sql back.db "ATTACH 'r.db' AS r" "CREATE TABLE t($types)" ".import --csv --skip 1 $table.csv t" \
     "SELECT (SELECT count(*) FROM t) = (SELECT count(*) FROM r.$table),
        (SELECT count(*) FROM (SELECT $rows FROM r.$table EXCEPT SELECT $columns FROM t))" >back.txt 2>back.err
   check "csv $table: read back" [ "$(cat back.txt)" = "1|0" ]
 done
-check "csv: names" [ "$(head -1 rounds.csv)" = "run_id,round,finish_s,first_finish_s,train_loss,learning_rate,messages,wire_bytes,within_bytes,between_bytes" ]
+names=run_id,round,finish_s,first_finish_s,train_loss,learning_rate,messages,wire_bytes,within_bytes,between_bytes
+check "csv: names" [ "$(head -1 rounds.csv)" = "$names" ]
 
 # JSON lines: each line an object with the same values
 "$program" export --db r.db -t warnings -f jsonl >warnings.jsonl
@@ -52,11 +57,13 @@ check "jsonl: every line" [ "$(sql r.db "SELECT count(*) FROM warnings w JOIN
   json_each('[' || replace(rtrim(readfile('warnings.jsonl'), char(10)), char(10), ',') || ']') j
   ON j.value ->> 'run_id' = run_id AND j.value ->> 'sequence' = sequence AND j.value ->> 'warning' = warning")" = \
   "$(wc -l <warnings.jsonl)" ]
-check "jsonl: escape sequences are escaped" [ "$(grep -c '\\u001b\]0;title\\u0007\\nline 2, \\"quoted\\"' warnings.jsonl)" -eq 4 ]
+check "jsonl: escape sequences are escaped" \
+  [ "$(grep -c '\\u001b\]0;title\\u0007\\nline 2, \\"quoted\\"' warnings.jsonl)" -eq 4 ]
 
 # Of some runs alone; by tables of the runs themselves, their rows, and their studies
 check "runs: one" [ "$("$program" export "$traced" --db r.db | wc -l)" -eq 6 ]
-check "runs: by the beginning of an id" [ "$("$program" export "${traced:0:6}" "$untraced" --db r.db -t evaluations | wc -l)" -eq 7 ]
+check "runs: by the beginning of an id" \
+  [ "$("$program" export "${traced:0:6}" "$untraced" --db r.db -t evaluations | wc -l)" -eq 7 ]
 check "runs: no such run" [ "$("$program" export zzz --db r.db 2>/dev/null; echo $?)" = 2 ]
 "$program" export --db r.db -t round >/dev/null 2>wrong.err
 check "table: status" [ $? -eq 2 ]
@@ -91,7 +98,8 @@ of_trace "bytes" "SELECT sum(args ->> 'bytes') = 2 * (SELECT sum(bytes) FROM r.e
   WHERE ph = 'X'" 1
 of_trace "arrows" "SELECT count(*) || ' ' || (SELECT count(*) FROM r.events WHERE run_id = '$traced'
   AND lane = 'communication') FROM e s JOIN e f USING (id) WHERE s.ph = 's' AND f.ph = 'f' AND s.at <= f.at
-  AND s.pid <> f.pid" "$(sql r.db "SELECT count(*) || ' ' || count(*) FROM events WHERE run_id = '$traced' AND peer >= 0")"
+  AND s.pid <> f.pid" "$(sql r.db "SELECT count(*) || ' ' || count(*) FROM events WHERE run_id = '$traced'
+    AND peer >= 0")"
 of_trace "arrows end within slices" "SELECT count(*) FROM e a WHERE ph IN ('s', 'f') AND NOT EXISTS (SELECT 1 FROM e x
   WHERE x.ph = 'X' AND x.tid = a.tid AND x.pid = a.pid AND a.at BETWEEN x.at AND x.at + x.span)" 0
 of_trace "rounds" "SELECT count(*) FROM e WHERE ph = 'X' AND name LIKE 'round %'" 5
@@ -101,7 +109,8 @@ of_trace "loads are shares, and end at nothing" "SELECT max(args ->> 'load') <= 
 of_trace "links" "SELECT count(DISTINCT name) = (SELECT count(DISTINCT link) FROM r.link_bins WHERE run_id = '$traced')
   FROM e WHERE ph = 'C'" 1
 "$program" export "$untraced" --db r.db -f chrome-trace >untraced.json 2>trace.err
-check "trace: what is missing, and how to record it" grep -q -- '--set run.trace=1..3 records those of rounds 1 to 3' trace.err
+check "trace: what is missing, and how to record it" grep -q -- '--set run.trace=1..3 records those of rounds 1 to 3' \
+  trace.err
 check "trace: says so within" [ -n "$(sql :memory: "SELECT readfile('untraced.json') ->> '\$.otherData.missing'")" ]
 
 sql r.db "INSERT INTO warnings VALUES ('$traced', 100, 'only the first 2 of run.trace' || char(27))"
@@ -161,9 +170,11 @@ fi
 # direction of writing
 cp r.db names.db
 sql names.db "PRAGMA foreign_keys = OFF;
-  CREATE TEMP TABLE bad AS SELECT char(27) || '[2J' || char(10) || '\"x' || char(39) || char(13) || '</script>' || char(155)
+  CREATE TEMP TABLE bad AS SELECT char(27) || '[2J' || char(10) || '\"x' || char(39) || char(13)
+    || '</script>' || char(155)
     || char(8238) AS text;
-  UPDATE runs SET (platform, method, compressor, model, dataset, graph, command, reason, versions, kernel, simulated_in_full)
+  UPDATE runs SET (platform, method, compressor, model, dataset, graph, command, reason, versions, kernel,
+    simulated_in_full)
     = (SELECT text, text || 'm', text, text, text, text, text, text, text, text, text FROM bad),
     configuration = configuration || 'x.y=' || replace((SELECT text FROM bad), char(10), ' ') || rowid || char(10);
   UPDATE studies SET question = (SELECT text FROM bad);

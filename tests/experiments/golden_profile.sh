@@ -5,7 +5,8 @@
 #
 # The figures are what this prints, of quickstart.yaml's eight runs with three rounds each:
 #
-#   rehearse run quickstart.yaml --set time.source=profile --set time.profile=cpu-xeon --set train.rounds=3 --db golden.db
+#   rehearse run quickstart.yaml --set time.source=profile --set time.profile=cpu-xeon --set train.rounds=3 \
+#     --db golden.db
 #   sqlite3 golden.db "SELECT platform, method, compressor, printf('%.12g', simulated_s) FROM runs ORDER BY 1, 2, 3"
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 

@@ -49,7 +49,8 @@ results() {
 }
 run again.db --set run.backend=cuda || { cat err.txt; exit 1; }
 [ "$(results refused.db)" = "$(results again.db)" ] || say "two runs on the GPU differ"
-[ "$(sqlite3 again.db "SELECT DISTINCT backend FROM runs")" = cuda ] || say "the runs do not say that they are the GPU's"
+[ "$(sqlite3 again.db "SELECT DISTINCT backend FROM runs")" = cuda ] ||
+  say "the runs do not say that they are the GPU's"
 run cpu.db --set run.backend=cpu || { cat err.txt; exit 1; }
 
 # Without compression rounding alone differs, 1e-6 or so of a gradient, over 20 rounds; with it coarse steps (4 bits)
@@ -57,7 +58,8 @@ run cpu.db --set run.backend=cpu || { cat err.txt; exit 1; }
 sqlite3 again.db "ATTACH 'cpu.db' AS c; SELECT g.method, g.compressor, a.round, a.train_loss, b.train_loss FROM runs g
   JOIN rounds a ON a.run_id = g.id JOIN c.runs r ON r.method = g.method AND r.compressor = g.compressor
   JOIN c.rounds b ON b.run_id = r.id AND b.round = a.round
-  WHERE abs(a.train_loss - b.train_loss) > (CASE g.compressor WHEN 'qsgd' THEN 0.2 ELSE 0.001 END) * b.train_loss" >far.txt
+  WHERE abs(a.train_loss - b.train_loss) > (CASE g.compressor WHEN 'qsgd' THEN 0.2
+  ELSE 0.001 END) * b.train_loss" >far.txt
 [ ! -s far.txt ] || { say "losses are far from the CPU's:"; head -n 3 far.txt; }
 [ $failed -eq 0 ] && echo "the GPU's runs repeat, and end near the CPU's"
 exit $failed

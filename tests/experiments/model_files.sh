@@ -25,11 +25,14 @@ check "a model is saved" [ -s five.safetensors ]
 run study.yaml --init five.safetensors --save same.safetensors --set train.method=allreduce --set train.lr=0
 values() { tail -c $(((784 * 8 + 8 + 8 * 10 + 10) * 4)) "$1" | sha256sum; } # P f32, after the header
 check "it comes back bit by bit" [ "$(values five.safetensors)" = "$(values same.safetensors)" ]
-check "the file says what it is" [ "$(head -c 400 five.safetensors | grep -ac '"format":"rehearse".*"rounds":"5"')" -eq 1 ]
+check "the file says what it is" \
+  [ "$(head -c 400 five.safetensors | grep -ac '"format":"rehearse".*"rounds":"5"')" -eq 1 ]
 check "a start of one's own is another run" [ "$(query "SELECT count(DISTINCT id) FROM runs")" -eq 2 ]
 run study.yaml --init five.safetensors
-check "training goes on from there" [ "$(query "SELECT count(*) FROM runs a JOIN runs b JOIN rounds x ON x.run_id = a.id AND x.round = 1
-  JOIN rounds y ON y.run_id = b.id AND y.round = 1 WHERE a.configuration LIKE '%run.init=five%' AND a.configuration LIKE '%lr=0.05%'
+check "training goes on from there" \
+  [ "$(query "SELECT count(*) FROM runs a JOIN runs b JOIN rounds x ON x.run_id = a.id AND x.round = 1
+  JOIN rounds y ON y.run_id = b.id AND y.round = 1 WHERE a.configuration LIKE '%run.init=five%'
+  AND a.configuration LIKE '%lr=0.05%'
   AND b.configuration NOT LIKE '%run.init=five%' AND x.train_loss < y.train_loss")" -eq 1 ]
 
 # What is saved changes no id, and a run that saves is repeated
@@ -57,7 +60,8 @@ head -c 1000 five.safetensors >cut.safetensors
 refuse "run.init: .*cut.safetensors: tensor '.*' ends at byte" study.yaml --init cut.safetensors
 refuse "run.init: .*tensor 'dense1.weight' has the shape \[8, 784\], but model mlp needs \[9, 784\]" \
   study.yaml --init five.safetensors --set model.hidden=9
-refuse "tensor 'conv1.weight' \[8, 1, 5, 5\] of model cnn is missing" study.yaml --init five.safetensors --set model.name=cnn
+refuse "tensor 'conv1.weight' \[8, 1, 5, 5\] of model cnn is missing" study.yaml --init five.safetensors \
+  --set model.name=cnn
 refuse "run.init: no file 'none.safetensors'" study.yaml --init none.safetensors
 { cat study.yaml; echo 'vary: {run.seed: [1, 2]}'; } >two.yaml
 refuse "run.save: 'x.safetensors' would be written by more than one of the study's 2 runs" two.yaml --save x.safetensors

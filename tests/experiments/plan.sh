@@ -51,7 +51,8 @@ check "plan: durations were measured" grep -q '"median_s"' planned/profile.json
 check "slurm.sh: is a script" bash -n planned/slurm.sh
 check "slurm.sh: an array of four" grep -q '^#SBATCH --array=1-4$' planned/slurm.sh
 check "slurm.sh: memory and time" [ "$(grep -cE '^#SBATCH --(mem=[0-9]+M|time=[0-9]+)$' planned/slurm.sh)" -eq 2 ]
-check "slurm.sh: nothing of the study's name but harmless characters" grep -qE '^#SBATCH --job-name=[A-Za-z0-9_.-]+$' planned/slurm.sh
+check "slurm.sh: nothing of the study's name but harmless characters" grep -qE '^#SBATCH --job-name=[A-Za-z0-9_.-]+$' \
+  planned/slurm.sh
 
 "$program" status planned >status.txt
 check "status: all missing" grep -qx 'missing  4  (1-4)' status.txt
@@ -92,14 +93,20 @@ cp hurt/results/1.db one.was && cp hurt/results/3.db three.was
 check "damaged: status 1" [ $? -eq 1 ]
 check "damaged: counted" grep -qx 'damaged  3  (1,3-4)' hurt.txt
 check "damaged: the others" grep -qx 'done     1' hurt.txt
-check "damaged: reasons" [ "$(grep -cE '^(1: hurt/results/1\.db: not a database|3: hurt/results/3\.db: .*damaged.*|4: hurt/tasks/4\.task.*)' hurt.txt)" -eq 3 ]
+check "damaged: reasons" \
+  [ "$(grep -cE '^(1: hurt/results/1\.db: not a database|3: hurt/results/3\.db: .*damaged.*|4: hurt/tasks/4\.task.*)' \
+    hurt.txt)" -eq 3 ]
 "$program" status hurt --json >hurt.json
-check "damaged: JSON" python3 -c 'import json; l = json.load(open("hurt.json")); assert [t["status"] for t in l] == ["damaged", "done", "damaged", "damaged"]; assert all(t["reason"] for t in l if t["status"] == "damaged")'
+check "damaged: JSON" python3 -c 'import json
+l = json.load(open("hurt.json"))
+assert [t["status"] for t in l] == ["damaged", "done", "damaged", "damaged"]
+assert all(t["reason"] for t in l if t["status"] == "damaged")'
 for time in first second; do
   "$program" merge hurt -o hurt.db >hurt.txt 2>hurt.err
   check "damaged: merge has status 1, the $time time" [ $? -eq 1 ]
   check "damaged: merge names two" [ "$(grep -cE 'not merged: hurt/results/[13]\.db: ' hurt.err)" -eq 2 ]
-  check "damaged: merge takes the others" [ "$(sqlite3 hurt.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 2 ]
+  check "damaged: merge takes the others" \
+    [ "$(sqlite3 hurt.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 2 ]
 done
 "$program" merge hurt/results/1.db -o none.db >hurt.txt 2>hurt.err
 check "damaged alone: status 1" [ $? -eq 1 ]
@@ -110,7 +117,8 @@ check "damaged: the task's status" [ $? -eq 2 ]
 check "damaged: the task does not write to it" cmp -s hurt/results/1.db one.was
 
 # One run at once with the same durations gives the same rows
-{ "$program" run studies/study.yaml --db plain.db --set time.source=flops && "$program" plan studies/study.yaml -o flops \
+{ "$program" run studies/study.yaml --db plain.db --set time.source=flops &&
+  "$program" plan studies/study.yaml -o flops \
   --set time.source=flops && for index in 1 2 3 4; do "$program" run flops --index $index; done &&
   "$program" merge flops -o flops.db; } >plain.txt 2>plain.err
 rows plain.db >plain.rows

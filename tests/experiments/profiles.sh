@@ -24,7 +24,8 @@ YAML
 # No file yet: it says where it looked; nothing is created
 "$program" run study.yaml >/dev/null 2>none.err
 check "no file: status" [ $? -eq 2 ]
-check "no file: named" says none.err "time\.profile: no file 'board\.json'; tried 'board\.json', .*experiments/profiles/board\.json"
+check "no file: named" says none.err \
+  "time\.profile: no file 'board\.json'; tried 'board\.json', .*experiments/profiles/board\.json"
 check "no file: nothing created" [ ! -e rehearse.db ]
 
 # calibrate times what the study charges, though the study names the very file
@@ -35,7 +36,8 @@ for key in device backend kernel versions threads clock frequency_MHz date comma
   check "calibrate: $key" says board.json "\"$key\":"
 done
 check "calibrate: the command" says board.json 'rehearse calibrate study\.yaml -n 20 -o board\.json'
-sed -Ei 's/"high_s": [^,}]*/"high_s": 1/; s/"low_s": [^,]*/"low_s": 1/; s/"median_s": [^,]*/"median_s": 1/' board.json # undisturbed
+sed -Ei 's/"high_s": [^,}]*/"high_s": 1/; s/"low_s": [^,]*/"low_s": 1/; s/"median_s": [^,]*/"median_s": 1/' \
+  board.json # undisturbed
 cp board.json first.json
 "$program" calibrate study.yaml -n 20 -o board.json >again.txt 2>&1
 check "calibrate again: nothing is missing" says again.txt 'nothing is missing'
@@ -50,7 +52,8 @@ cat >board.json <<'JSON'
 {"device": "a board", "backend": "npu",
  "durations": [
   {"name": "npu/logreg 28x28x1 7850/batch 8/forward", "samples": 200, "median_s": 1, "low_s": 0.9, "high_s": 1.1},
-  {"name": "npu/logreg 28x28x1 7850/batch 8/backward dense1", "samples": 200, "median_s": 2, "low_s": 1.9, "high_s": 2.1},
+  {"name": "npu/logreg 28x28x1 7850/batch 8/backward dense1", "samples": 200, "median_s": 2, "low_s": 1.9,
+   "high_s": 2.1},
   {"name": "npu/logreg 28x28x1 7850/sgd/update", "samples": 200, "median_s": 4, "low_s": 3.9, "high_s": 4.1}]}
 JSON
 "$program" run study.yaml >run.txt 2>run.err
@@ -58,7 +61,8 @@ check "run: status" [ $? -eq 0 ]
 check "run: a second forward, two backward, four for the update, four rounds" \
   [ "$(value rehearse.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 28 ]
 check "run: the source is stored" [ "$(value rehearse.db 'SELECT time_source FROM runs')" = profile ]
-check "run: the device is stored" [ "$(value rehearse.db 'SELECT device FROM runs JOIN profiles USING (study, profile_hash)')" = "a board" ]
+check "run: the device is stored" \
+  [ "$(value rehearse.db 'SELECT device FROM runs JOIN profiles USING (study, profile_hash)')" = "a board" ]
 check "run: the study has no measured durations" \
   [ "$(value rehearse.db "SELECT count(*) FROM profiles WHERE profile_hash = 'study'")" = 0 ]
 check "run: the table names device and file" says run.txt 'charged seconds: of a board \(time\.profile: board\.json\)'
@@ -79,7 +83,9 @@ check "the name without .json is found" "$program" run study.yaml --dry-run --se
 
 # Beside measured durations of the same study: neither touches the other
 "$program" run study.yaml --set time.source=measured >/dev/null 2>&1
-check "measured: beside" [ "$(value rehearse.db "SELECT group_concat(time_source) FROM (SELECT time_source FROM runs ORDER BY 1)")" = measured,profile ]
+check "measured: beside" \
+  [ "$(value rehearse.db \
+    "SELECT group_concat(time_source) FROM (SELECT time_source FROM runs ORDER BY 1)")" = measured,profile ]
 check "measured: its durations are this machine's" \
   [ "$(value rehearse.db "SELECT count(*) FROM durations WHERE profile_hash = 'study' AND name LIKE 'npu/%'")" = 0 ]
 
@@ -92,23 +98,29 @@ refuse() {
   check "$name: message" says "$name.err" "$pattern"
   check "$name: no database" [ ! -e "$name.db" ]
 }
-refuse missing "board\.json: no timing for 'npu/logreg 28x28x1 7850/batch 16/forward', which a run of this study charges; .*\`rehearse calibrate study\.yaml --set train\.batch=16 -o board\.json\`" \
+said="board\.json: no timing for 'npu/logreg 28x28x1 7850/batch 16/forward', which a run of this study charges; "
+refuse missing "$said.*\`rehearse calibrate study\.yaml --set train\.batch=16 -o board\.json\`" \
   run study.yaml --set train.batch=16
-refuse int8_missing "no timing for 'npu/logreg 28x28x1 7850/batch 8 int8/forward'" run study.yaml --set train.arithmetic=int8
+refuse int8_missing "no timing for 'npu/logreg 28x28x1 7850/batch 8 int8/forward'" run study.yaml \
+  --set train.arithmetic=int8
 head -c 200 board.json >cut.json
 refuse cut 'cut\.json: no JSON; it may have been cut off' run study.yaml --set time.profile=cut.json
 printf '{"runs": []}' >foreign.json
-refuse foreign "foreign\.json: no profile: a JSON object with a list 'durations' is needed" run study.yaml --set time.profile=foreign.json
+refuse foreign "foreign\.json: no profile: a JSON object with a list 'durations' is needed" run study.yaml \
+  --set time.profile=foreign.json
 sed 's/"npu",/"gpu",/' board.json >mixed.json
-refuse mixed "mixed\.json: durations\[0\]: .* is not of the profile's backend, 'gpu'" run study.yaml --set time.profile=mixed.json
+refuse mixed "mixed\.json: durations\[0\]: .* is not of the profile's backend, 'gpu'" run study.yaml \
+  --set time.profile=mixed.json
 refuse nameless 'time\.profile: source profile needs time\.profile, the file' run study.yaml --set time.profile=
 sed 's/source: profile, //' study.yaml >sourceless.yaml
 refuse sourceless 'sourceless\.yaml:5:17: time\.profile: is read with time\.source: profile alone' run sourceless.yaml
 
 # An 8-bit device charges 8-bit steps
-sed 's|batch 8/\(forward", "samples": 200, "median_s": \)1, "low_s": 0.9|batch 8 int8/\10.25, "low_s": 0.25|; s|batch 8/backward|batch 8 int8/backward|' board.json >npu8.json
+sed 's|batch 8/\(forward", "samples": 200, "median_s": \)1, "low_s": 0.9|batch 8 int8/\10.25, "low_s": 0.25|
+  s|batch 8/backward|batch 8 int8/backward|' board.json >npu8.json
 "$program" run study.yaml --db npu8.db --set train.arithmetic=int8 --set time.profile=npu8.json >/dev/null 2>&1
-check "int8: a quarter of a second forward" [ "$(value npu8.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 25 ]
+check "int8: a quarter of a second forward" \
+  [ "$(value npu8.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 25 ]
 
 # What calibrate refuses
 for arguments in "" "-o x.json" "study.yaml" "--model logreg -n 3 -o x.json" "--set a.b=c --model cnn -o x.json"; do

@@ -69,10 +69,14 @@ changed value 1 'evaluations\.test_loss: 3 rows differ \(value, which should be 
 changed hash 1 'runs\.parameters_hash: 1 row differs' "UPDATE runs SET parameters_hash = '00' WHERE id = '$id'"
 changed lost 1 "rounds: 1 row differs \(length of messages, which should be the same\); 12 rows instead of 11" \
   "DELETE FROM rounds WHERE round = 12 AND $here"
-changed rounding 0 'with another build or kernel.*|all the same' "$elsewhere UPDATE rounds SET finish_s = finish_s * (1 + 1e-12) WHERE $here"
-changed other_value 0 'evaluations\.test_loss: 3 rows differ \(value\)' "$elsewhere UPDATE evaluations SET test_loss = test_loss + 1 WHERE $here"
-changed other_time 1 'rounds\.finish_s: 1 row differs \(time, which should be the same\)' "$elsewhere UPDATE rounds SET finish_s = finish_s * 1.001 WHERE round = 3 AND $here"
-changed other_length 0 'rounds\.wire_bytes.*|rounds\.finish_s' "$elsewhere UPDATE rounds SET finish_s = finish_s * 1.001, messages = messages + 1 WHERE round = 3 AND $here"
+changed rounding 0 'with another build or kernel.*|all the same' \
+  "$elsewhere UPDATE rounds SET finish_s = finish_s * (1 + 1e-12) WHERE $here"
+changed other_value 0 'evaluations\.test_loss: 3 rows differ \(value\)' \
+  "$elsewhere UPDATE evaluations SET test_loss = test_loss + 1 WHERE $here"
+changed other_time 1 'rounds\.finish_s: 1 row differs \(time, which should be the same\)' \
+  "$elsewhere UPDATE rounds SET finish_s = finish_s * 1.001 WHERE round = 3 AND $here"
+changed other_length 0 'rounds\.wire_bytes.*|rounds\.finish_s' \
+  "$elsewhere UPDATE rounds SET finish_s = finish_s * 1.001, messages = messages + 1 WHERE round = 3 AND $here"
 "$program" replay "$id" --db value.db --json >value.json
 check "json" says value.json '"as_expected": false'
 
@@ -85,16 +89,19 @@ check "another kernel: says that it is one" says kernel.txt 'with another build 
 cat >study/board.json <<'JSON'
 {"device": "a board", "backend": "npu", "durations": [
   {"name": "npu/logreg 28x28x1 7850/batch 8/forward", "samples": 200, "median_s": 1, "low_s": 0.9, "high_s": 1.1},
-  {"name": "npu/logreg 28x28x1 7850/batch 8/backward dense1", "samples": 200, "median_s": 2, "low_s": 1.9, "high_s": 2.1},
+  {"name": "npu/logreg 28x28x1 7850/batch 8/backward dense1", "samples": 200, "median_s": 2, "low_s": 1.9,
+   "high_s": 2.1},
   {"name": "npu/logreg 28x28x1 7850/sgd/update", "samples": 200, "median_s": 4, "low_s": 3.9, "high_s": 4.1}]}
 JSON
 mv study/gone.yaml study/study.yaml
 one=(--set train.method=allreduce --set compress.name=none --set time.jitter=off)
-for more in "--set time.source=profile --set time.profile=board.json --set platform.file=near.xml" "--set platform.file=devices.xml"; do
+for more in "--set time.source=profile --set time.profile=board.json --set platform.file=near.xml" \
+  "--set platform.file=devices.xml"; do
   # shellcheck disable=SC2086
   "$program" run study/study.yaml "${one[@]}" $more --db profile.db >/dev/null 2>profile.err || cat profile.err
 done
-check "two ways to a profile" [ "$(sql profile.db "SELECT group_concat(cast(round(simulated_s) AS INTEGER)) FROM runs")" = 84,84 ]
+check "two ways to a profile" \
+  [ "$(sql profile.db "SELECT group_concat(cast(round(simulated_s) AS INTEGER)) FROM runs")" = 84,84 ]
 rm study/board.json
 for id in $(sql profile.db 'SELECT id FROM runs'); do
   "$program" replay "$id" --db profile.db >same.txt 2>same.err
@@ -120,5 +127,7 @@ echo ' ' >>study/near.xml
 refuse platform 'near\.xml is not the platform file of run' "$id"
 rm study/near.xml
 refuse lost_platform "platform\.file: no file 'near\.xml'" "$id"
-check "nothing is left" [ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'rehearse-replay-*' -newer rehearse.db -user "$(id -un)" 2>/dev/null)" ]
+check "nothing is left" \
+  [ -z "$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'rehearse-replay-*' -newer rehearse.db \
+    -user "$(id -un)" 2>/dev/null)" ]
 exit $failed

@@ -33,7 +33,9 @@ YAML
 
 # results DB: every value that a run computed or simulated
 results() {
-  sqlite3 "$1" "SELECT id, status, reason, rounds_done, parameters_hash, simulated_s, simulated_messages, skipped_messages FROM runs
+  sqlite3 "$1" \
+    "SELECT id, status, reason, rounds_done, parameters_hash, simulated_s, simulated_messages, skipped_messages
+      FROM runs
     ORDER BY id;
     SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM evaluations ORDER BY run_id, round;
     SELECT * FROM phases ORDER BY run_id, round; SELECT * FROM factor_ranks ORDER BY run_id, round, weight;
@@ -112,7 +114,8 @@ goes_on() { ! cmp -s "$before" kept-before; } # and writes checkpoints of its ow
 await goes_on
 kill -INT "$child" 2>/dev/null
 wait "$child"
-grep -q "trying the one before it" again.err || { echo "FAILED: a damaged checkpoint: the one before it is tried"; cat again.err; failed=1; }
+grep -q "trying the one before it" again.err ||
+  { echo "FAILED: a damaged checkpoint: the one before it is tried"; cat again.err; failed=1; }
 # --- stopped while the rounds of the checkpoint are simulated again: no further, and nothing is lost ---
 cat >slow.yaml <<'YAML'
 platform: {file: ideal.xml, workers: 16}
@@ -141,7 +144,8 @@ for tenths in $(seq 2 3 300); do # a busy machine: nothing is simulated yet
   check "slow: status 3" [ $? -eq 3 ]
   grep -q 'simulated again.*with less than about' slow.err && break
 done
-grep -qE 'stopped after [1-9][0-9]* of the [0-9]+ rounds .* simulated again, in [0-9.]+ s; with less than about [0-9]+ s it comes no further' slow.err ||
+told='stopped after [1-9][0-9]* of the [0-9]+ rounds .* simulated again, in [0-9.]+ s; with less than about [0-9]+ s'
+grep -qE "$told it comes no further" slow.err ||
   { echo "FAILED: stopped while simulating again: says so"; cat slow.err; failed=1; }
 check "stopped while simulating again: the checkpoint stays" cmp -s "$now" as-it-was
 

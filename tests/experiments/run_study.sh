@@ -67,7 +67,8 @@ check "jobs: the same results" cmp first.results jobs.results
 
 # The least memory that is foretold suffices; a byte less is refused
 one=(--set train.method=dpsgd --set compress.name=qsgd --set run.threads=1)
-least=$("$program" run study.yaml --dry-run --json "${one[@]}" | grep -oE '"least_memory_bytes": [0-9]+' | grep -oE '[0-9]+$')
+least=$("$program" run study.yaml --dry-run --json "${one[@]}" | grep -oE '"least_memory_bytes": [0-9]+' |
+  grep -oE '[0-9]+$')
 "$program" run study.yaml --db least.db "${one[@]}" --set run.memory="${least}B" >/dev/null 2>least.err
 check "memory: the least suffices" [ $? -eq 0 ]
 "$program" run study.yaml --db less.db "${one[@]}" --set run.memory="$((least - 1))B" >/dev/null 2>less.err
@@ -149,7 +150,8 @@ check "order: the total" grep -qE '^[0-9]+ runs: [0-9]+ done, in ' order.err
 check "quickstart: found" [ "$(wc -l <quick.txt)" -eq 9 ] # with the heading
 
 # The studies of compressors pass their checks; no run is another's twin, no key is in vain
-for shipped in compressors compressors-feedback compressors-step-ahead compressors-own-rate compressors-own-rate-feedback; do
+for shipped in compressors compressors-feedback compressors-step-ahead compressors-own-rate \
+  compressors-own-rate-feedback; do
   "$program" run $shipped.yaml --dry-run >/dev/null 2>shipped.err
   check "$shipped: status" [ $? -eq 0 ]
   check "$shipped: no warning" [ ! -s shipped.err ]
@@ -215,12 +217,14 @@ include: [{platform.file: ended.xml, train.rounds: 2}]
 YAML
 "$program" run fails.yaml --db fast.db --jobs 3 --fail-fast --set train.rounds=200000 >fast.txt 2>fast.err
 check "fail-fast: status" [ $? -eq 1 ]
-check "fail-fast: the others are interrupted" [ "$(sqlite3 fast.db "SELECT count(*) FROM runs WHERE status = 'interrupted'")" -eq 2 ]
+check "fail-fast: the others are interrupted" \
+  [ "$(sqlite3 fast.db "SELECT count(*) FROM runs WHERE status = 'interrupted'")" -eq 2 ]
 "$program" run fails.yaml --db slow.db --jobs 3 --set train.rounds=200 >slow.txt 2>slow.err
 check "a failure: status" [ $? -eq 1 ]
 check "a failure: the others go on" [ "$(sqlite3 slow.db "SELECT count(*) FROM runs WHERE status = 'done'")" -eq 2 ]
 check "a failure: is recorded with its reason" \
-  [ "$(sqlite3 slow.db "SELECT count(*) FROM runs WHERE status = 'failed' AND reason LIKE '%Bandwidth factor%'")" -eq 1 ]
+  [ "$(sqlite3 slow.db \
+    "SELECT count(*) FROM runs WHERE status = 'failed' AND reason LIKE '%Bandwidth factor%'")" -eq 1 ]
 check "a failure: the total" grep -q '^3 runs: 2 done, 1 failed, in ' slow.err
 
 [ $failed -eq 0 ] && echo "run does what it says"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A planned study of 20 tasks on a Slurm of its own on this machine: one task is killed and requeued, everything is merged
-# once. Skipped (status 77) where slurm-wlm is not installed or this is not root.
+# A planned study of 20 tasks on a Slurm of its own on this machine: one task is killed and requeued, everything is
+# merged once. Skipped (status 77) where slurm-wlm is not installed or this is not root.
 #
 #   bash tests/experiments/slurm.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"

@@ -57,34 +57,42 @@ vary:
   model.name: [resnet50, vgg16, vit-b16, llama2-7b]
 YAML
 run table.yaml --db table.db
-check "progress says so" grep -q "fat-tree-64 16 allreduce none seed 1 name=vgg16, timing only: done, [0-9.]* m*s simulated" err
+check "progress says so" \
+  grep -q "fat-tree-64 16 allreduce none seed 1 name=vgg16, timing only: done, [0-9.]* m*s simulated" err
 check "the closing table says so, four times and below" [ "$(grep -c "timing only" out)" -eq 5 ]
 check "no accuracy anywhere" [ "$(grep -c "accuracy" out)" -eq 1 ] # the column's title
 "$program" list --db table.db >list
 check "list says so" [ "$(grep -c "timing only" list)" -eq 4 ]
 check "list --json says so" [ "$("$program" list --db table.db --json | grep -c '"timing_only": true')" -eq 4 ]
 id=$(query table.db "SELECT id FROM runs WHERE model = 'llama2-7b'")
-check "show says so" grep -q "compute  *timing only: no values, no accuracy and no loss" <("$program" show "$id" --db table.db)
+check "show says so" \
+  grep -q "compute  *timing only: no values, no accuracy and no loss" <("$program" show "$id" --db table.db)
 "$program" compare --db table.db >compare || failed=1
 check "compare says so" grep -q "timing only" compare
 check "compare gives times of whole runs" grep -q "time of all rounds" compare
 sed 's/model.name: .*/platform.workers: [8, 16]/; s/^train:/model: {name: vgg16}\n&/' table.yaml >wide.yaml
 run wide.yaml --db wide.db
 check "scaling says so" grep -q "scaling, .* timing only (nothing was trained)" <("$program" scaling --db wide.db)
-check "traces say so" grep -q '"run, timing only: no values"' <("$program" export "$id" --db table.db -f chrome-trace 2>/dev/null)
+check "traces say so" \
+  grep -q '"run, timing only: no values"' <("$program" export "$id" --db table.db -f chrome-trace 2>/dev/null)
 "$program" export "$id" --db table.db -f npz -o run.npz || failed=1
 check "arrays say so" grep -qa "run.timing_only.npy" run.npz
-check "the page says so" grep -q "Timing alone: no accuracy was evaluated" <("$program" report --db table.db -o page.html >/dev/null; cat page.html)
+check "the page says so" \
+  grep -q "Timing alone: no accuracy was evaluated" \
+    <("$program" report --db table.db -o page.html >/dev/null; cat page.html)
 check "the database says so, and holds nothing that was not computed" [ "$(query table.db "SELECT count(*) FROM runs r
   WHERE timing_only = 1 AND parameters_hash IS NULL AND kernel = 'none' AND dataset = 'none'
   AND NOT EXISTS (SELECT 1 FROM evaluations e WHERE e.run_id = r.id)
   AND NOT EXISTS (SELECT 1 FROM class_counts c WHERE c.run_id = r.id)
-  AND NOT EXISTS (SELECT 1 FROM rounds o WHERE o.run_id = r.id AND (train_loss IS NOT NULL OR learning_rate IS NOT NULL))")" -eq 4 ]
+  AND NOT EXISTS (SELECT 1 FROM rounds o WHERE o.run_id = r.id
+  AND (train_loss IS NOT NULL OR learning_rate IS NOT NULL))")" -eq 4 ]
 # 6 N + 12 L H Q T flop a token (Chowdhery et al. 2023), N without the embedding and norms, T = 4096; the first layer
 # with weights, which is looked up, needs no gradient of its input
-check "a step of Llama 2 is charged PaLM's count" [ "$(query table.db "SELECT step_flop = 8 * 4096 * (6.0 * (6738415616 -
+check "a step of Llama 2 is charged PaLM's count" \
+  [ "$(query table.db "SELECT step_flop = 8 * 4096 * (6.0 * (6738415616 -
   32000 * 4096 - 65 * 4096) + 12.0 * 32 * 4096 * 4096) FROM runs WHERE model = 'llama2-7b'")" = 1 ]
-check "its gradient travels in f32" [ "$(query table.db "SELECT DISTINCT payload_bytes FROM collectives WHERE run_id = '$id'")" \
+check "its gradient travels in f32" \
+  [ "$(query table.db "SELECT DISTINCT payload_bytes FROM collectives WHERE run_id = '$id'")" \
   = $((4 * 6738415616)) ]
 
 # refused NAME WORDS... -- --set ...: exit status 2, the words in the message, and nothing is created

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A study of 12 runs whose processes are killed with SIGKILL at random moments, again and again, and that is continued each
-# time, now from the beginning of each run and now from a checkpoint: at the end every run is there once, and its rows are
-# those of an undisturbed study.
+# A study of 12 runs whose processes are killed with SIGKILL at random moments, again and again, and that is continued
+# each time, now from the beginning of each run and now from a checkpoint: at the end every run is there once, and its
+# rows are those of an undisturbed study.
 #
 #   bash tests/experiments/torture.sh PROGRAM [KILLS [SEED]]
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
@@ -25,7 +25,8 @@ YAML
 
 # rows DB: everything that a run computed or simulated, without what the machine adds
 rows() {
-  sqlite3 "$1" "SELECT id, status, reason, configuration, rounds_done, simulated_s, parameters_hash, command FROM runs ORDER BY id;
+  sqlite3 "$1" \
+    "SELECT id, status, reason, configuration, rounds_done, simulated_s, parameters_hash, command FROM runs ORDER BY id;
     SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM evaluations ORDER BY run_id, round;
     SELECT * FROM links ORDER BY run_id, link; SELECT * FROM link_bins ORDER BY run_id, link, bin;
     SELECT * FROM ranks ORDER BY run_id, rank; SELECT * FROM collectives ORDER BY run_id, sequence;
@@ -101,5 +102,7 @@ rows calm.db >calm.rows
 rows torn.db >torn.rows
 check "the rows of an undisturbed study" cmp calm.rows torn.rows
 check "nothing is left: $(find torn.db?* 2>/dev/null | paste -sd' ')" [ "$(echo torn.db*)" = torn.db ]
-[ $failed -eq 0 ] && echo "survived $killed kills, $resumed times with checkpoints to go on from; the study was done $((restarts + 1)) times"
+[ $failed -eq 0 ] &&
+  echo "survived $killed kills, $resumed times with checkpoints to go on from;" \
+    "the study was done $((restarts + 1)) times"
 exit $failed

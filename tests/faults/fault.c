@@ -71,7 +71,7 @@ static int error_of(void)
   return strcmp(kind, "enospc") == 0 ? ENOSPC : EIO;
 }
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define REAL(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
 
 ssize_t write(int fd, const void *data, size_t count)
 {

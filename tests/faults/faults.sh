@@ -18,7 +18,8 @@ time: {source: flops}
 vary: {run.seed: [1, 2]}
 YAML
 rows() {
-  sqlite3 "$1" "SELECT id, status, rounds_done, simulated_s, parameters_hash FROM runs WHERE status = 'done' ORDER BY id;
+  sqlite3 "$1" \
+    "SELECT id, status, rounds_done, simulated_s, parameters_hash FROM runs WHERE status = 'done' ORDER BY id;
     SELECT * FROM rounds WHERE run_id IN (SELECT id FROM runs WHERE status = 'done') ORDER BY run_id, round;
     SELECT * FROM evaluations WHERE run_id IN (SELECT id FROM runs WHERE status = 'done') ORDER BY run_id, round;
     SELECT * FROM links WHERE run_id IN (SELECT id FROM runs WHERE status = 'done') ORDER BY run_id, link;
@@ -49,7 +50,8 @@ disturb() {
   status=$?
   cp fault.err first_fault.err
   # 124: timeout had to say that the disk stays full; the program then leaves with 3, or 1 if a run of it failed
-  check "$name: ends with 0, 1, 2 or 3, or told to: $status: $(tail -n 1 fault.err)" [ $status -le 3 -o $status -eq 124 ]
+  check "$name: ends with 0, 1, 2 or 3, or told to: $status: $(tail -n 1 fault.err)" \
+    [ $status -le 3 -o $status -eq 124 ]
   check "$name: integrity" [ "$(sqlite3 torn.db 'PRAGMA integrity_check')" = ok ]
   check "$name: no wrong row" [ -z "$(comm -23 <(rows torn.db | sort) <(sort calm.rows))" ]
   check "$name: the first run is kept" [ -z "$(comm -23 <(echo "$first" | sort) <(rows torn.db | sort))" ]

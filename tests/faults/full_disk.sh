@@ -19,7 +19,8 @@ model: {name: logreg}
 train: {rounds: 12000, batch: 8, evaluate_every: 6000}
 time: {source: flops}
 YAML
-rows() { sqlite3 "$1" "SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM collectives ORDER BY run_id, sequence"; }
+rows() { sqlite3 "$1" \
+  "SELECT * FROM rounds ORDER BY run_id, round; SELECT * FROM collectives ORDER BY run_id, sequence"; }
 # The file of the run that is at work. sqlite3 would make one that is not there.
 at_work() { find disk -path '*.runs/*.db' | head -n 1; }
 begun() { [ "$(sqlite3 -readonly "$(at_work)" 'SELECT count(*) > 100 FROM rounds')" = 1 ]; }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Results in files on a disk that is full or failing: the file is there whole or not at all, what was there before stays, the
-# message names it, and nothing is left beside it.
+# Results in files on a disk that is full or failing: the file is there whole or not at all, what was there before
+# stays, the message names it, and nothing is left beside it.
 #
-#   bash tests/faults/results.sh PROGRAM FAULT.so [all]     all: every write of each command fails in turn; else the last ones
+#   bash tests/faults/results.sh PROGRAM FAULT.so [all]     all: every write of each command fails in turn; else the
+#                                                           last ones
 here=$(dirname "${BASH_SOURCE[0]}")
 preload=$(realpath "$2")
 . "$here/../experiments/common.sh" "$@"
@@ -28,7 +29,8 @@ spoil() {
   local result=$1 kind at first=1 writes before status
   shift
   rm -rf "$result"
-  FAULT_COUNT=$base/count FAULT_WHO=$1 FAULT_KIND=none FAULT_AT=0 LD_PRELOAD=$preload "$program" "$@" >/dev/null 2>calm.err
+  FAULT_COUNT=$base/count FAULT_WHO=$1 FAULT_KIND=none FAULT_AT=0 LD_PRELOAD=$preload "$program" \
+    "$@" >/dev/null 2>calm.err
   check "$*: without a fault" [ $? -eq 0 ]
   writes=$(tail -n 1 "$base/count")
   rm -f "$base/count"

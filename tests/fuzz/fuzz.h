@@ -34,7 +34,7 @@ static inline const char *fuzz_path(const char *name)
   while (i < FUZZ_PATHS && *fuzz_paths[i] && strcmp(fuzz_paths[i], path) != 0)
     i++;
   if (i == FUZZ_PATHS) abort();
-  strcpy(fuzz_paths[i], path);
+  memcpy(fuzz_paths[i], path, sizeof path);
   return fuzz_paths[i];
 }
 

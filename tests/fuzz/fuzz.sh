@@ -15,7 +15,8 @@ echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { (void)d; return n < 0;
   exit 77
 }
 targets=$(sed -n 's/^rh_add_fuzz(\([a-z]*\) .*/\1/p' tests/fuzz/CMakeLists.txt)
-cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+  -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DRH_SANITIZE=ON -DRH_FUZZ=ON -DRH_CUDA=OFF -DOpenMP_C_FLAGS=-Wno-unknown-pragmas -DOpenMP_C_LIB_NAMES=gomp \
   -DOpenMP_gomp_LIBRARY="$(gcc -print-file-name=libgomp.so)" >build/fuzz.log 2>&1 &&
   cmake --build build/fuzz -j "$(nproc)" --target $(printf 'fuzz_%s ' $targets) >>build/fuzz.log 2>&1 || {
@@ -24,7 +25,8 @@ cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=
 }
 failed=0
 mkdir -p build/fuzz/found
-echo 'leak:libfyaml' >build/fuzz/leaks # libfyaml 0.7.12 loses a kilobyte over some malformed documents; ours are still found
+# libfyaml 0.7.12 loses a kilobyte over some malformed documents; leaks of ours are still found.
+echo 'leak:libfyaml' >build/fuzz/leaks
 export LSAN_OPTIONS=suppressions=$PWD/build/fuzz/leaks:print_suppressions=0
 for target in $targets; do
   mkdir -p "build/fuzz/grown/$target"
@@ -33,7 +35,8 @@ for target in $targets; do
     "$source/tests/fuzz/corpus/$target") >"build/fuzz/$target.log" 2>&1; then
     echo "fuzz_$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "build/fuzz/$target.log") inputs"
   else
-    echo "FAILED: fuzz_$target: $(grep -m 1 -E 'ERROR|runtime error|SUMMARY' "build/fuzz/$target.log"); in build/fuzz/found"
+    echo "FAILED: fuzz_$target: $(grep -m 1 -E 'ERROR|runtime error|SUMMARY' \
+      "build/fuzz/$target.log"); in build/fuzz/found"
     failed=1
   fi
 done

@@ -168,19 +168,17 @@ static inline void scale_seconds(rh_step_seconds *s, double scale)
     *steps[k] *= scale;
 }
 
-static inline void fixture_init(fixture *f, const choice *c)
+/* Data, the mlp, and the replicas that the method wants of it. */
+static inline rh_replicas *build_replicas(fixture *f, const choice *c)
 {
-  *f = (fixture){0};
-  f->dataset = dataset_new();
   const rh_model_kind *mlp = rh_model_find("mlp");
   void *mlp_options = options_new(mlp->options, mlp->option_count, mlp->options_size, "model", "hidden", "16");
-  rh_settings settings = settings_of(c);
+  f->dataset = dataset_new();
   RH_ASSERT(mlp->build(mlp_options, f->dataset.shape, CLASSES, &f->model) == RH_OK);
   free(mlp_options);
   f->model.arithmetic = c->int8 ? RH_INT8 : RH_FP32;
   rh_partition_def iid = {.kind = RH_PARTITION_IID};
   RH_ASSERT(rh_partition_new(&iid, &f->dataset, N, 1, &f->partition) == RH_OK);
-  f->method = rh_method_find(c->method);
   rh_replicas_def def = {.model = &f->model,
                          .dataset = &f->dataset,
                          .partition = &f->partition,
@@ -194,6 +192,35 @@ static inline void fixture_init(fixture *f, const choice *c)
   if (c->optimiser) def.optimiser = *c->optimiser;
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
+  return replicas;
+}
+
+/* A round's charged seconds; three buckets are those of a shorter backward pass. */
+static inline rh_step_seconds seconds_of(const choice *c)
+{
+  rh_step_seconds s = {.forward_s = 1e-3,
+                       .backward_total_s = 2e-3,
+                       .update_s = 1e-4,
+                       .encode_s = {{3e-5, 3e-5}, {3e-5, 3e-5}, {3e-5, 3e-5}},
+                       .decode_s = {2e-5, 2e-5, 2e-5},
+                       .feedback_s = 4e-5,
+                       .backward_s = {5e-4, 0, 1.5e-3},
+                       .mix_s = 1e-5};
+  if (c->buckets == 3) {
+    const double layers[] = {20e-6, 5e-6, 10e-6};
+    s.forward_s = 100e-6;
+    memcpy(s.backward_s, layers, sizeof layers);
+    s.backward_total_s = 35e-6;
+  }
+  if (c->seconds_scale > 0) scale_seconds(&s, c->seconds_scale);
+  return s;
+}
+
+static inline void fixture_init(fixture *f, const choice *c)
+{
+  *f = (fixture){.method = rh_method_find(c->method)};
+  rh_replicas *replicas = build_replicas(f, c);
+  rh_settings settings = settings_of(c);
   if (c->graph) build_graphs(f, c, &settings);
   const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
   f->method_options =
@@ -217,22 +244,8 @@ static inline void fixture_init(fixture *f, const choice *c)
                         .optimiser = &rh_replicas_get_def(replicas)->optimiser,
                         .bucket_count = c->buckets ? c->buckets : 1,
                         .buckets = f->buckets,
-                        .seconds = {.forward_s = 1e-3,
-                                    .backward_total_s = 2e-3,
-                                    .update_s = 1e-4,
-                                    .encode_s = {{3e-5, 3e-5}, {3e-5, 3e-5}, {3e-5, 3e-5}},
-                                    .decode_s = {2e-5, 2e-5, 2e-5},
-                                    .feedback_s = 4e-5,
-                                    .backward_s = {5e-4, 0, 1.5e-3},
-                                    .mix_s = 1e-5},
+                        .seconds = seconds_of(c),
                         .method_options = f->method_options};
-  if (c->buckets == 3) {
-    const double layers[] = {20e-6, 5e-6, 10e-6};
-    f->world.seconds.forward_s = 100e-6;
-    memcpy(f->world.seconds.backward_s, layers, sizeof layers);
-    f->world.seconds.backward_total_s = 35e-6;
-  }
-  if (c->seconds_scale > 0) scale_seconds(&f->world.seconds, c->seconds_scale);
   RH_ASSERT(f->method->new_state(&f->world, &f->state) == RH_OK);
 }
 

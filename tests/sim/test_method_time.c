@@ -34,7 +34,7 @@ static void an_allreduce_round_takes_the_chosen_algorithm(void **state)
   check_round_seconds(&c, 3e-3 + halving_s + 1e-4);
   c.buckets = 2;
   const double first_s = 3 * (pair_latency_s + 4 * 51 / pair_bandwidth_Bps);
-  const double second_s = 6 * pair_latency_s + 2 * (N - 1) * 4 * 592 / 8 / pair_bandwidth_Bps;
+  const double second_s = 6 * pair_latency_s + 2 * (N - 1) * 4 * (592 / 8.0) / pair_bandwidth_Bps;
   check_round_seconds(&c, 3e-3 + first_s + second_s + 1e-4);
 }
 

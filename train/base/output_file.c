@@ -39,7 +39,8 @@ rh_status rh_output_file_begin(const char *path, rh_output_file *output)
   const rh_status status = rh_output_file_check(path);
   if (status != RH_OK) return status;
   rh_text_append(&part, "%s.part-%ld", path, (long)getpid());
-  *output = (rh_output_file){.file = fopen(part.data, "wbe"), .path = rh_text_duplicate(path), .part = part.data};
+  *output =
+      (rh_output_file){.file = fopen(rh_text_get(&part), "wbe"), .path = rh_text_duplicate(path), .part = part.data};
   if (output->file) return RH_OK;
   clear(output);
   return cannot(path, errno);
