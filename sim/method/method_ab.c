@@ -279,9 +279,10 @@ static rh_status new_state(rh_world *w, void **out)
   s->ramp_start = -1;
   s->group_count = count_groups(o, w->workers, w->zone_count);
   if (!allocate(w, s)) {
+    rh_status status = rh_error(RH_ENOMEM, "no memory for the factors of model %s in %" PRId32 " groups",
+                                w->model->name, s->group_count);
     free_state(s);
-    return rh_error(RH_ENOMEM, "no memory for the factors of model %s in %" PRId32 " groups", w->model->name,
-                    s->group_count);
+    return status;
   }
   assign_groups(w, o, s);
   rh_replicas_share(w->replicas, 1, NULL);

@@ -12,6 +12,7 @@
  * start twice: with the C library's allocator as it is, as the bare loop has it, and as `rehearse` starts its runs
  * (RH_PROCESS_TUNABLES).
  */
+#include <signal.h>
 #include <simgrid/actor.h>
 #include <simgrid/comm.h>
 #include <simgrid/engine.h>
@@ -20,8 +21,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "collectives.h"
 #include "orders.h"
@@ -220,24 +224,26 @@ static int steady_child(char **argv, bool steady)
 }
 
 typedef struct steady_run {
+  bool done; /* within its limit; else nothing else is known */
   double simulated_s, wall_s;
   long memory_MiB;
   long long simulated, skipped;
 } steady_run;
 
-/* argv: platform, kind, hosts, bytes, rounds, host file or "". */
-static steady_run run_steady_child(const char *self, const char *how, char *const *argv)
+/* argv: platform, kind, hosts, bytes, rounds, host file or "". limit_s: of the clock, then it is ended; 0: none. */
+static steady_run run_steady_child(const char *self, const char *how, char *const *argv, unsigned limit_s)
 {
   char command[4096];
-  snprintf(command, sizeof command, "'%s' --child-steady %s '%s' '%s' '%s' '%s' '%s' '%s'", self, how, argv[0], argv[1],
-           argv[2], argv[3], argv[4], argv[5]);
+  snprintf(command, sizeof command, "exec '%s' --child-steady %s %u '%s' '%s' '%s' '%s' '%s' '%s'", self, how, limit_s,
+           argv[0], argv[1], argv[2], argv[3], argv[4], argv[5]);
   FILE *output = popen(command, "r");
   steady_run r;
-  if (output == NULL ||
-      fscanf(output, "%lf %lf %ld %lld %lld", &r.simulated_s, &r.wall_s, &r.memory_MiB, &r.simulated, &r.skipped) !=
-          5 ||
-      pclose(output) != 0)
-    exit(1);
+  if (output == NULL) exit(1);
+  r.done =
+      fscanf(output, "%lf %lf %ld %lld %lld", &r.simulated_s, &r.wall_s, &r.memory_MiB, &r.simulated, &r.skipped) == 5;
+  const int status = pclose(output);
+  const bool late = limit_s > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+  if (!late && (!r.done || status != 0)) exit(1);
   return r;
 }
 
@@ -247,10 +253,16 @@ static double load_average(void)
   return getloadavg(&load, 1) == 1 ? load : -1;
 }
 
-static steady_run tell_steady(const char *self, char *const *argv)
+static steady_run tell_steady(const char *self, char *const *argv, unsigned limit_s)
 {
-  const steady_run on = run_steady_child(self, "on", argv);
+  const steady_run on = run_steady_child(self, "on", argv, limit_s);
   const char *name = strrchr(argv[0], '/');
+  if (!on.done) {
+    printf("%s, %s, %s hosts, %s bytes, %s rounds: not done within %u s, where it was ended; load %.2f\n", argv[1],
+           name != NULL ? name + 1 : argv[0], argv[2], argv[3], argv[4], limit_s, load_average());
+    fflush(stdout);
+    return on;
+  }
   printf(
       "%s, %s, %s hosts%s, %s bytes, %s rounds: %.9g s simulated in %.2f s and %ld MiB, %lld of %lld messages one by "
       "one; load %.2f\n",
@@ -262,7 +274,7 @@ static steady_run tell_steady(const char *self, char *const *argv)
 
 static void tell_full(const char *self, char *const *argv, const steady_run *on)
 {
-  const steady_run off = run_steady_child(self, "off", argv);
+  const steady_run off = run_steady_child(self, "off", argv, 0);
   printf("  in full: %.2f s, %.1f times as long; simulated seconds differ by %.1e of them\n", off.wall_s,
          off.wall_s / on->wall_s, (on->simulated_s - off.simulated_s) / off.simulated_s);
   fflush(stdout);
@@ -270,7 +282,7 @@ static void tell_full(const char *self, char *const *argv, const steady_run *on)
 
 static int compare_steady(const char *self, char *const *argv)
 {
-  const steady_run on = tell_steady(self, argv);
+  const steady_run on = tell_steady(self, argv, 0);
   if (atoi(argv[2]) <= FULL_MOST) tell_full(self, argv, &on);
   return 0;
 }
@@ -295,6 +307,8 @@ static char *flat_platform(int hosts)
   fclose(file);
   return path;
 }
+
+enum { LIMIT_S = 60 }; /* of a run that has a target of some seconds: what takes longer has missed it */
 
 #define CATALOGUE RH_SOURCE_DIR "/platforms/"
 
@@ -338,8 +352,8 @@ static int tell_targets(const char *self)
   };
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     printf("%s: ", targets[i].asked);
-    const steady_run on = tell_steady(self, targets[i].argv);
-    if (targets[i].full) tell_full(self, targets[i].argv, &on);
+    const steady_run on = tell_steady(self, targets[i].argv, LIMIT_S);
+    if (targets[i].full && on.done) tell_full(self, targets[i].argv, &on);
   }
   remove(flat);
   remove(late);
@@ -358,8 +372,8 @@ static const char *const ways[WAYS] = {[BARE] = "bare", [SCHEDULE] = "schedule",
 static double run_child(char *self, const char *kind, int way, const char *N, const char *least, double *simulated_s)
 {
   char command[4096];
-  snprintf(command, sizeof command, "%s '%s' --child %s %s %s %s", way == AS_RUN ? RH_PROCESS_TUNABLES : "", self, kind,
-           ways[way], N, least);
+  snprintf(command, sizeof command, "%s exec '%s' --child %s %s %s %s", way == AS_RUN ? RH_PROCESS_TUNABLES : "", self,
+           kind, ways[way], N, least);
   FILE *output = popen(command, "r");
   long long messages;
   double seconds;
@@ -396,11 +410,24 @@ static void compare_ways(char *self, const char *kind, const char *N, const char
   fflush(stdout);
 }
 
+/* A child that nobody waits for any longer would take a core for minutes. */
+static void end_with_parent(void)
+{
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() == 1) exit(1); /* it was gone before */
+}
+
 int main(int argc, char **argv)
 {
-  if (argc == 6 && strcmp(argv[1], "--child") == 0)
+  if (argc == 6 && strcmp(argv[1], "--child") == 0) {
+    end_with_parent();
     return child(argv[2], strcmp(argv[3], "bare") == 0, atoi(argv[4]), atoll(argv[5]));
-  if (argc == 9 && strcmp(argv[1], "--child-steady") == 0) return steady_child(argv + 3, strcmp(argv[2], "on") == 0);
+  }
+  if (argc == 10 && strcmp(argv[1], "--child-steady") == 0) {
+    end_with_parent();
+    alarm((unsigned)atoi(argv[3]));
+    return steady_child(argv + 4, strcmp(argv[2], "on") == 0);
+  }
   if (argc == 2 && strcmp(argv[1], "--targets") == 0) return tell_targets(argv[0]);
   if (argc == 4 && strcmp(argv[1], "--orders") == 0) {
     check(orders_tell(argv[2], atoi(argv[3])));

@@ -86,6 +86,28 @@ check "two checkpoints are kept" [ -s "$now" ]
 check "two checkpoints are kept (before)" [ -s "$before" ]
 cp "$now" good
 
+# --- a second interrupt while a checkpoint is written: gone at once, and the checkpoint that was there stays whole ---
+# The file that it is written to is a pipe that nobody empties: once a byte is there, the writing has begun, and it does
+# not end.
+check "a checkpoint does not fit into a pipe" [ "$(stat -c %s good)" -gt 100000 ]
+mkfifo "$now-new"
+exec 9<>"$now-new"
+"$program" run one.yaml "${long[@]}" --resume --checkpoint every=20ms >twice.out 2>twice.err &
+child=$!
+read -r -N 1 -u 9
+kill -INT "$child"
+sleep 1
+check "the first interrupt waits for the checkpoint" kill -0 "$child"
+interrupted=$SECONDS
+kill -INT "$child"
+wait "$child"
+check "the second interrupt is status 3" [ $? -eq 3 ]
+check "it does not wait" [ $((SECONDS - interrupted)) -lt 20 ] # after the first one alone children have 25 s
+exec 9<&-
+rm "$now-new"
+check "a second interrupt leaves the checkpoint" cmp -s "$now" good
+check "and the one before it" [ -s "$before" ]
+
 # refuse NAME WORDS [PROGRAM]: the run with --resume fails with these words, and the checkpoint is as it was
 refuse() {
   cp "$now" as-it-was

@@ -51,6 +51,7 @@ static void simulate(times *run, const choice *c)
   assert_int_equal(rh_schedule_run(schedule), RH_OK);
   assert_int_equal(run->count, ROUNDS);
   if (c) fixture_clear(&f);
+  run->fixture = NULL;
   rh_schedule_free(schedule);
 }
 

@@ -401,7 +401,8 @@ static void test_draws_are_apart(void **state)
   rh_int8_gradient(&model, &rh_backend_ref, 2, &at, BATCH, 2, (rh_tensor){y[4], ROW}); /* y[4], y[5] */
   for (int i = 0; i < ROWS; i++)
     for (int j = 0; j < i; j++)
-      if (memcmp(y[i], y[j], sizeof y[i]) == 0) fail_msg("draws %d and %d are the same", j, i);
+      if (memcmp((const void *)y[i], (const void *)y[j], sizeof y[i]) == 0)
+        fail_msg("draws %d and %d are the same", j, i);
   rh_int8_input(&model, &rh_backend_ref, 2, &next_rank, BATCH, 1, one(x[0]), one(again));
   assert_memory_equal(again, y[1], sizeof again);
   memcpy(again, x[0], sizeof again);

@@ -108,8 +108,10 @@ RH_CLONES static void quantise_narrow(const float *restrict v, int64_t n, float 
   }
 }
 
-static uint8_t *encode_segment(const cosine_options *o, const float *v, int64_t n, uint8_t *wire)
+static uint8_t *encode_segment(const void *opaque, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
 {
+  (void)dither;
+  const cosine_options *o = opaque;
   float room[RH_BLOCK];
   uint8_t codes[RH_BLOCK];
   const rh_magnitudes sizes = rh_segment_magnitudes(v, n);
@@ -142,13 +144,7 @@ static uint8_t *encode_segment(const cosine_options *o, const float *v, int64_t 
 static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
 {
   (void)state;
-  const rh_layout *layout = coding->layout;
-  uint8_t *at = wire;
-  for (int32_t s = 0; s < layout->count; s++) {
-    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], at);
-    x += layout->length[s];
-  }
-  return at - wire;
+  return rh_segments_encode(coding, x, encode_segment, NULL, wire);
 }
 
 /* `inverse` is 1 / m: the quotient is at most 1 but for rounding, and the largest value at most f32's. */
@@ -172,31 +168,29 @@ RH_CLONES static void dequantise_narrow(const uint8_t *restrict codes, int64_t n
   }
 }
 
+static const uint8_t *decode_segment(const void *opaque, const uint8_t *wire, int64_t n, float *v)
+{
+  const cosine_options *o = opaque;
+  uint8_t codes[RH_BLOCK];
+  float head[2];
+  memcpy(head, wire, 8);
+  wire += 8;
+  const float widest = arcsin(fminf(head[1], 1)), step = 2 * widest / (float)((1 << o->bits) - 1);
+  for (int64_t i = 0; i < n; i += RH_BLOCK) {
+    const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
+    rh_bits_unpack(wire, m, (int)o->bits, codes);
+    if (widest > NARROW)
+      dequantise(codes, m, widest, step, 1 / head[1], head[0], v + i);
+    else
+      dequantise_narrow(codes, m, widest, step, 1 / head[1], head[0], v + i);
+    wire += rh_bits_bytes(m, o->bits);
+  }
+  return wire;
+}
+
 static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
 {
-  const cosine_options *o = coding->options;
-  const rh_layout *layout = coding->layout;
-  const uint8_t *at = wire;
-  uint8_t codes[RH_BLOCK];
-  for (int32_t s = 0; s < layout->count; s++) {
-    const int64_t n = layout->length[s];
-    if (n == 0) continue;
-    float head[2];
-    memcpy(head, at, 8);
-    at += 8;
-    const float widest = arcsin(fminf(head[1], 1)), step = 2 * widest / (float)((1 << o->bits) - 1);
-    for (int64_t i = 0; i < n; i += RH_BLOCK) {
-      const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
-      rh_bits_unpack(at, m, (int)o->bits, codes);
-      if (widest > NARROW)
-        dequantise(codes, m, widest, step, 1 / head[1], head[0], x + i);
-      else
-        dequantise_narrow(codes, m, widest, step, 1 / head[1], head[0], x + i);
-      at += rh_bits_bytes(m, o->bits);
-    }
-    x += n;
-  }
-  RH_ASSERT(at - wire == wire_bytes);
+  rh_segments_decode(coding, wire, wire_bytes, decode_segment, x);
 }
 
 static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)

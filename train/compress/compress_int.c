@@ -112,8 +112,9 @@ RH_CLONES static void round_nearest(const float *restrict v, int64_t n, affine a
     }
 }
 
-static uint8_t *encode_segment(const int_options *o, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
+static uint8_t *encode_segment(const void *opaque, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
 {
+  const int_options *o = opaque;
   float room[RH_BLOCK];
   uint8_t codes[RH_BLOCK];
   const int bits = bits_of(o);
@@ -145,15 +146,9 @@ static uint8_t *encode_segment(const int_options *o, const float *v, int64_t n, 
 static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
 {
   (void)state;
-  const rh_layout *layout = coding->layout;
-  uint8_t *at = wire;
   rh_dither dither;
   rh_dither_start(&dither, &coding->rng);
-  for (int32_t s = 0; s < layout->count; s++) {
-    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &dither, at);
-    x += layout->length[s];
-  }
-  return at - wire;
+  return rh_segments_encode(coding, x, encode_segment, &dither, wire);
 }
 
 /* The last level may round to just above hi, which may be the largest float. */
@@ -166,8 +161,9 @@ RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, affin
   }
 }
 
-static const uint8_t *decode_segment(const int_options *o, const uint8_t *wire, int64_t n, float *v)
+static const uint8_t *decode_segment(const void *opaque, const uint8_t *wire, int64_t n, float *v)
 {
+  const int_options *o = opaque;
   uint8_t codes[RH_BLOCK];
   float ends[2];
   memcpy(ends, wire, 8);
@@ -187,13 +183,7 @@ static const uint8_t *decode_segment(const int_options *o, const uint8_t *wire, 
 
 static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
 {
-  const rh_layout *layout = coding->layout;
-  const uint8_t *at = wire;
-  for (int32_t s = 0; s < layout->count; s++) {
-    if (layout->length[s] > 0) at = decode_segment(coding->options, at, layout->length[s], x);
-    x += layout->length[s];
-  }
-  RH_ASSERT(at - wire == wire_bytes);
+  rh_segments_decode(coding, wire, wire_bytes, decode_segment, x);
 }
 
 static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)

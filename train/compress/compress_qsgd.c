@@ -137,9 +137,10 @@ static uint8_t *encode_bucket(const qsgd_options *o, const float *v, int64_t n, 
 }
 
 /* A few buckets are measured before they are quantised, so that no norm is waited for. */
-static uint8_t *encode_segment(const qsgd_options *o, const float *v, int64_t length, rh_dither *dither, uint8_t *wire)
+static uint8_t *encode_segment(const void *opaque, const float *v, int64_t length, rh_dither *dither, uint8_t *wire)
 {
   enum { AHEAD = 8 };
+  const qsgd_options *o = opaque;
   norm norms[AHEAD];
   const float up = rh_dither_above(dither, (int)o->bits + 7);
   for (int64_t i = 0; i < length;) {
@@ -161,16 +162,9 @@ static uint8_t *encode_segment(const qsgd_options *o, const float *v, int64_t le
 static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
 {
   (void)state;
-  const qsgd_options *o = coding->options;
-  const rh_layout *layout = coding->layout;
-  uint8_t *at = wire;
   rh_dither dither;
   rh_dither_start(&dither, &coding->rng);
-  for (int32_t s = 0; s < layout->count; s++) {
-    at = encode_segment(o, x, layout->length[s], &dither, at);
-    x += layout->length[s];
-  }
-  return at - wire;
+  return rh_segments_encode(coding, x, encode_segment, &dither, wire);
 }
 
 RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, float step, int bits, float *restrict v)
@@ -199,19 +193,19 @@ static const uint8_t *decode_bucket(const qsgd_options *o, const uint8_t *wire, 
   return wire;
 }
 
+static const uint8_t *decode_segment(const void *opaque, const uint8_t *wire, int64_t length, float *v)
+{
+  const qsgd_options *o = opaque;
+  for (int64_t i = 0, n; i < length; i += n) {
+    n = bucket_length(o, length, i);
+    wire = decode_bucket(o, wire, n, v + i);
+  }
+  return wire;
+}
+
 static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
 {
-  const qsgd_options *o = coding->options;
-  const rh_layout *layout = coding->layout;
-  const uint8_t *at = wire;
-  for (int32_t s = 0; s < layout->count; s++) {
-    for (int64_t i = 0, n; i < layout->length[s]; i += n) {
-      n = bucket_length(o, layout->length[s], i);
-      at = decode_bucket(o, at, n, x + i);
-    }
-    x += layout->length[s];
-  }
-  RH_ASSERT(at - wire == wire_bytes);
+  rh_segments_decode(coding, wire, wire_bytes, decode_segment, x);
 }
 
 static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)

@@ -155,35 +155,32 @@ static int64_t bound_ef(const void *opaque, const rh_layout *layout)
   return rh_segment_bytes(layout, 4, 1);
 }
 
+static uint8_t *encode_segment(const void *opaque, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
+{
+  (void)opaque;
+  (void)dither;
+  const float mean = (float)(rh_segment_absolute(v, n) / (double)n); /* not finite if a value is not */
+  memcpy(wire, &mean, 4);
+  return pack_signs(v, n, wire + 4);
+}
+
 static int64_t encode_ef(rh_coding *coding, const float *x, float *state, uint8_t *wire)
 {
   (void)state;
-  const rh_layout *layout = coding->layout;
-  uint8_t *at = wire;
-  for (int32_t s = 0; s < layout->count; s++) {
-    const int64_t n = layout->length[s];
-    if (n == 0) continue;
-    const float mean = (float)(rh_segment_absolute(x, n) / (double)n); /* not finite if a value is not */
-    memcpy(at, &mean, 4);
-    at = pack_signs(x, n, at + 4);
-    x += n;
-  }
-  return at - wire;
+  return rh_segments_encode(coding, x, encode_segment, NULL, wire);
+}
+
+static const uint8_t *decode_segment(const void *opaque, const uint8_t *wire, int64_t n, float *v)
+{
+  (void)opaque;
+  float mean;
+  memcpy(&mean, wire, 4);
+  return unpack_signs(wire + 4, n, mean, v);
 }
 
 static void decode_ef(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
 {
-  const rh_layout *layout = coding->layout;
-  const uint8_t *at = wire;
-  for (int32_t s = 0; s < layout->count; s++) {
-    const int64_t n = layout->length[s];
-    if (n == 0) continue;
-    float mean;
-    memcpy(&mean, at, 4);
-    at = unpack_signs(at + 4, n, mean, x);
-    x += n;
-  }
-  RH_ASSERT(at - wire == wire_bytes);
+  rh_segments_decode(coding, wire, wire_bytes, decode_segment, x);
 }
 
 static void code_ef(const void *opaque, const rh_layout *layout, rh_code *code)

@@ -80,11 +80,11 @@ static float scale_of(const terngrad_options *o, const float *v, int64_t n)
   return o->clip > 0 && clipped < (double)m.largest ? (float)clipped : m.largest;
 }
 
-static uint8_t *encode_segment(const terngrad_options *o, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
+static uint8_t *encode_segment(const void *opaque, const float *v, int64_t n, rh_dither *dither, uint8_t *wire)
 {
   float room[RH_BLOCK];
   uint8_t codes[RH_BLOCK];
-  const float scale = scale_of(o, v, n);
+  const float scale = scale_of(opaque, v, n);
   memcpy(wire, &scale, 4);
   wire += 4;
   if (isnan(scale)) {
@@ -105,15 +105,9 @@ static uint8_t *encode_segment(const terngrad_options *o, const float *v, int64_
 static int64_t encode(rh_coding *coding, const float *x, float *state, uint8_t *wire)
 {
   (void)state;
-  const rh_layout *layout = coding->layout;
-  uint8_t *at = wire;
   rh_dither dither;
   rh_dither_start(&dither, &coding->rng);
-  for (int32_t s = 0; s < layout->count; s++) {
-    if (layout->length[s] > 0) at = encode_segment(coding->options, x, layout->length[s], &dither, at);
-    x += layout->length[s];
-  }
-  return at - wire;
+  return rh_segments_encode(coding, x, encode_segment, &dither, wire);
 }
 
 RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, float scale, float *restrict v)
@@ -122,26 +116,25 @@ RH_CLONES static void dequantise(const uint8_t *restrict codes, int64_t n, float
     v[i] = (float)(codes[i] - 2) * scale;
 }
 
+static const uint8_t *decode_segment(const void *opaque, const uint8_t *wire, int64_t n, float *v)
+{
+  (void)opaque;
+  uint8_t codes[RH_BLOCK];
+  float scale;
+  memcpy(&scale, wire, 4);
+  wire += 4;
+  for (int64_t i = 0; i < n; i += RH_BLOCK) {
+    const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
+    rh_bits_unpack(wire, m, BITS, codes);
+    dequantise(codes, m, scale, v + i);
+    wire += rh_bits_bytes(m, BITS);
+  }
+  return wire;
+}
+
 static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, float *x)
 {
-  uint8_t codes[RH_BLOCK];
-  const rh_layout *layout = coding->layout;
-  const uint8_t *at = wire;
-  for (int32_t s = 0; s < layout->count; s++) {
-    const int64_t n = layout->length[s];
-    if (n == 0) continue;
-    float scale;
-    memcpy(&scale, at, 4);
-    at += 4;
-    for (int64_t i = 0; i < n; i += RH_BLOCK) {
-      const int64_t m = n - i < RH_BLOCK ? n - i : RH_BLOCK;
-      rh_bits_unpack(at, m, BITS, codes);
-      dequantise(codes, m, scale, x + i);
-      at += rh_bits_bytes(m, BITS);
-    }
-    x += n;
-  }
-  RH_ASSERT(at - wire == wire_bytes);
+  rh_segments_decode(coding, wire, wire_bytes, decode_segment, x);
 }
 
 static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)

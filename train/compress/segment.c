@@ -177,3 +177,26 @@ int64_t rh_segment_bytes(const rh_layout *layout, int64_t head, int64_t bits)
     if (layout->length[s] > 0) bytes += head + rh_bits_bytes(layout->length[s], bits);
   return bytes;
 }
+
+int64_t rh_segments_encode(rh_coding *coding, const float *x, rh_segment_encode *encode, rh_dither *dither,
+                           uint8_t *wire)
+{
+  const rh_layout *layout = coding->layout;
+  uint8_t *at = wire;
+  for (int32_t s = 0; s < layout->count; s++) {
+    if (layout->length[s] > 0) at = encode(coding->options, x, layout->length[s], dither, at);
+    x += layout->length[s];
+  }
+  return at - wire;
+}
+
+void rh_segments_decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, rh_segment_decode *decode, float *x)
+{
+  const rh_layout *layout = coding->layout;
+  const uint8_t *at = wire;
+  for (int32_t s = 0; s < layout->count; s++) {
+    if (layout->length[s] > 0) at = decode(coding->options, at, layout->length[s], x);
+    x += layout->length[s];
+  }
+  RH_ASSERT(at - wire == wire_bytes);
+}

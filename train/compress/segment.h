@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "compressor.h"
+#include "dither.h"
 
 /* Values worked on at once, so that they and their codes stay in the first-level cache, and the least of them: loops
  * over whole groups need no remainders. */
@@ -35,6 +36,17 @@ float rh_segment_power(double size);
 
 /* Length of the longest segment; 0 without any. */
 int64_t rh_segment_longest(const rh_layout *layout);
+
+/* A message of segments, one after the other: what one of them, of n > 0 values, adds to `wire`; returns its end.
+ * dither: NULL where nothing is drawn. And the values that it had. */
+typedef uint8_t *rh_segment_encode(const void *options, const float *v, int64_t n, rh_dither *dither, uint8_t *wire);
+typedef const uint8_t *rh_segment_decode(const void *options, const uint8_t *wire, int64_t n, float *v);
+
+/* The whole message, of segments that are not empty: returns its length; asserts that it has wire_bytes. */
+int64_t rh_segments_encode(rh_coding *coding, const float *x, rh_segment_encode *encode, rh_dither *dither,
+                           uint8_t *wire);
+void rh_segments_decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, rh_segment_decode *decode,
+                        float *x);
 
 /* Length of a message with `head` bytes and `bits` bits a value for each segment that is not empty. */
 int64_t rh_segment_bytes(const rh_layout *layout, int64_t head, int64_t bits);
