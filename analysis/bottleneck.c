@@ -10,6 +10,7 @@
 
 static const double loaded = 0.5, larger = 0.5, counts = 1.0 / 3, straggles = 1.25, worth_saying = 0.1, waits = 0.1,
                     alike = 1e-3;
+static const double tcp_window_B = 4194304; /* SimGrid's network/TCP-gamma unless it is configured */
 
 const char *rh_bottleneck_name(rh_bottleneck_kind kind)
 {
@@ -255,6 +256,21 @@ static void write_links(const rh_bottleneck *b, rh_text *out)
   percent(out, b->compute);
 }
 
+/* Over a long path TCP's window may hold a message up more than its latency does; rows do not say whether the network
+ * model has one, so this says what it would let through. */
+static void write_window(const rh_link_row *link, rh_text *out)
+{
+  char window[64], most[64], bandwidth[64];
+  const double most_Bps = tcp_window_B / (2 * link->latency_s);
+  if (!(link->latency_s > 0) || most_Bps >= link->bandwidth_Bps) return;
+  rh_text_append(out,
+                 "; where the network model has TCP's window (LV08, of %s unless the platform's file says another)"
+                 " a message over it gets at most %s of its %s",
+                 rh_unit_format(tcp_window_B, RH_UNIT_BYTE, window, sizeof window),
+                 rh_unit_format(most_Bps, RH_UNIT_BANDWIDTH, most, sizeof most),
+                 rh_unit_format(link->bandwidth_Bps, RH_UNIT_BANDWIDTH, bandwidth, sizeof bandwidth));
+}
+
 static void write_latency(const rh_bottleneck *b, rh_text *out)
 {
   rh_text_append(out, "latency: no link is loaded");
@@ -264,6 +280,7 @@ static void write_latency(const rh_bottleneck *b, rh_text *out)
     rh_text_append(out, ", carries ");
     percent(out, b->busy_load);
     rh_text_append(out, " of what it can while it is busy");
+    write_window(b->link, out);
   }
   rh_text_append(out, "; ranks wait for ");
   percent(out, b->waiting);

@@ -16,7 +16,8 @@
  *        waiting       q / (b u) >= 1/2: loaded while it is busy, which is seldom; and ranks wait for one another:
  *                      the mean of w is T / 10 or more
  *        links         likewise, but ranks hardly wait: now one link is loaded, now another
- *        latency       else, or without links: a transfer spends more time on its latency than on its bytes
+ *        latency       else, or without links: a transfer spends more time on its latency than on its bytes, or, over
+ *                      a long path, TCP's window lets through less than the link carries: then that is said, too
  *   3. With T / 3 < C < 2 T / 3 both parts count: the other one is said, too.
  *
  * Of links that are loaded alike, to a thousandth, the one that is busy longest is taken: its transfers are the slow

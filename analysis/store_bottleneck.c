@@ -65,6 +65,7 @@ static void read_link(sqlite3_stmt *s, rows *r)
   row->to_where = rh_column_text(s, 7);
   row->down_s = sqlite3_column_double(s, 8);
   row->stalled_s = sqlite3_column_double(s, 9);
+  row->latency_s = sqlite3_column_double(s, 10);
 }
 
 static void read_elapsed(sqlite3_stmt *s, rows *r)
@@ -96,7 +97,7 @@ static rh_status find(rh_store *store, const char *id, rh_bottleneck_kind *kind,
   static const char of_ranks[] = "SELECT rank, host, compute_s, communication_s, both_s, waiting_s, encode_s,"
                                  " decode_s FROM ranks WHERE run_id = ? ORDER BY rank";
   static const char of_links[] = "SELECT link, bandwidth_Bps, bytes, busy_s, load, peak_load, from_where, to_where,"
-                                 " down_s, stalled_s"
+                                 " down_s, stalled_s, latency_s"
                                  " FROM links WHERE run_id = ? ORDER BY load DESC, bytes DESC, link";
   rows r = {0};
   rh_bottleneck found;

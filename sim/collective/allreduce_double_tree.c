@@ -81,6 +81,7 @@ static void draw_edges(drawing *d)
   for (int32_t e = 2; e < 2 * d->N; e++) {
     const int32_t tree = e % 2, role = role_above(role_of(e / 2, tree, d->N), d->N);
     const int32_t parent = role > 0 ? position_of(role, tree, d->N) : 0;
+    RH_ASSERT(parent >= 0 && parent < d->N);
     d->parent[e] = parent;
     d->colour[e] = -1;
     d->sibling[e] = below[parent];
@@ -202,7 +203,9 @@ static int64_t wire_bytes(const rh_collective *c)
 static double closed_form_s(const rh_collective *c, double latency_s, double bandwidth_Bps)
 {
   plan *own = c->plan == NULL ? new_plan(c) : NULL;
-  const int64_t steps = 2 * half_steps(c, own != NULL ? own : c->plan);
+  const plan *plan = own != NULL ? own : c->plan;
+  RH_ASSERT(plan != NULL);
+  const int64_t steps = 2 * half_steps(c, plan);
   free(own);
   return (double)steps * (latency_s + (double)bytes_of_chunk(c) / bandwidth_Bps);
 }

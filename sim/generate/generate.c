@@ -126,6 +126,7 @@ rh_status rh_generate(const char *kind, size_t count, const char *const *assignm
   rh_generation g = {.out = out};
   rh_status status = RH_OK;
   RH_TRY(begin(&g, kind, file));
+  RH_ASSERT(g.kind);
   for (size_t i = 0; i < count; i++)
     RH_TRY(assign(&g, assignments[i]));
   RH_TRY(g.kind->write(&g, &out->xml));

@@ -173,6 +173,17 @@ static void nothing_loaded_is_bound_by_latency(void **state)
   expect(ranks, links, 1, RH_BOTTLENECK_LATENCY,
          "The bottleneck is latency: no link is loaded, the most loaded one, 'up', carries 1.0 % of what it can while "
          "it is busy; ranks wait for 20 % on average and compute for at most 5.0 %.");
+  rh_link_row far[] = {link_of("sea", 70000, 7)};
+  far[0].latency_s = 2; /* 4194304 bytes in 4 s is above 1 MB/s */
+  expect(ranks, far, 1, RH_BOTTLENECK_LATENCY,
+         "The bottleneck is latency: no link is loaded, the most loaded one, 'sea', carries 1.0 % of what it can while "
+         "it is busy; ranks wait for 20 % on average and compute for at most 5.0 %.");
+  far[0].latency_s = 3; /* in 6 s it is not */
+  expect(ranks, far, 1, RH_BOTTLENECK_LATENCY,
+         "The bottleneck is latency: no link is loaded, the most loaded one, 'sea', carries 1.0 % of what it can while "
+         "it is busy; where the network model has TCP's window (LV08, of 4.19 MB unless the platform's file says "
+         "another) a message over it gets at most 699 kBps of its 1.00 MBps; ranks wait for 20 % on average and "
+         "compute for at most 5.0 %.");
   expect(ranks, NULL, 0, RH_BOTTLENECK_LATENCY,
          "The bottleneck is latency: no link is loaded; ranks wait for 20 % on average and compute for at most 5.0 %.");
 }

@@ -137,16 +137,17 @@ static inline int compare_text(const void *a, const void *b)
 /* n0, n1, n10, n11, ...: neighbours in the ring are far apart. */
 static inline const char *lexicographic_hosts(int hosts)
 {
-  char names[128][16], text[2048] = "";
+  char names[128][16];
+  rh_text text = {0};
   assert_true(hosts <= 128);
   for (int i = 0; i < hosts; i++)
     snprintf(names[i], sizeof names[i], "n%d", i);
   qsort(names, (size_t)hosts, sizeof names[0], compare_text);
-  for (int i = 0; i < hosts; i++) {
-    strcat(text, names[i]);
-    strcat(text, "\n");
-  }
-  return write_file(text);
+  for (int i = 0; i < hosts; i++)
+    rh_text_append(&text, "%s\n", names[i]);
+  const char *file = write_file(rh_text_get(&text));
+  rh_text_clear(&text);
+  return file;
 }
 
 static const char flat[] = "", torus[] = "topology=\"TORUS\" topo_parameters=\"4,4,4\"",

@@ -193,31 +193,25 @@ static void nothing_is_skipped_beside_computing(void **state)
 static void nothing_is_skipped_before_a_change_of_the_platform(void **state)
 {
   (void)state;
-  char text[8192] = HEAD "<config><prop id=\"network/model\" value=\"CM02\"/></config>"
-                         "<zone id=\"z\" routing=\"Full\">";
+  rh_text text = {0};
+  rh_text_append(&text, "%s",
+                 HEAD "<config><prop id=\"network/model\" value=\"CM02\"/></config>"
+                      "<zone id=\"z\" routing=\"Full\">");
   enum { N = 8 };
-  for (int i = 0; i < N; i++) {
-    char host[96];
-    snprintf(host, sizeof host, "<host id=\"n%d\" speed=\"1Gf\"/>", i);
-    strcat(text, host);
-  }
-  const char *trace = strrchr(write_file("0.0004 500000000\n"), '/') + 1; /* SimGrid looks beside the platform */
-  for (int i = 0; i < N; i++) {
-    char link[256];
-    snprintf(link, sizeof link, "<link id=\"l%d\" bandwidth=\"1GBps\" latency=\"1us\" %s%s%s/>", i,
-             i == 3 ? "bandwidth_file=\"" : "", i == 3 ? trace : "", i == 3 ? "\"" : "");
-    strcat(text, link);
-  }
   for (int i = 0; i < N; i++)
-    for (int j = i + 1; j < N; j++) {
-      char route[160];
-      snprintf(route, sizeof route,
-               "<route src=\"n%d\" dst=\"n%d\"><link_ctn id=\"l%d\"/><link_ctn id=\"l%d\"/></route>", i, j, i, j);
-      strcat(text, route);
-    }
-  strcat(text, "</zone>" TAIL);
-  scenario sc = {
-      .platform = write_file(text), .kind = "allreduce-ring", .workers = N, .bytes = 400000, .lead = 1, .rounds = 1};
+    rh_text_append(&text, "<host id=\"n%d\" speed=\"1Gf\"/>", i);
+  const char *trace = strrchr(write_file("0.0004 500000000\n"), '/') + 1; /* SimGrid looks beside the platform */
+  for (int i = 0; i < N; i++)
+    rh_text_append(&text, "<link id=\"l%d\" bandwidth=\"1GBps\" latency=\"1us\" %s%s%s/>", i,
+                   i == 3 ? "bandwidth_file=\"" : "", i == 3 ? trace : "", i == 3 ? "\"" : "");
+  for (int i = 0; i < N; i++)
+    for (int j = i + 1; j < N; j++)
+      rh_text_append(&text, "<route src=\"n%d\" dst=\"n%d\"><link_ctn id=\"l%d\"/><link_ctn id=\"l%d\"/></route>", i, j,
+                     i, j);
+  rh_text_append(&text, "%s", "</zone>" TAIL);
+  const char *file = write_file(rh_text_get(&text));
+  rh_text_clear(&text);
+  scenario sc = {.platform = file, .kind = "allreduce-ring", .workers = N, .bytes = 400000, .lead = 1, .rounds = 1};
   expect_in_full(&sc, "profiles change the platform");
   remove_temporary();
 }
