@@ -22,7 +22,6 @@
  *             for distributed training with compressed gradient, AAAI 2021
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "method_allreduce.h"
 
@@ -57,8 +56,11 @@ static void free_state(void *opaque)
   rh_aggregate_free(s->aggregate);
   rh_masking_free(s->masking);
   rh_tree_sum_free(s->sum);
-  if (s->mean) s->backend->release(s->mean);
-  free(s->x);
+  if (s->backend) {
+    s->backend->release(s->mean);
+    s->backend->release(s->x);
+  }
+  free(s->evaluated);
   free(s->loss);
   free(s->ready);
   free(s);
@@ -88,9 +90,12 @@ static rh_status new_values(const rh_world *w, allreduce_state *s)
   rh_status status = rh_tree_sum_new(backend, w->model->stride, &s->sum);
   if (status != RH_OK) return status;
   s->mean = backend->alloc(row * sizeof *s->mean);
-  s->x = steps_ahead(w) ? calloc(row, sizeof *s->x) : NULL;
-  if (!s->mean || (steps_ahead(w) && !s->x)) return no_memory(w);
-  if (s->x) memcpy(s->x, rh_replicas_parameters(w->replicas, 0), row * sizeof *s->x);
+  if (!s->mean) return no_memory(w);
+  if (!steps_ahead(w)) return RH_OK;
+  s->x = backend->alloc(row * sizeof *s->x);
+  s->evaluated = calloc(row, sizeof *s->evaluated);
+  if (!s->x || !s->evaluated) return no_memory(w);
+  rh_backend_copy(backend, s->x, rh_replicas_parameters(w->replicas, 0), row * sizeof *s->x);
   return RH_OK;
 }
 
@@ -119,7 +124,7 @@ done:
 static int64_t state_bytes(const rh_sizes *z)
 {
   const bool ahead = z->feedback == RH_FEEDBACK_STEP_AHEAD;
-  int64_t rows = ahead ? 2 : 1; /* the mean, and x */
+  int64_t rows = ahead ? 3 : 1; /* the mean, x, and x as it is evaluated */
   for (int32_t n = ahead ? z->workers : 0; n > 0; n /= 2)
     rows++; /* of the errors' sum */
   return rh_aggregate_bytes(z) + rh_masking_bytes(z) + rows * z->model->stride * (int64_t)sizeof(float) +
@@ -132,7 +137,7 @@ static void parts(void *opaque, const rh_parts *p)
   const rh_world *w = s->world;
   rh_aggregate_parts(s->aggregate, p);
   if (s->masking) rh_masking_parts(s->masking, p);
-  rh_part(p, "x", s->x, (size_t)w->model->stride * sizeof *s->x);
+  rh_replicas_arena_part(s->backend, p, "x", s->x, (size_t)w->model->stride * sizeof *s->x);
   rh_part(p, "ready", s->ready, (size_t)w->workers * (size_t)w->bucket_count * sizeof *s->ready);
 }
 
@@ -148,25 +153,48 @@ static const char *warning(const void *options_, int32_t buckets)
          "for layer by layer";
 }
 
-/* lr u_i, in place of g_i: what step-ahead compresses. */
-static void momentum_steps(rh_world *w, int32_t first, int32_t count, float *g, double lr)
+/* Rows from worker i on. */
+static rh_tensor parameters(const rh_world *w, int32_t i)
 {
-  const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
-  for (int32_t i = 0; i < count; i++) {
-    float *g_i = g + i * w->model->stride, *u_i = rh_replicas_moment(w->replicas, first + i, 0);
-    const float *y_i = rh_replicas_parameters(w->replicas, first + i); /* x - e_i */
-    for (int64_t p = 0; p < w->model->stride; p++) {
-      u_i[p] = (float)o->momentum * u_i[p] + (g_i[p] + (float)o->decay * y_i[p]);
-      g_i[p] = (float)lr * u_i[p];
-    }
-  }
+  return (rh_tensor){rh_replicas_parameters(w->replicas, i), w->model->stride};
+}
+
+static rh_tensor moments(const rh_world *w, int32_t i)
+{
+  return (rh_tensor){rh_replicas_moment(w->replicas, i, 0), w->model->stride};
+}
+
+/* A row that all share. */
+static rh_tensor shared(float *row)
+{
+  return (rh_tensor){row, 0};
+}
+
+typedef struct steps_job {
+  const rh_world *world;
+  float *grads; /* of worker `first` */
+  int32_t first;
+  double lr;
+} steps_job;
+
+/* g_i = lr u_i,  u_i = momentum u_i + (g_i + decay y_i): what step-ahead compresses. */
+static void momentum_steps(void *context, rh_rows rows)
+{
+  const steps_job *job = context;
+  const rh_world *w = job->world;
+  const rh_backend *b = rh_replicas_get_def(w->replicas)->backend;
+  const int64_t n = w->model->stride;
+  const rh_tensor g = {job->grads + (rows.first - job->first) * n, n}, u = moments(w, rows.first);
+  b->add_scaled(n, rows.count, w->optimiser->decay, parameters(w, rows.first), g); /* y_i = x - e_i */
+  b->combine(n, rows.count, w->optimiser->momentum, u, 1, g, u);
+  b->scale(n, rows.count, job->lr, u, g);
 }
 
 /* Messages without loss are the gradients as they are; others a device must be able to make. */
 static bool stays_on_device(const rh_world *w)
 {
   if (w->compressor->lossless) return w->compressor->sum && w->feedback.kind == RH_FEEDBACK_NONE;
-  return w->compressor->code && w->feedback.kind != RH_FEEDBACK_STEP_AHEAD;
+  return w->compressor->code != NULL;
 }
 
 /* s->mean = mean of the gradients, of rows on a device. */
@@ -197,7 +225,8 @@ static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr
     float *g;
     rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
     if (status != RH_OK) return status;
-    if (steps_ahead(w)) momentum_steps(w, first, count, g, lr);
+    if (steps_ahead(w))
+      rh_rows_each(w, (rh_rows){first, count, 0}, count, momentum_steps, &(steps_job){w, g, first, lr});
     rh_masking_pack(s->masking, count, (rh_tensor){g, w->model->stride});
     rh_aggregate_give(s->aggregate, first, count, g);
   }
@@ -209,38 +238,33 @@ static rh_status aggregate(rh_world *w, allreduce_state *s, int64_t t, double lr
 /* Every worker's error becomes the mean of all; rounds where this happens cost an all-reduce of the model. */
 static void average_errors(rh_world *w, allreduce_state *s)
 {
-  const size_t row_bytes = (size_t)w->model->stride * sizeof(float);
+  float *const errors = rh_aggregate_error(s->aggregate, 0);
   rh_tree_sum_begin(s->sum);
-  for (int32_t i = 0; i < w->workers; i++)
-    rh_tree_sum_add(s->sum, rh_aggregate_error(s->aggregate, i));
+  rh_tree_sum_add_rows(s->sum, errors, w->workers);
   rh_tree_sum_end(s->sum, 1.0 / w->workers, s->mean);
-  for (int32_t i = 0; i < w->workers; i++)
-    memcpy(rh_aggregate_error(s->aggregate, i), s->mean, row_bytes);
+  s->backend->scale(w->model->stride, w->workers, 1, shared(s->mean), (rh_tensor){errors, w->model->stride});
 }
 
+/* x -= mean;  y_i = x - e_i */
 static void step_ahead(rh_world *w, allreduce_state *s)
 {
-  for (int64_t p = 0; p < w->model->parameters; p++)
-    s->x[p] -= s->mean[p];
+  const int64_t n = w->model->stride;
+  s->backend->add_scaled(n, 1, -1, shared(s->mean), shared(s->x));
   if (s->averages) average_errors(w, s);
-  for (int32_t i = 0; i < w->workers; i++) {
-    const float *e_i = rh_aggregate_error(s->aggregate, i);
-    float *y_i = rh_replicas_parameters(w->replicas, i);
-    for (int64_t p = 0; p < w->model->parameters; p++)
-      y_i[p] = s->x[p] - e_i[p];
-  }
+  s->backend->combine(n, w->workers, 1, shared(s->x), -1, (rh_tensor){rh_aggregate_error(s->aggregate, 0), n},
+                      parameters(w, 0));
 }
 
 /* The mean holds the gradients' momentum already; the decay, which all workers know, still gathers its own:
  * u = momentum u + decay x,  x = x - lr (mean + u). */
 static void corrected_step(rh_world *w, allreduce_state *s, double lr)
 {
-  const rh_optimiser *o = &rh_replicas_get_def(w->replicas)->optimiser;
-  float *x = rh_replicas_parameters(w->replicas, 0), *u = rh_replicas_moment(w->replicas, 0, 0);
-  for (int64_t p = 0; p < w->model->parameters; p++) {
-    u[p] = (float)o->momentum * u[p] + (float)o->decay * x[p];
-    x[p] -= (float)lr * (s->mean[p] + u[p]);
-  }
+  const rh_optimiser *o = w->optimiser;
+  const int64_t n = w->model->stride;
+  const rh_tensor x = parameters(w, 0), u = moments(w, 0), mean = shared(s->mean);
+  s->backend->combine(n, 1, o->momentum, u, o->decay, x, u);
+  s->backend->combine(n, 1, 1, mean, 1, u, mean);
+  s->backend->add_scaled(n, 1, -lr, mean, x);
 }
 
 static void step(rh_world *w, allreduce_state *s, int64_t t, double lr)
@@ -276,7 +300,10 @@ static rh_status round_(rh_world *w, void *opaque, int64_t t, double lr)
 
 static const float *evaluated(void *opaque)
 {
-  return ((allreduce_state *)opaque)->x;
+  allreduce_state *s = opaque;
+  if (!s->x) return NULL;
+  rh_backend_download(s->backend, s->evaluated, s->x, (size_t)s->world->model->stride * sizeof *s->x);
+  return s->evaluated;
 }
 
 const rh_method rh_method_allreduce = {

@@ -20,6 +20,7 @@ typedef struct allreduce_state {
   rh_tree_sum *sum;    /* to average errors; of gradients where rows live on a device */
   float *mean;         /* [stride] where rows live */
   float *x;            /* [stride] the model, with feedback step-ahead; else NULL: it is the replicas' only copy */
+  float *evaluated;    /* the same as the program can read it */
   bool averages;       /* this round averages the errors */
   double *loss;        /* [N] */
   rh_token *ready;     /* [buckets][N] when a bucket's message exists, and later when what came of it has arrived */

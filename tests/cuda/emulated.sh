@@ -67,6 +67,8 @@ train.method=allreduce compress.name=qsgd compress.bits=4 train.bucket=1B
 train.method=allreduce compress.name=sign train.clip=0
 train.method=allreduce compress.name=ef-sign compress.error_feedback=classic
 train.method=allreduce compress.name=topk compress.ratio=0.1 compress.error_feedback=classic
+train.method=allreduce compress.name=int8 compress.error_feedback=step-ahead compress.average_every=2 train.clip=0 train.decay=0.01
+train.method=allreduce compress.name=topk compress.error_feedback=step-ahead train.bucket=1B train.clip=0
 train.method=dpsgd compress.name=int8
 train.method=dpsgd compress.name=qsgd train.message=model train.order=combine-then-adapt
 train.method=choco compress.name=topk compress.ratio=0.2 train.consensus_step=0.3
