@@ -15,6 +15,11 @@ static bool is_half(rh_code_kind kind)
   return kind == RH_CODE_FP16 || kind == RH_CODE_BF16;
 }
 
+static bool has_places(rh_code_kind kind)
+{
+  return kind == RH_CODE_TOPK || kind == RH_CODE_THRESHOLD || kind == RH_CODE_DGC;
+}
+
 static int head_bytes(rh_code_kind kind)
 {
   if (kind == RH_CODE_SIGN) return 1;
@@ -104,8 +109,8 @@ static bool plan_of(const rh_code *code, code_plan *plan, int64_t *wire)
 extern "C" int64_t rh_cuda_code_scratch(const rh_code *code)
 {
   int64_t wire, groups;
-  if (is_half(code->kind)) return 0;
-  if (code->kind == RH_CODE_TOPK) return rh_cuda_topk_scratch(code);
+  if (is_half(code->kind) || code->kind == RH_CODE_RANDOMK) return 0;
+  if (has_places(code->kind)) return rh_cuda_topk_scratch(code);
   const int64_t heads = (cut_all(code, nullptr, &wire, &groups) * (int64_t)sizeof(code_head) + 63) / 64 * 64;
   return heads + groups * CODE_GROUP;
 }
@@ -124,8 +129,12 @@ static void tell_lengths(int64_t count, int64_t length, int64_t *bytes)
 extern "C" void rh_cuda_encode(const rh_code *code, const rh_rng *stream, int64_t count, rh_tensor x, uint8_t *wire,
                                int64_t stride, int64_t *bytes, void *scratch)
 {
-  if (code->kind == RH_CODE_TOPK) {
+  if (has_places(code->kind)) {
     rh_cuda_topk_encode(code, count, x, wire, stride, bytes, scratch);
+    return;
+  }
+  if (code->kind == RH_CODE_RANDOMK) {
+    rh_cuda_randomk_encode(code, count, x, wire, stride, bytes);
     return;
   }
   if (is_half(code->kind)) {
@@ -149,8 +158,12 @@ extern "C" void rh_cuda_encode(const rh_code *code, const rh_rng *stream, int64_
 
 extern "C" void rh_cuda_decode(const rh_code *code, int64_t count, const uint8_t *wire, int64_t stride, rh_tensor x)
 {
-  if (code->kind == RH_CODE_TOPK) {
+  if (has_places(code->kind)) {
     rh_cuda_topk_decode(code, count, wire, stride, x);
+    return;
+  }
+  if (code->kind == RH_CODE_RANDOMK) {
+    rh_cuda_randomk_decode(code, count, wire, stride, x);
     return;
   }
   if (is_half(code->kind)) {

@@ -1,4 +1,4 @@
-/* Messages of top-k: selection, then where each section's part begins, then the parts; and reading them. The bytes of
+/* Messages of values with their places: selection, then where each section's part begins, then the parts; and reading them. The bytes of
  * train/compress/index.c and sparse.c. Rice codes, each of which begins where the last one ends, are one thread's. */
 #include "code_topk.h"
 
@@ -24,8 +24,11 @@ static topk_plan cut(const rh_code *code, topk_section *sections)
   int64_t first = 0;
   plan.index = code->index;
   plan.values = code->values;
+  plan.bounded = code->kind == RH_CODE_THRESHOLD;
+  plan.relative = code->relative;
+  plan.bound = code->parameter;
   for (int32_t s = 0; s < code->count; first += code->length[s++]) {
-    const int64_t d = code->length[s], k = taken(code->parameter, d);
+    const int64_t d = code->length[s], k = plan.bounded ? d : taken(code->parameter, d);
     if (d == 0) continue;
     if (sections) {
       topk_section *const section = &sections[plan.sections];
@@ -40,7 +43,7 @@ static topk_plan cut(const rh_code *code, topk_section *sections)
   return plan;
 }
 
-static bool plan_of(const rh_code *code, topk_plan *plan)
+bool rh_cuda_topk_plan(const rh_code *code, topk_plan *plan)
 {
   topk_section *const sections = (topk_section *)calloc((size_t)code->count + 1, sizeof *sections);
   if (!sections) return rh_cuda_check(cudaErrorMemoryAllocation, "a table of a message's sections");
@@ -139,20 +142,37 @@ static __global__ void topk_write(topk_plan plan, int64_t count, rh_tensor in, t
     const float *const x = rh_at(in, r) + section.first;
     const uint32_t *const index = topk_indices(room, r) + section.index;
     const topk_form form = topk_forms(room, r)[blockIdx.x];
+    const int64_t k = form.k;
     uint8_t *wire = wires + r * stride + form.wire;
-    uint8_t *const values = wire + form.bytes - 4 * section.k;
+    uint8_t *const values = wire + form.bytes - 4 * k;
+    if (plan.bounded) {
+      if (threadIdx.x == 0) code_put(wire, (uint32_t)k);
+      wire += 4;
+    }
     if (plan.index == RH_INDEX_AUTO) {
       if (threadIdx.x == 0) *wire = (uint8_t)form.layout;
       wire++;
     }
     if (form.layout == RH_INDEX_U32)
-      for (int64_t j = threadIdx.x; j < section.k; j += CODE_THREADS)
+      for (int64_t j = threadIdx.x; j < k; j += CODE_THREADS)
         code_put(wire + 4 * j, index[j]);
-    if (form.layout == RH_INDEX_U16) write_u16(section.d, index, section.k, wire);
-    if (form.layout == RH_INDEX_BITMAP) write_bitmap(section.d, index, section.k, wire);
-    if (form.layout == RH_INDEX_PACKED && threadIdx.x == 0) write_packed(index, section.k, form.width, wire);
-    for (int64_t j = threadIdx.x; j < section.k; j += CODE_THREADS)
+    if (form.layout == RH_INDEX_U16) write_u16(section.d, index, k, wire);
+    if (form.layout == RH_INDEX_BITMAP) write_bitmap(section.d, index, k, wire);
+    if (form.layout == RH_INDEX_PACKED && threadIdx.x == 0) write_packed(index, k, form.width, wire);
+    for (int64_t j = threadIdx.x; j < k; j += CODE_THREADS)
       code_put(values + 4 * j, __float_as_uint(x[index[j]]));
+  }
+}
+
+/* Zero in both rows of a worker's state where values were sent. */
+static __global__ void topk_drop(topk_plan plan, int64_t count, rh_tensor state, topk_room room)
+{
+  const topk_section section = plan.section[blockIdx.x];
+  for (int64_t r = blockIdx.y; r < count; r += gridDim.y) {
+    float *const u = rh_at(state, r) + section.first, *const v = u + plan.values;
+    const uint32_t *const index = topk_indices(room, r) + section.index;
+    for (int64_t j = threadIdx.x; j < section.k; j += CODE_THREADS)
+      u[index[j]] = v[index[j]] = 0;
   }
 }
 
@@ -160,15 +180,18 @@ void rh_cuda_topk_encode(const rh_code *code, int64_t count, rh_tensor x, uint8_
                          void *scratch)
 {
   topk_plan plan;
-  if (!plan_of(code, &plan) || plan.sections == 0) return;
+  if (!rh_cuda_topk_plan(code, &plan) || plan.sections == 0) return;
   topk_room room;
   room.base = (char *)scratch;
   room.stride = rh_cuda_topk_scratch(code);
   room.forms_bytes = topk_forms_bytes(&plan);
   const dim3 grid((unsigned)plan.sections, (unsigned)(count < 65535 ? count : 65535));
+  const rh_tensor state = x;
+  if (code->kind == RH_CODE_DGC) x.data += code->values;
   rh_cuda_topk_select(&plan, count, x, room);
   RH_LAUNCH(place, rh_grid(count, 1), RH_BLOCK, plan, count, room, bytes);
   RH_LAUNCH(topk_write, grid, CODE_THREADS, plan, count, x, room, wire, stride);
+  if (code->kind == RH_CODE_DGC) RH_LAUNCH(topk_drop, grid, CODE_THREADS, plan, count, state, room);
 }
 
 /* Reads Rice codes and puts their values where they belong; returns the bytes read. */
@@ -240,20 +263,22 @@ static __global__ void topk_read(topk_plan plan, int64_t count, const uint8_t *w
     for (int64_t s = 0; s < plan.sections; s++) {
       const topk_section section = plan.section[s];
       float *const x = rh_at(out, r) + section.first;
+      const int64_t k = plan.bounded ? (int64_t)code_get(wire) : section.k;
+      wire += plan.bounded ? 4 : 0;
       const int layout = plan.index == RH_INDEX_AUTO ? *wire++ : plan.index;
       for (int64_t i = threadIdx.x; i < section.d; i += CODE_THREADS)
         x[i] = 0;
       __syncthreads();
       if (layout == RH_INDEX_U32)
-        for (int64_t j = threadIdx.x; j < section.k; j += CODE_THREADS)
+        for (int64_t j = threadIdx.x; j < k; j += CODE_THREADS)
           x[code_get(wire + 4 * j)] = __uint_as_float((uint32_t)j + 1);
-      if (layout == RH_INDEX_U16) read_u16(wire, section.d, section.k, x);
+      if (layout == RH_INDEX_U16) read_u16(wire, section.d, k, x);
       if (layout == RH_INDEX_BITMAP) read_bitmap(wire, section.d, x, part);
       if (threadIdx.x == 0) {
-        index_bytes = layout == RH_INDEX_U32   ? 4 * section.k
-                      : layout == RH_INDEX_U16 ? 2 * section.k + 4 * topk_counted_blocks(section.d)
+        index_bytes = layout == RH_INDEX_U32   ? 4 * k
+                      : layout == RH_INDEX_U16 ? 2 * k + 4 * topk_counted_blocks(section.d)
                                                : (section.d + 7) / 8;
-        if (layout == RH_INDEX_PACKED) index_bytes = read_packed(wire, section.k, x);
+        if (layout == RH_INDEX_PACKED) index_bytes = read_packed(wire, k, x);
       }
       __syncthreads();
       wire += index_bytes;
@@ -261,7 +286,7 @@ static __global__ void topk_read(topk_plan plan, int64_t count, const uint8_t *w
         const uint32_t number = __float_as_uint(x[i]);
         if (number > 0) x[i] = __uint_as_float(code_get(wire + 4 * (int64_t)(number - 1)));
       }
-      wire += 4 * section.k;
+      wire += 4 * k;
       __syncthreads();
     }
   }
@@ -270,6 +295,6 @@ static __global__ void topk_read(topk_plan plan, int64_t count, const uint8_t *w
 void rh_cuda_topk_decode(const rh_code *code, int64_t count, const uint8_t *wire, int64_t stride, rh_tensor x)
 {
   topk_plan plan;
-  if (!plan_of(code, &plan) || plan.sections == 0) return;
+  if (!rh_cuda_topk_plan(code, &plan) || plan.sections == 0) return;
   RH_LAUNCH(topk_read, dim3((unsigned)(count < 65535 ? count : 65535)), CODE_THREADS, plan, count, wire, stride, x);
 }

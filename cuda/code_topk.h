@@ -1,24 +1,27 @@
-/* Top-k on the device: what selection, writing and reading share (code_topk_select.cu, code_topk.cu). A section is a
- * segment, or the whole vector. */
+/* Values with their places on the device, the largest ones or those above a bound: what selection, writing and reading
+ * share (code_topk_select.cu, code_topk.cu). A section is a segment, or the whole vector. */
 #ifndef RH_CUDA_CODE_TOPK_H
 #define RH_CUDA_CODE_TOPK_H
 
 #include "coding.h"
 
 typedef struct topk_section {
-  int64_t first, d, k; /* values, from the start of the vector; how many are taken */
+  int64_t first, d, k; /* values, from the start of the vector; how many are taken, or may be, above a bound */
   int64_t index;       /* where its indices begin in the message's room */
 } topk_section;
 
 /* How a section's indices are written, once they are known. */
 typedef struct topk_form {
   int32_t layout, width; /* enum rh_index_layout, not auto; of packed: w */
+  int64_t k;             /* values that are taken */
   int64_t bytes;         /* of the section's part of the message, indices and values */
   int64_t wire;          /* where it begins in the message */
 } topk_form;
 
 typedef struct topk_plan {
-  int index;                         /* enum rh_index_layout, as it was asked for */
+  int index;              /* enum rh_index_layout, as it was asked for */
+  bool bounded, relative; /* by a bound on magnitudes, whose number is in the message; of rms = 1 */
+  double bound;
   int64_t sections, values, indices; /* of a message; indices: all k */
   const topk_section *section;       /* [sections] on the device */
 } topk_plan;
@@ -33,6 +36,10 @@ typedef struct topk_room {
   char *base;
   int64_t stride, forms_bytes;
 } topk_room;
+
+/* code_topk.cu: the sections of a code whose `parameter` is a ratio, on the device. False: no memory, the device's
+ * failure then. */
+bool rh_cuda_topk_plan(const rh_code *code, topk_plan *plan);
 
 static __device__ inline topk_form *topk_forms(topk_room room, int64_t r)
 {

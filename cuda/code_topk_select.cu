@@ -1,5 +1,6 @@
-/* The k values of largest magnitude of each section, the first of equals, and how their indices are written: as
+/* The k values of largest magnitude of each section, the first of equals, or all above a bound, and how their indices are written: as
  * train/compress/sparse.c selects and index.c chooses. A block has a section of a message. */
+#include "code_sums.h"
 #include "code_topk.h"
 
 enum { TOP = 20, DIGIT = 10, BINS = 1 << (31 - TOP), EACH = 8 /* values of a thread in a tile */, WIDTHS = 32 };
@@ -62,6 +63,44 @@ static __device__ void collect(select_shared *s, const float *x, int64_t d, uint
   __syncthreads();
 }
 
+/* Magnitude bits of the smallest float that is at least the bound: floor_bits of compress_threshold.c. */
+static __device__ uint32_t floor_of(double bound)
+{
+  float least = (float)bound;
+  if ((double)least < bound) least = nextafterf(least, __uint_as_float(0x7F800000));
+  const uint32_t bits = topk_magnitude(least);
+  return bits > 0 ? bits : 1;
+}
+
+/* section_floor of compress_threshold.c; the same to all threads. */
+static __device__ uint32_t section_floor(measure_shared *m, const topk_plan *plan, const float *x, int64_t d)
+{
+  if (!plan->relative) return floor_of(plan->bound);
+  largest(m, x, d);
+  squares(m, x, d);
+  const double rms = sqrt(m->sum / (double)d);
+  __syncthreads();
+  return floor_of(rms <= 1.7976931348623157e308 ? plan->bound * rms : (double)__uint_as_float(0x7F800000));
+}
+
+/* Writes the indices of magnitudes that are `floor` or more, ascending; returns how many. */
+static __device__ int64_t collect_above(select_shared *s, const float *x, int64_t d, uint32_t floor, uint32_t *index)
+{
+  int64_t kept = 0;
+  for (int64_t tile = 0; tile < d; tile += CODE_THREADS * EACH) {
+    const int64_t first = tile + (int64_t)threadIdx.x * EACH;
+    uint32_t flags = 0, all;
+    for (int64_t i = first; i < first + EACH && i < d; i++)
+      flags |= (topk_magnitude(x[i]) >= floor ? 1U : 0U) << (i - first);
+    int64_t at = kept + topk_before((uint32_t)__popc(flags), s->part, &all);
+    kept += all;
+    for (int j = 0; j < EACH; j++)
+      if (flags >> j & 1) index[at++] = (uint32_t)(first + j);
+  }
+  __syncthreads();
+  return kept;
+}
+
 /* Bits of Rice codes of width w, the same to all threads. */
 static __device__ int64_t rice_bits(select_shared *s, const uint32_t *index, int64_t k, int w)
 {
@@ -84,6 +123,7 @@ static __device__ int best_width(select_shared *s, int64_t d, const uint32_t *in
   int w = 0;
   while (w + 1 < WIDTHS && k << (w + 1) <= d)
     w++;
+  w = k > 0 ? w : 0;
   *bits = rice_bits(s, index, k, w);
   for (int step = -1; step <= 1; step += 2)
     for (; w + step >= 0 && w + step < WIDTHS; w += step) {
@@ -128,23 +168,36 @@ static __device__ topk_form form_of(select_shared *s, int asked, int64_t d, cons
   return form;
 }
 
+/* Digit by digit of the k-th largest, from the top. */
+static __device__ void select_largest(select_shared *s, const float *x, int64_t d, int64_t k, uint32_t *index)
+{
+  if (threadIdx.x == 0) {
+    s->kth = 0;
+    s->take = k;
+  }
+  __syncthreads();
+  find_digit(s, x, d, TOP, 31 - TOP);
+  find_digit(s, x, d, TOP - DIGIT, DIGIT);
+  find_digit(s, x, d, 0, DIGIT);
+  collect(s, x, d, index);
+}
+
 static __global__ void topk_select(topk_plan plan, int64_t count, rh_tensor in, topk_room room)
 {
   __shared__ select_shared s;
+  __shared__ measure_shared m;
   const topk_section section = plan.section[blockIdx.x];
   for (int64_t r = blockIdx.y; r < count; r += gridDim.y) {
     const float *const x = rh_at(in, r) + section.first;
     uint32_t *const index = topk_indices(room, r) + section.index;
-    if (threadIdx.x == 0) {
-      s.kth = 0;
-      s.take = section.k;
-    }
-    __syncthreads();
-    find_digit(&s, x, section.d, TOP, 31 - TOP);
-    find_digit(&s, x, section.d, TOP - DIGIT, DIGIT);
-    find_digit(&s, x, section.d, 0, DIGIT);
-    collect(&s, x, section.d, index);
-    const topk_form form = form_of(&s, plan.index, section.d, index, section.k);
+    int64_t k = section.k;
+    if (plan.bounded)
+      k = collect_above(&s, x, section.d, section_floor(&m, &plan, x, section.d), index);
+    else
+      select_largest(&s, x, section.d, k, index);
+    topk_form form = form_of(&s, plan.index, section.d, index, k);
+    form.k = k;
+    form.bytes += plan.bounded ? 4 : 0;
     if (threadIdx.x == 0) topk_forms(room, r)[blockIdx.x] = form;
     __syncthreads();
   }

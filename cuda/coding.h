@@ -110,4 +110,9 @@ void rh_cuda_topk_encode(const rh_code *code, int64_t count, rh_tensor x, uint8_
                          void *scratch);
 void rh_cuda_topk_decode(const rh_code *code, int64_t count, const uint8_t *wire, int64_t stride, rh_tensor x);
 
+/* code_randomk.cu */
+void rh_cuda_randomk_encode(const rh_code *code, int64_t count, rh_tensor x, uint8_t *wire, int64_t stride,
+                            int64_t *bytes);
+void rh_cuda_randomk_decode(const rh_code *code, int64_t count, const uint8_t *wire, int64_t stride, rh_tensor x);
+
 #endif

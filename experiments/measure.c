@@ -26,12 +26,13 @@ typedef struct bench {
   float *pass_x, *pass_g;                     /* x and g where passes are computed: the same where rows live there */
   double clip;                                /* factor of the last update */
   double *square;                             /* squared norm of g, where rows live on a device; else NULL */
-  float *state;                               /* of the compressor, the largest bucket's */
+  float *state;                               /* of the compressor, the largest bucket's; on a device with `length` */
   float *common;                              /* of summable messages, likewise */
   uint8_t *wire;                              /* the longest message or contribution */
   void *scratch;
   int64_t
       *length; /* of a message that a device makes where rows live, as wire and scratch then are its own; else NULL */
+  uint32_t *places;                /* of all buckets' messages that the device makes; NULL: the compressor draws none */
   rh_factors factors;              /* at full rank, of methods that factorise */
   float *factor_a, *factor_b, *da; /* of all of them */
   float *singular;                 /* [n] of the largest */
@@ -98,13 +99,21 @@ static void take_last(bench *b, rh_coding *coding)
   if (sum->take) sum->take(coding, b->common, sum->phases - 1, b->wire, 1);
 }
 
+static int64_t place_count(const bench *b, int bucket)
+{
+  return b->run->compressor->bound_bytes(b->run->compressor_options, &b->setup->buckets[bucket].layout) / 4;
+}
+
 /* A message of a bucket that the device makes, and reads. */
 static rh_code code_of(const bench *b, int bucket)
 {
   rh_code code;
-  const bool has =
-      rh_compressor_code(b->run->compressor, b->run->compressor_options, &b->setup->buckets[bucket].layout, &code);
+  const bool has = rh_compressor_code(b->run->compressor, b->run->compressor_options, &b->setup->buckets[bucket].layout,
+                                      coding_of(b, bucket).step, &code);
   RH_ASSERT(has);
+  code.places = b->places;
+  for (int k = 0; b->places && k < bucket; k++)
+    code.places += place_count(b, k);
   return code;
 }
 
@@ -118,8 +127,13 @@ static void encode_on_device(bench *b, int bucket)
 {
   const rh_code code = code_of(b, bucket);
   const rh_coding coding = coding_of(b, bucket);
-  const rh_tensor g = {b->g + b->setup->buckets[bucket].offset, 0};
-  b->setup->rows->encode(&code, &coding.rng, 1, g, b->wire, message_stride(b, bucket), b->length, b->scratch);
+  const rh_backend *rows = b->setup->rows;
+  const rh_tensor g = {b->g + b->setup->buckets[bucket].offset, 0}, u = {b->state, 0}, v = {b->state + code.values, 0};
+  if (b->state) { /* momentum that the worker gathers by itself */
+    rows->combine(code.values, 1, coding.momentum, u, 1, g, u);
+    rows->add_scaled(code.values, 1, 1, u, v);
+  }
+  rows->encode(&code, &coding.rng, 1, b->state ? u : g, b->wire, message_stride(b, bucket), b->length, b->scratch);
 }
 
 /* A second phase begins with what everybody does with the first one's sum. */
@@ -295,14 +309,16 @@ static void bench_clear(bench *b)
   free(b->da);
   free(b->singular);
   rh_mask_free(b->mask);
-  free(b->state);
   free(b->common);
   if (b->length) {
+    b->setup->rows->release(b->state);
+    b->setup->rows->release(b->places);
     b->setup->rows->release(b->wire);
     b->setup->rows->release(b->scratch);
     b->setup->rows->release(b->length);
     return;
   }
+  free(b->state);
   free(b->wire);
   free(b->scratch);
 }
@@ -317,20 +333,49 @@ static rh_status no_memory(void)
   return rh_error(RH_ENOMEM, "no memory to time a step");
 }
 
+/* Places of a round, on the device. */
+static rh_status draw_places(bench *b)
+{
+  const rh_compressor *c = b->run->compressor;
+  int64_t all = 1, scratch = 64, at = 0;
+  for (int32_t k = 0; k < b->setup->bucket_count; k++) {
+    all += place_count(b, k);
+    if (c->scratch_bytes)
+      take_larger(&scratch, c->scratch_bytes(b->run->compressor_options, &b->setup->buckets[k].layout));
+  }
+  uint32_t *drawn = malloc((size_t)all * sizeof *drawn);
+  void *room = aligned_alloc(64, (size_t)(scratch + 63) / 64 * 64);
+  b->places = b->setup->rows->alloc((size_t)all * sizeof *drawn);
+  for (int32_t k = 0; drawn && room && b->places && k < b->setup->bucket_count; at += place_count(b, k++)) {
+    rh_coding coding = coding_of(b, k);
+    coding.scratch = room;
+    c->draw(&coding, drawn + at);
+  }
+  if (drawn && room && b->places) b->setup->rows->upload(b->places, drawn, (size_t)at * sizeof *drawn);
+  const bool done = drawn && room && b->places;
+  free(drawn);
+  free(room);
+  return done ? RH_OK : no_memory();
+}
+
 /* The same of messages that a device makes. */
 static rh_status init_device_messages(bench *b)
 {
+  const rh_compressor *c = b->run->compressor;
   const rh_backend *rows = b->setup->rows;
-  int64_t wire = 64, scratch = 64;
+  int64_t wire = 64, scratch = 64, state = 0;
   for (int32_t k = 0; k < b->setup->bucket_count; k++) {
     const rh_code code = code_of(b, k);
     take_larger(&wire, message_stride(b, k));
     take_larger(&scratch, rows->code_scratch(&code));
+    if (c->state_values) take_larger(&state, c->state_values(b->run->compressor_options, &b->setup->buckets[k].layout));
   }
   if (!(b->length = rows->alloc(sizeof *b->length))) return no_memory();
   b->wire = rows->alloc((size_t)wire);
   b->scratch = rows->alloc((size_t)scratch);
-  return b->wire && b->scratch ? RH_OK : no_memory();
+  b->state = state > 0 ? rows->alloc((size_t)state * sizeof *b->state) : NULL;
+  if (!b->wire || !b->scratch || (state > 0 && !b->state)) return no_memory();
+  return c->draw ? draw_places(b) : RH_OK;
 }
 
 /* Room for the messages of any bucket. */

@@ -81,7 +81,9 @@ void rh_coder_parts(rh_coder *coder, const rh_parts *parts)
 {
   if (!coder->world) return;
   const size_t workers = (size_t)coder->world->workers;
-  rh_part(parts, "coder.state", coder->state, workers * (size_t)coder->state_values * sizeof *coder->state);
+  if (coder->world->compressor->state_values && coder->state)
+    rh_replicas_arena_part(coder->device ? coder->device : &rh_backend_cpu, parts, "coder.state", coder->state,
+                           workers * (size_t)coder->state_values * sizeof *coder->state);
   rh_part(parts, "coder.bytes", coder->bytes, (size_t)coder->world->bucket_count * workers * sizeof *coder->bytes);
 }
 

@@ -15,7 +15,7 @@ typedef struct rh_coder {
   int64_t state_values;  /* of one worker, all buckets */
   uint8_t *wire;         /* [threads][wire_size]; owned */
   char *scratch;         /* [threads][scratch_size]; owned */
-  float *state;          /* [N][state_values]; owned */
+  float *state;          /* [N][state_values], of a device on it; owned */
   int64_t *bytes;        /* [buckets][N] lengths of the last messages; owned */
   /* Where rows live on a device, which then makes and reads the messages itself (coder_device.c); else NULL. */
   const rh_backend *device; /* borrowed */
@@ -23,6 +23,9 @@ typedef struct rh_coder {
   uint8_t *device_wire;     /* [slice][wire_size]; owned, as the rest */
   void *device_scratch;     /* [slice][scratch_size] */
   int64_t *device_bytes;    /* [buckets][N] */
+  uint32_t *places,
+      *device_places; /* of all buckets' messages, drawn for round `drawn`; NULL: the compressor has none */
+  int64_t drawn;
 } rh_coder;
 
 /* Of a world without values: `bytes` alone, each message as long as it can be. */
@@ -44,6 +47,9 @@ void rh_coder_send(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_ten
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows);
 /* and, once all of a round were sent, the lengths. */
 void rh_coder_take_lengths(rh_coder *coder);
+/* Of a device: the code of a bucket's messages in a round. */
+rh_code rh_coder_code(rh_coder *coder, int32_t bucket, int64_t t);
+
 /* For coder*.c: all messages of a bucket are as long as they can be. */
 void rh_coder_fill_lengths(rh_coder *coder, int32_t bucket);
 void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded);

@@ -69,6 +69,12 @@ train.method=allreduce compress.name=ef-sign compress.error_feedback=classic
 train.method=allreduce compress.name=topk compress.ratio=0.1 compress.error_feedback=classic
 train.method=allreduce compress.name=int8 compress.error_feedback=step-ahead compress.average_every=2 train.clip=0 train.decay=0.01
 train.method=allreduce compress.name=topk compress.error_feedback=step-ahead train.bucket=1B train.clip=0
+train.method=allreduce compress.name=randomk compress.ratio=0.2 compress.error_feedback=classic train.bucket=1B
+train.method=allreduce compress.name=randomk compress.ratio=0.3 compress.scale=on train.mask=nm train.mask_start=2
+train.method=allreduce compress.name=threshold compress.threshold=0.01 compress.error_feedback=classic train.bucket=1B
+train.method=allreduce compress.name=dgc compress.ratio=0.05 compress.warmup=3 train.bucket=1B train.clip=0 train.decay=0.01
+train.method=choco compress.name=threshold compress.threshold=1 compress.relative=on train.consensus_step=0.3
+train.method=choco compress.name=randomk compress.ratio=0.3 train.consensus_step=0.3
 train.method=dpsgd compress.name=int8
 train.method=dpsgd compress.name=qsgd train.message=model train.order=combine-then-adapt
 train.method=choco compress.name=topk compress.ratio=0.2 train.consensus_step=0.3

@@ -34,6 +34,17 @@ static const coded cases[] = {
     {&rh_compressor_topk, "ratio=0.02 index=u16"},
     {&rh_compressor_topk, "ratio=0.2 index=bitmap"},
     {&rh_compressor_topk, "ratio=1"},
+    {&rh_compressor_threshold, "threshold=1.5"},
+    {&rh_compressor_threshold, "threshold=0.8 relative=on"},
+    {&rh_compressor_threshold, "threshold=2.5 relative=on index=packed"},
+    {&rh_compressor_threshold, "threshold=1 index=u16"},
+    {&rh_compressor_threshold, "threshold=1e20 index=bitmap"},
+    {&rh_compressor_threshold, "threshold=1e-30 index=u32"},
+    {&rh_compressor_dgc, "ratio=0.05"},
+    {&rh_compressor_dgc, "ratio=0.01 start=0.5 warmup=6 index=u32"},
+    {&rh_compressor_randomk, "ratio=0.1"},
+    {&rh_compressor_randomk, "ratio=0.3 scope=global scale=on"},
+    {&rh_compressor_randomk, "ratio=1 scale=on"},
 };
 
 static void read_options(const coded *c, void *options)
@@ -78,13 +89,37 @@ static void failed(const coded *c, const char *what, int64_t r, int64_t at)
   exit(1);
 }
 
+static rh_coding coding_of(const void *options, const rh_layout *layout, int64_t r, void *scratch)
+{
+  return (rh_coding){.options = options,
+                     .layout = layout,
+                     .rng = rh_rng_stream(9, RH_PURPOSE_COMPRESS, (uint32_t)(WORKER + r), STEP),
+                     .shared = rh_rng_stream(9, RH_PURPOSE_SHARED, 0, STEP),
+                     .step = STEP,
+                     .momentum = 0.7,
+                     .scratch = scratch};
+}
+
+/* The code's places, on the device; NULL: it has none. */
+static uint32_t *new_places(const coded *c, const void *options, const rh_layout *layout, void *scratch)
+{
+  if (!c->compressor->draw) return NULL;
+  const size_t bytes = (size_t)c->compressor->bound_bytes(options, layout);
+  uint32_t *places = checked(malloc(bytes)), *device = checked(gpu->alloc(bytes));
+  rh_coding coding = coding_of(options, layout, 0, scratch);
+  c->compressor->draw(&coding, places);
+  gpu->upload(device, places, bytes);
+  free(places);
+  return device;
+}
+
 /* One layout; segments of all kinds of lengths, and kinds of values in each. */
 static void compare(const coded *c, const rh_layout *layout, int64_t count, bool finite)
 {
   int64_t options[16] = {0}; /* aligned as any options are, and larger */
   rh_code code;
   read_options(c, options);
-  if (!rh_compressor_code(c->compressor, options, layout, &code)) failed(c, "a device has no code for it", 0, 0);
+  if (!rh_compressor_code(c->compressor, options, layout, STEP, &code)) failed(c, "a device has no code for it", 0, 0);
   const int64_t bound = c->compressor->bound_bytes(options, layout), stride = (bound + 64) / 64 * 64;
   const size_t bytes = (size_t)(count * stride), scratch_bytes = (size_t)(count * gpu->code_scratch(&code));
   pair x = pair_random(count, layout->values), y = pair_poison(count, layout->values);
@@ -98,24 +133,32 @@ static void compare(const coded *c, const rh_layout *layout, int64_t count, bool
         fill(x.host.data + r * x.host.stride + first, layout->length[s], (int)between(0, finite ? 6 : KINDS - 1));
   pair_send(&x);
   const rh_rng stream = rh_rng_stream(9, RH_PURPOSE_COMPRESS, WORKER, STEP);
-  gpu->encode(&code, &stream, count, x.device, device, stride, device_lengths, scratch);
+  uint32_t *const places = new_places(c, options, layout, host_scratch);
+  const int64_t kept = c->compressor->state_values ? c->compressor->state_values(options, layout) : 0;
+  pair state = pair_random(count, kept > 0 ? kept : 1);
+  code.places = places;
+  if (kept > 0) { /* momentum, and what waits */
+    const rh_tensor waits = {state.device.data + layout->values, state.device.stride};
+    gpu->combine(layout->values, count, 0.7, state.device, 1, x.device, state.device);
+    gpu->add_scaled(layout->values, count, 1, state.device, waits);
+  }
+  gpu->encode(&code, &stream, count, kept > 0 ? state.device : x.device, device, stride, device_lengths, scratch);
   gpu->decode(&code, count, device, stride, y.device);
   gpu->download(got, device, bytes);
   gpu->download(lengths, device_lengths, (size_t)count * sizeof *lengths);
   for (int64_t r = 0; r < count; r++) {
-    rh_coding coding = {.options = options,
-                        .layout = layout,
-                        .rng = rh_rng_stream(9, RH_PURPOSE_COMPRESS, (uint32_t)(WORKER + r), STEP),
-                        .step = STEP,
-                        .scratch = host_scratch};
-    const int64_t length = c->compressor->encode(&coding, x.host.data + r * x.host.stride, NULL, wire);
+    rh_coding coding = coding_of(options, layout, r, host_scratch);
+    const int64_t length =
+        c->compressor->encode(&coding, x.host.data + r * x.host.stride, state.host.data + r * state.host.stride, wire);
     if (length != lengths[r]) failed(c, "another length", r, lengths[r]);
     for (int64_t i = 0; finite && i < length; i++)
       if (wire[i] != got[r * stride + i]) failed(c, "another byte", r, i);
     c->compressor->decode(&coding, wire, length, y.host.data + r * y.host.stride);
   }
   pair_agree("decoded values", &y, 0);
+  pair_agree("a compressor's state", &state, 0);
   pair_drop(&x);
+  gpu->release(places);
   free(wire);
   free(got);
   free(lengths);
@@ -138,7 +181,8 @@ static void test_messages(const coded *c)
     }
     compare(c, &(rh_layout){count, length, length, values}, between(1, 4), i % 2 == 0);
   }
-  if (shapes <= 2 && strcmp(c->compressor->name, "topk") != 0) return;
+  const bool places = strcmp(c->compressor->name, "topk") == 0 || strcmp(c->compressor->name, "threshold") == 0;
+  if (shapes <= 2 && !places) return;
   const int64_t large[] = {70000, 10, 9000};
   compare(c, &(rh_layout){3, large, large, 79010}, 2, true);
 }
@@ -207,7 +251,7 @@ static void test_vote(void)
     const int64_t n = between(1, 900);
     const rh_layout layout = {1, &n, &n, n};
     rh_code code;
-    if (!rh_compressor_code(sign.compressor, options, &layout, &code)) failed(&sign, "no code", 0, 0);
+    if (!rh_compressor_code(sign.compressor, options, &layout, STEP, &code)) failed(&sign, "no code", 0, 0);
     pair x = pair_random(1, n);
     for (int64_t k = 0; k < n; k++)
       x.host.data[k] = k % 3 ? x.host.data[k] : k % 7 ? 1e-9F : k % 2 ? NAN : 0;

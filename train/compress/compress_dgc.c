@@ -133,6 +133,18 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   RH_ASSERT(bytes == wire_bytes);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  (void)layout;
+  code->kind = RH_CODE_DGC;
+  code->index = (rh_index_layout)((const dgc_options *)opaque)->index;
+}
+
+static void code_at(const void *options_, int64_t step, rh_code *code)
+{
+  code->parameter = ratio_of(options_, step);
+}
+
 const rh_compressor rh_compressor_dgc = {
     .name = "dgc",
     .summary = "top-k of momentum gathered by each worker, with masking and a warm-up of the share",
@@ -152,6 +164,8 @@ const rh_compressor rh_compressor_dgc = {
     .state_values = state_values,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
+    .code_at = code_at,
     /* momentum 2, sum 1, mask and compare in each of the two scans; decode writes zeros */
     .encode_flop = 7,
     .decode_flop = 1,

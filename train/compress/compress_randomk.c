@@ -180,6 +180,23 @@ static void contribute(rh_coding *coding, const float *common, int phase, const 
   encode(coding, x, NULL, wire);
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  const randomk_options *o = opaque;
+  code->kind = RH_CODE_RANDOMK;
+  code->parameter = o->ratio;
+  code->scaled = o->scale;
+  if (o->scope == RH_SPARSE_LAYER) return;
+  code->count = 1;
+  code->length = &layout->values;
+}
+
+static void draw_all(rh_coding *coding, uint32_t *places)
+{
+  for (walk w = start(coding); next(&w); places += w.k)
+    memcpy(places, w.index, (size_t)w.k * sizeof *places);
+}
+
 static const rh_summable sum = {
     .phases = 1,
     .element_bytes = 4,
@@ -213,5 +230,7 @@ const rh_compressor rh_compressor_randomk = {
     .encode = encode,
     .decode = decode,
     .sum = &sum,
+    .code = code_of,
+    .draw = draw_all,
     .flop = flop,
 };

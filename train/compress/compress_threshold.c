@@ -124,6 +124,16 @@ static rh_flop flop(const void *opaque, const rh_layout *layout)
   return (rh_flop){.encode = {(o->relative ? 4 : 2) * d}, .decode = d};
 }
 
+static void code_of(const void *opaque, const rh_layout *layout, rh_code *code)
+{
+  (void)layout;
+  const threshold_options *o = opaque;
+  code->kind = RH_CODE_THRESHOLD;
+  code->parameter = o->threshold;
+  code->relative = o->relative;
+  code->index = (rh_index_layout)o->index;
+}
+
 const rh_compressor rh_compressor_threshold = {
     .name = "threshold",
     .summary = "every value of at least a given magnitude; messages vary in length",
@@ -141,5 +151,6 @@ const rh_compressor rh_compressor_threshold = {
     .scratch_bytes = scratch_bytes,
     .encode = encode,
     .decode = decode,
+    .code = code_of,
     .flop = flop,
 };

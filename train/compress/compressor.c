@@ -64,10 +64,12 @@ rh_status rh_feedback_check(const rh_feedback_options *feedback, const rh_compre
       compressor->name);
 }
 
-bool rh_compressor_code(const rh_compressor *compressor, const void *options, const rh_layout *layout, rh_code *code)
+bool rh_compressor_code(const rh_compressor *compressor, const void *options, const rh_layout *layout, int64_t step,
+                        rh_code *code)
 {
   if (!compressor->code) return false;
-  *code = (rh_code){.count = layout->count, .length = layout->length, .values = layout->values};
+  *code = (rh_code){.count = layout->count, .length = layout->length, .values = layout->values, .factor = 1};
   compressor->code(options, layout, code);
+  if (compressor->code_at) compressor->code_at(options, step, code);
   return true;
 }

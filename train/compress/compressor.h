@@ -105,14 +105,19 @@ typedef struct rh_compressor {
    * device
    * cannot, and the program's memory holds what is coded. */
   void (*code)(const void *options, const rh_layout *layout, rh_code *code);
+  /* What of it hangs on the round; NULL: nothing. */
+  void (*code_at)(const void *options, int64_t step, rh_code *code);
+  /* Of a code with places: those of a round, [bound_bytes / 4]. NULL: the code has none. */
+  void (*draw)(rh_coding *coding, uint32_t *places);
 
   /* Operations for time.source: flops; stated, not measured. Per value where d is all that they depend on. */
   double encode_flop, decode_flop;
   rh_flop (*flop)(const void *options, const rh_layout *layout); /* NULL: d times the two above */
 } rh_compressor;
 
-/* The code of messages of this layout, which is borrowed. False: a device has none. */
-bool rh_compressor_code(const rh_compressor *compressor, const void *options, const rh_layout *layout, rh_code *code);
+/* The code of messages of this layout, which is borrowed, in a round; but for its places. False: a device has none. */
+bool rh_compressor_code(const rh_compressor *compressor, const void *options, const rh_layout *layout, int64_t step,
+                        rh_code *code);
 
 rh_flop rh_compressor_flop(const rh_compressor *compressor, const void *options, const rh_layout *layout);
 
