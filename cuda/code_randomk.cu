@@ -1,5 +1,5 @@
-/* Messages of values at places that all know: the bytes of train/compress/compress_randomk.c. A block has a section of a
- * message. */
+/* Messages of values at places that all know: the bytes of train/compress/compress_randomk.c. A block has a section of
+ * a message. */
 #include "code_topk.h"
 
 static __global__ void randomk_write(topk_plan plan, const uint32_t *places, int64_t count, rh_tensor in,

@@ -1,5 +1,6 @@
-/* Messages of values with their places: selection, then where each section's part begins, then the parts; and reading them. The bytes of
- * train/compress/index.c and sparse.c. Rice codes, each of which begins where the last one ends, are one thread's. */
+/* Messages of values with their places: selection, then where each section's part begins, then the parts; and reading
+ * them. The bytes of train/compress/index.c and sparse.c. Rice codes, each of which begins where the last one ends, are
+ * one thread's. */
 #include "code_topk.h"
 
 #include <stdlib.h>

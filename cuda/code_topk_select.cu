@@ -1,5 +1,5 @@
-/* The k values of largest magnitude of each section, the first of equals, or all above a bound, and how their indices are written: as
- * train/compress/sparse.c selects and index.c chooses. A block has a section of a message. */
+/* The k values of largest magnitude of each section, the first of equals, or all above a bound, and how their indices
+ * are written: as train/compress/sparse.c selects and index.c chooses. A block has a section of a message. */
 #include "code_sums.h"
 #include "code_topk.h"
 

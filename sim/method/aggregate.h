@@ -32,7 +32,8 @@ void rh_aggregate_end(rh_aggregate *aggregate, float *mean); /* [stride], its pa
 const int64_t *rh_aggregate_message_bytes(const rh_aggregate *aggregate, int32_t bucket);
 int64_t rh_aggregate_phase_bytes(const rh_aggregate *aggregate, int32_t bucket, int phase);
 
-/* e_i [stride] where rows live, the workers' one behind the other, to be read between rounds and, for averages of the errors, written. NULL without feedback. */
+/* e_i [stride] where rows live, the workers' one behind the other, to be read between rounds and, for averages of the
+ * errors, written. NULL without feedback. */
 float *rh_aggregate_error(rh_aggregate *aggregate, int32_t worker);
 
 #endif

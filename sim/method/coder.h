@@ -39,13 +39,13 @@ int64_t rh_coder_worker_bytes(const rh_compressor *compressor, const void *optio
 /* A message in the making: worker -1 for what is done once for all. */
 rh_coding rh_coder_coding(const rh_coder *coder, int thread, int32_t worker, int32_t bucket, int64_t t);
 
-/* Sends rows of x [P], of workers who follow each other, in round t: keeps the lengths, and writes what the others get to
- * `decoded` [P], which may be x. In the program's memory one row a call, on a device `slice` at most. */
+/* Sends rows of x [P], of workers who follow each other, in round t: keeps the lengths, and writes what the others get
+ * to `decoded` [P], which may be x. In the program's memory one row a call, on a device `slice` at most. */
 void rh_coder_send(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded);
 
-/* Of rows on a device: whether its messages can be made there, */
+/* Whether messages of rows on a device can be made there. */
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows);
-/* and, once all of a round were sent, the lengths. */
+/* Once all of a round were sent there: the lengths. */
 void rh_coder_take_lengths(rh_coder *coder);
 /* Of a device: the code of a bucket's messages in a round. */
 rh_code rh_coder_code(rh_coder *coder, int32_t bucket, int64_t t);

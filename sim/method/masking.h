@@ -42,8 +42,8 @@ bool rh_masking_begin(rh_masking *masking, rh_world *world, int64_t t, rh_aggreg
  * new to free; before the first round it is the dense one. */
 rh_world *rh_masking_world(rh_masking *masking);
 
-/* Of rows [stride] where the replicas' live: zeroes them outside; packs; unpacks. These may be called with NULL: nothing
- * is masked. */
+/* Of rows [stride] where the replicas' live: zeroes them outside; packs; unpacks. These may be called with NULL:
+ * nothing is masked. */
 void rh_masking_apply(const rh_masking *masking, int64_t count, rh_tensor rows);
 void rh_masking_pack(const rh_masking *masking, int64_t count, rh_tensor rows);
 void rh_masking_unpack(const rh_masking *masking, int64_t count, rh_tensor rows);
