@@ -16,6 +16,10 @@
 /* Of kernels whose register blocks are known when they are compiled. */
 #define RH_AVX512_INLINE static inline __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 
+/* A value that is loaded once, into a register, where the compiler would load it again for each use: two loads a cycle
+ * are what there is, and as many products. */
+#define RH_KEEP(vector) __asm__("" : "+v"(vector))
+
 enum { RH_LANES = 16 };
 
 /* The first n lanes, of those that there are. */
@@ -56,18 +60,22 @@ RH_AVX512_INLINE void rh_turn(__m512 row[RH_LANES])
   }
 }
 
-/* Lane r of the result: the sum of row r's 16 lanes. Each round adds pairs of rows, of which half as many remain. */
-RH_AVX512_INLINE __m512 rh_sums_of_rows(const __m512 row[RH_LANES])
+/* Lane r of the result, r < rows: the sum of row r's 16 lanes. Each round adds pairs of rows, of which half as many
+ * remain; those of none are left out. */
+RH_AVX512_INLINE __m512 rh_sums_of_rows(int rows, const __m512 row[RH_LANES])
 {
+  const __m512 none = _mm512_setzero_ps();
   __m512 pair[8], four[4];
 #pragma GCC unroll 8
   for (int r = 0; r < 8; r++) /* lanes of a quarter: row 2r, 2r+1, 2r, 2r+1 */
-    pair[r] =
-        _mm512_add_ps(_mm512_unpacklo_ps(row[2 * r], row[2 * r + 1]), _mm512_unpackhi_ps(row[2 * r], row[2 * r + 1]));
+    pair[r] = 2 * r >= rows ? none
+                            : _mm512_add_ps(_mm512_unpacklo_ps(row[2 * r], row[2 * r + 1]),
+                                            _mm512_unpackhi_ps(row[2 * r], row[2 * r + 1]));
 #pragma GCC unroll 4
   for (int r = 0; r < 4; r++) /* row 4r .. 4r+3 */
-    four[r] = _mm512_add_ps(_mm512_shuffle_ps(pair[2 * r], pair[2 * r + 1], 0x44),
-                            _mm512_shuffle_ps(pair[2 * r], pair[2 * r + 1], 0xee));
+    four[r] = 4 * r >= rows ? none
+                            : _mm512_add_ps(_mm512_shuffle_ps(pair[2 * r], pair[2 * r + 1], 0x44),
+                                            _mm512_shuffle_ps(pair[2 * r], pair[2 * r + 1], 0xee));
   const __m512 low = _mm512_add_ps(_mm512_shuffle_f32x4(four[0], four[1], 0x88), /* quarters of rows 0-3, 4-7 */
                                    _mm512_shuffle_f32x4(four[0], four[1], 0xdd));
   const __m512 high =

@@ -7,9 +7,7 @@
 
 #include <cblas.h>
 #include <math.h>
-#include <omp.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,21 +36,6 @@ static const char *kernel_name(void)
 __attribute__((constructor)) static void use_one_blas_thread(void)
 {
   openblas_set_num_threads(1);
-}
-
-static void parallel(int64_t items, int threads, bool (*body)(void *context, int64_t item, int thread), void *context)
-{
-  RH_ASSERT(threads > 0 && !omp_in_parallel());
-  atomic_bool ended = false;
-  if (threads == 1 || items == 1) {
-    for (int64_t item = 0; item < items && !ended; item++)
-      ended = !body(context, item, 0);
-    return;
-  }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int64_t item = 0; item < items; item++)
-    if (!atomic_load_explicit(&ended, memory_order_relaxed) && !body(context, item, omp_get_thread_num()))
-      atomic_store_explicit(&ended, true, memory_order_relaxed);
 }
 
 static void dense_forward(const rh_dense *d, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y)
@@ -180,7 +163,7 @@ const rh_backend rh_backend_cpu = {
     .tile = 1,
     .alloc = rh_host_alloc,
     .release = rh_host_release,
-    .parallel = parallel,
+    .parallel = rh_cpu_parallel,
     .dense_forward = dense_forward,
     .dense_backward = dense_backward,
     .conv_scratch = rh_cpu_conv_scratch,

@@ -5,6 +5,9 @@
 #include "backend.h"
 #include "clones.h"
 
+/* backend_cpu_parallel.c */
+void rh_cpu_parallel(int64_t items, int threads, bool (*body)(void *context, int64_t item, int thread), void *context);
+
 /* backend_cpu_conv.c */
 int64_t rh_cpu_conv_scratch(const rh_conv *c);
 void rh_cpu_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,

@@ -9,6 +9,7 @@
  *
  * Values are fused multiply-adds in a fixed order, which depends on the shape alone.
  */
+#include "ahead.h"
 #include "avx512.h"
 #include "backend_cpu.h"
 #include "blas_kernel.h"
@@ -41,20 +42,28 @@ typedef struct product {
   bool adds; /* to what C holds */
 } product;
 
-/* C's block of `rows` rows and 32 columns, those that the masks name. */
-RH_AVX512_INLINE void multiply_block(int rows, const product *p, __mmask16 low, __mmask16 high, const float *a,
-                                     const float *b, float *c)
+/* 16 values at p, or those that the mask names; a mask costs as much as a product. */
+RH_AVX512_INLINE __m512 load(bool whole, __mmask16 mask, const float *p)
 {
+  return whole ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(mask, p);
+}
+
+/* C's block of `rows` rows and 32 columns, or those of them that the masks name. */
+RH_AVX512_INLINE void multiply_block(int rows, bool whole, const product *p, __mmask16 low, __mmask16 high,
+                                     const float *a, const float *b, float *c)
+{
+  rh_ahead_lines ahead = rh_ahead_take(p->k, a);
   __m512 sum[ROWS][2];
 #pragma GCC unroll 12
   for (int i = 0; i < rows; i++) {
-    sum[i][0] = p->adds ? _mm512_maskz_loadu_ps(low, c + i * p->c_stride) : _mm512_setzero_ps();
-    sum[i][1] = p->adds ? _mm512_maskz_loadu_ps(high, c + i * p->c_stride + RH_LANES) : _mm512_setzero_ps();
+    sum[i][0] = p->adds ? load(whole, low, c + i * p->c_stride) : _mm512_setzero_ps();
+    sum[i][1] = p->adds ? load(whole, high, c + i * p->c_stride + RH_LANES) : _mm512_setzero_ps();
   }
   const int64_t row = p->row, step = p->step, b_stride = p->b_stride;
   const float *a0 = a, *a3 = a + 3 * row, *a6 = a + 6 * row, *a9 = a + 9 * row; /* as many as there are registers for */
   for (int64_t t = 0; t < p->k; t++, a0 += step, a3 += step, a6 += step, a9 += step, b += b_stride) {
-    const __m512 left = _mm512_maskz_loadu_ps(low, b), right = _mm512_maskz_loadu_ps(high, b + RH_LANES);
+    rh_ahead_fetch(&ahead);
+    const __m512 left = load(whole, low, b), right = load(whole, high, b + RH_LANES);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
       const float *const base = i < 3 ? a0 : i < 6 ? a3 : i < 9 ? a6 : a9;
@@ -70,36 +79,46 @@ RH_AVX512_INLINE void multiply_block(int rows, const product *p, __mmask16 low, 
   }
 }
 
+/* m rows of 32 columns, or of those that the masks name. */
+RH_AVX512_INLINE void multiply_rows(bool whole, __mmask16 low, __mmask16 high, int64_t m, const product *p,
+                                    const float *a, const float *b, float *c)
+{
+  for (int64_t rows; m > 0; m -= rows, a += rows * p->row, c += rows * p->c_stride) {
+    rows = m >= ROWS ? ROWS : m > 1 ? m / 2 * 2 : 1;
+    switch (rows) {
+    case 12:
+      multiply_block(12, whole, p, low, high, a, b, c);
+      break;
+    case 10:
+      multiply_block(10, whole, p, low, high, a, b, c);
+      break;
+    case 8:
+      multiply_block(8, whole, p, low, high, a, b, c);
+      break;
+    case 6:
+      multiply_block(6, whole, p, low, high, a, b, c);
+      break;
+    case 4:
+      multiply_block(4, whole, p, low, high, a, b, c);
+      break;
+    case 2:
+      multiply_block(2, whole, p, low, high, a, b, c);
+      break;
+    default:
+      multiply_block(1, whole, p, low, high, a, b, c);
+    }
+  }
+}
+
 /* m rows of at most 32 columns. */
 RH_AVX512 static void multiply_columns(int64_t m, int64_t columns, const product *p, const float *a, const float *b,
                                        float *c)
 {
   const __mmask16 low = rh_first_lanes(columns), high = columns > RH_LANES ? rh_first_lanes(columns - RH_LANES) : 0;
-  for (int64_t rows; m > 0; m -= rows, a += rows * p->row, c += rows * p->c_stride) {
-    rows = m >= ROWS ? ROWS : m > 1 ? m / 2 * 2 : 1;
-    switch (rows) {
-    case 12:
-      multiply_block(12, p, low, high, a, b, c);
-      break;
-    case 10:
-      multiply_block(10, p, low, high, a, b, c);
-      break;
-    case 8:
-      multiply_block(8, p, low, high, a, b, c);
-      break;
-    case 6:
-      multiply_block(6, p, low, high, a, b, c);
-      break;
-    case 4:
-      multiply_block(4, p, low, high, a, b, c);
-      break;
-    case 2:
-      multiply_block(2, p, low, high, a, b, c);
-      break;
-    default:
-      multiply_block(1, p, low, high, a, b, c);
-    }
-  }
+  if (columns == COLUMNS)
+    multiply_rows(true, 0xffff, 0xffff, m, p, a, b, c);
+  else
+    multiply_rows(false, low, high, m, p, a, b, c);
 }
 
 static void multiply(int64_t m, int64_t n, const product *p, const float *a, const float *b, float *c)
@@ -143,30 +162,41 @@ static void forward_block(const rh_dense *d, int64_t samples, int64_t outputs, c
       y[i * d->outputs + o] = sums[o * COLUMNS + i];
 }
 
+/* Sums of products along 16 inputs from t on, those that the mask names, of two samples and all outputs. */
+RH_AVX512_INLINE void add_inputs(int outputs, int64_t k, bool whole, __mmask16 mask, const float *x0, const float *x1,
+                                 const float *w, __m512 sum0[RH_LANES], __m512 sum1[RH_LANES])
+{
+  const __m512 left = load(whole, mask, x0), right = load(whole, mask, x1);
+  const float *const w3 = w + 3 * k, *const w6 = w + 6 * k, *const w9 = w + 9 * k;
+#pragma GCC unroll 12
+  for (int o = 0; o < outputs; o++) {
+    const float *const row = (o < 3 ? w : o < 6 ? w3 : o < 9 ? w6 : w9) + o % 3 * k;
+    __m512 factor = load(whole, mask, row);
+    RH_KEEP(factor);
+    sum0[o] = _mm512_fmadd_ps(factor, left, sum0[o]);
+    sum1[o] = _mm512_fmadd_ps(factor, right, sum1[o]);
+  }
+}
+
 /* Two samples' outputs, all of them: sums along the inputs, whose lanes are added at the end. */
 RH_AVX512_INLINE void narrow_pair(int outputs, int64_t k, const float *x0, const float *x1, const float *w,
                                   const float *b, float *y0, float *y1)
 {
+  rh_ahead_lines ahead = rh_ahead_take(k / RH_LANES, w);
   __m512 sum0[RH_LANES], sum1[RH_LANES];
 #pragma GCC unroll 16
   for (int o = 0; o < RH_LANES; o++)
     sum0[o] = sum1[o] = _mm512_setzero_ps();
-  const float *w0 = w, *w3 = w + 3 * k, *w6 = w + 6 * k, *w9 = w + 9 * k;
-  for (int64_t t = 0; t < k; t += RH_LANES, w0 += RH_LANES, w3 += RH_LANES, w6 += RH_LANES, w9 += RH_LANES) {
-    const __mmask16 mask = rh_first_lanes(k - t);
-    const __m512 left = _mm512_maskz_loadu_ps(mask, x0 + t), right = _mm512_maskz_loadu_ps(mask, x1 + t);
-#pragma GCC unroll 12
-    for (int o = 0; o < outputs; o++) {
-      const float *const base = o < 3 ? w0 : o < 6 ? w3 : o < 9 ? w6 : w9;
-      const __m512 factor = _mm512_maskz_loadu_ps(mask, base + o % 3 * k);
-      sum0[o] = _mm512_fmadd_ps(factor, left, sum0[o]);
-      sum1[o] = _mm512_fmadd_ps(factor, right, sum1[o]);
-    }
+  int64_t t = 0;
+  for (; t + RH_LANES <= k; t += RH_LANES) {
+    rh_ahead_fetch(&ahead);
+    add_inputs(outputs, k, true, 0xffff, x0 + t, x1 + t, w + t, sum0, sum1);
   }
+  if (t < k) add_inputs(outputs, k, false, rh_first_lanes(k - t), x0 + t, x1 + t, w + t, sum0, sum1);
   const __mmask16 mask = rh_first_lanes(outputs);
   const __m512 bias = _mm512_maskz_loadu_ps(mask, b);
-  _mm512_mask_storeu_ps(y0, mask, _mm512_add_ps(bias, rh_sums_of_rows(sum0)));
-  _mm512_mask_storeu_ps(y1, mask, _mm512_add_ps(bias, rh_sums_of_rows(sum1)));
+  _mm512_mask_storeu_ps(y0, mask, _mm512_add_ps(bias, rh_sums_of_rows(outputs, sum0)));
+  _mm512_mask_storeu_ps(y1, mask, _mm512_add_ps(bias, rh_sums_of_rows(outputs, sum1)));
 }
 
 /* Layers of few outputs, whose weights stay in the first-level cache: turning x would cost as much as the product. A

@@ -1,6 +1,7 @@
 /* Steps of replicas: gradients of chunks, updates of copies, and both of one worker after the other. */
 #include <string.h>
 
+#include "ahead.h"
 #include "replicas_device.h"
 
 enum { STEP_BLOCK = 1 << 14 }; /* elements of one item of an optimiser's step; one copy is worked on by all threads */
@@ -191,7 +192,31 @@ typedef struct train_job {
   rh_replicas *replicas;
   int64_t t;
   double lr;
+  bool from_far; /* the next worker's rows are fetched during a call */
 } train_job;
+
+/* Whether replicas are worked on faster than their parameters and moments come: those of all do not fit the caches of the
+ * cores. */
+static bool comes_from_far(const rh_replicas_def *def)
+{
+  const int64_t cache_bytes = 1 << 20; /* of a core's second level, at least */
+  return def->workers * (1 + rh_optimiser_moments(&def->optimiser)) * row_bytes(def->model) >
+         def->threads * cache_bytes;
+}
+
+/* Names the rows of a worker as those that the thread reads next; only the beginning of long ones, which must not drive
+ * out what is worked on now. */
+static void announce(rh_replicas *replicas, int32_t worker)
+{
+  const rh_replicas_def *def = &replicas->def;
+  const int64_t row = row_bytes(def->model), most = 128 << 10;
+  const int moments = rh_optimiser_moments(&def->optimiser);
+  _Static_assert(1 + RH_MOMENTS_MAX <= RH_AHEAD_ROWS, "a copy has more rows than can be named");
+  const void *rows[1 + RH_MOMENTS_MAX] = {rh_replicas_copy(replicas, worker)};
+  for (int k = 0; k < moments; k++)
+    rows[1 + k] = rh_replicas_copy_moment(replicas, worker, k);
+  rh_ahead_set(1 + moments, rows, row < most ? row : most);
+}
 
 /* Item: a call; its gradients lie in rows that belong to the thread. */
 static bool train_call(void *context, int64_t item, int thread)
@@ -203,7 +228,9 @@ static bool train_call(void *context, int64_t item, int thread)
   const int64_t stride = def->model->stride;
   float *const grads = replicas->grads + thread * replicas->tile * stride, *moments[RH_MOMENTS_MAX];
   if (stopped(replicas)) return false;
+  if (job->from_far) announce(replicas, (first + count) % def->workers);
   take_gradients(replicas, job->t, first, count, thread, grads);
+  rh_ahead_set(0, NULL, 0);
   for (int32_t r = 0; r < count; r++) {
     float *const g = grads + r * stride;
     const double factor = def->optimiser.clip > 0 ? rh_optimiser_clip(&def->optimiser, rh_squared_norm(stride, g)) : 1;
@@ -238,7 +265,7 @@ rh_status rh_replicas_train(rh_replicas *replicas, int64_t t, double lr, double 
   for (int32_t i = 0; i < def->workers; i++)
     RH_ASSERT(replicas->copy_of[i] == i);
   if (replicas->device || room < 1) return train_chunks(replicas, t, lr, loss);
-  train_job job = {replicas, t, lr};
+  train_job job = {replicas, t, lr, comes_from_far(def)};
   def->backend->parallel(cut_calls(replicas, 0, def->workers), room < def->threads ? (int)room : def->threads,
                          train_call, &job);
   if (loss) memcpy(loss, replicas->values, (size_t)def->workers * sizeof *loss);

@@ -445,7 +445,7 @@ static void test_weighted_sum(void **state)
     }
 }
 
-enum { ITEMS = 100, THREADS = 3 };
+enum { ITEMS = 100, THREADS = 3, MANY_THREADS = 70 }; /* more than the cpu backend cuts items into runs */
 
 typedef struct counts {
   int times[ITEMS], wrong_threads, until;
@@ -476,6 +476,19 @@ static void test_parallel(void **state)
         done += ended.times[i];
       assert_true(done >= 1 && done <= THREADS); /* each thread may have begun one item */
     }
+}
+
+/* Of the cpu backend: more threads than runs that it cuts items into; as many threads as items, one fewer, one more. */
+static void test_parallel_many_threads(void **state)
+{
+  (void)state;
+  const int threads[] = {MANY_THREADS, ITEMS - 1, ITEMS, ITEMS + 1};
+  for (int64_t k = 0; k < COUNT_OF(threads); k++) {
+    counts all = {.until = ITEMS};
+    rh_backend_cpu.parallel(ITEMS, threads[k], count_item, &all);
+    for (int i = 0; i < ITEMS; i++)
+      assert_int_equal(all.times[i], 1);
+  }
 }
 
 static void test_memory_and_names(void **state)
@@ -520,6 +533,7 @@ int main(void)
       cmocka_unit_test(test_product_known_values),
       cmocka_unit_test(test_weighted_sum),
       cmocka_unit_test(test_parallel),
+      cmocka_unit_test(test_parallel_many_threads),
       cmocka_unit_test(test_memory_and_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
