@@ -7,7 +7,7 @@
 #define RH_SCHEMA_H
 
 #define RH_SCHEMA_APPLICATION 0x52485253 /* "RHRS": `PRAGMA application_id`, bytes 68 to 71 of the file */
-#define RH_SCHEMA_VERSION     6          /* `PRAGMA user_version`, bytes 60 to 63 of the file */
+#define RH_SCHEMA_VERSION     7          /* `PRAGMA user_version`, bytes 60 to 63 of the file */
 
 /* The profile of a study that holds all durations measured for it so far, under this name instead of a hash. */
 #define RH_SCHEMA_WHOLE "study"

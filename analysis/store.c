@@ -195,7 +195,8 @@ void rh_store_rollback(rh_store *store)
 
 void rh_bind_text(rh_binder *binder, const char *value)
 {
-  sqlite3_bind_text(binder->statement, ++binder->count, value ? value : "", -1, SQLITE_TRANSIENT);
+  sqlite3_bind_text(binder->statement, ++binder->count, value ? value : "", -1,
+                    binder->borrows ? SQLITE_STATIC : SQLITE_TRANSIENT);
 }
 
 void rh_bind_integer(rh_binder *binder, int64_t value)

@@ -66,6 +66,7 @@ double rh_store_clock(void); /* monotonic, s */
 typedef struct rh_binder {
   sqlite3_stmt *statement;
   int count;       /* parameters bound */
+  bool borrows;    /* texts are not copied: they live until the statement is done */
   const char *bad; /* name of the first value that is not finite but must be; NULL: none */
 } rh_binder;
 
@@ -84,13 +85,12 @@ char *rh_column_text(sqlite3_stmt *statement, int column);  /* owned by the call
 void rh_store_append_hex(sqlite3_stmt *row, int column, rh_text *out);
 void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present row as an object, names from columns */
 /* Rows of the run in this store (store_run.c). Starts one: a transaction if none is open, the statement, its first
- * parameter, which is the run's id. Ends it, and commits from time to time. */
+ * parameter, which is the run's id. Texts bound to it must live until its end. Ends it, and commits from time to time. */
 RH_CHECKED rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder);
 RH_CHECKED rh_status rh_store_end_row(rh_store *store, const rh_binder *binder);
-/* The recorder's rows of the network as a picture, and of pairs (store_network.c). */
-rh_status rh_store_put_network(void *context, const char *layout, int64_t lines_left_out);
-rh_status rh_store_put_node(void *context, const rh_node_row *row);
-rh_status rh_store_put_line(void *context, const rh_line_row *row);
+/* The recorder's rows of the network as a picture, of a link's loads over time, and of pairs (store_network.c). */
+rh_status rh_store_put_network(void *context, const rh_network_row *row);
+rh_status rh_store_put_series(void *context, const rh_series_row *row);
 rh_status rh_store_put_pair(void *context, const rh_pair_row *row);
 
 /* Rows of a profile (store_profile.c): inserts those of a JSON into (study, hash), hash text as in the schema. */

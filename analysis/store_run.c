@@ -155,6 +155,7 @@ done:
 rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder)
 {
   RH_ASSERT(store->run_id);
+  binder->borrows = true;
   store->row_s = rh_store_clock();
   rh_status status = rh_store_begin(store);
   if (status == RH_OK) status = rh_store_prepare(store, sql, &binder->statement);
@@ -293,24 +294,6 @@ static rh_status put_link(void *context, const rh_link_row *row)
   return rh_store_end_row(context, &b);
 }
 
-static rh_status put_series(void *context, const rh_series_row *row)
-{
-  static const char sql[] = "INSERT INTO link_bins(run_id, link, bin, bytes, load) VALUES (?, ?, ?, ?, ?)";
-  rh_status status = RH_OK;
-  for (int32_t k = 0; k < row->count && status == RH_OK; k++) {
-    if (row->bytes[k] == 0) continue;
-    rh_binder b = {0};
-    status = rh_store_begin_row(context, sql, &b);
-    if (status != RH_OK) break;
-    rh_bind_text(&b, row->link);
-    rh_bind_integer(&b, k);
-    rh_bind_integer(&b, row->bytes[k]);
-    rh_bind_finite(&b, "load", row->loads[k]);
-    status = rh_store_end_row(context, &b);
-  }
-  return status;
-}
-
 static rh_status put_rank(void *context, const rh_rank_row *row)
 {
   static const char sql[] = "INSERT INTO ranks(run_id, rank, host, speed_flops, compute_s, communication_s, both_s,"
@@ -388,13 +371,11 @@ rh_recorder rh_store_recorder(rh_store *store)
                        .evaluation = put_evaluation,
                        .collective = put_collective,
                        .link = put_link,
-                       .series = put_series,
+                       .series = rh_store_put_series,
                        .rank = put_rank,
                        .class_count = put_class_count,
                        .event = put_event,
                        .network = rh_store_put_network,
-                       .node = rh_store_put_node,
-                       .line = rh_store_put_line,
                        .pair = rh_store_put_pair,
                        .warning = put_warning,
                        .flush = flush};

@@ -25,35 +25,46 @@ static int64_t least_bytes(const rh_schedule *schedule, const rh_network *networ
   return least;
 }
 
-static rh_status record_nodes(const rh_network *network, const rh_recorder *recorder)
+static rh_node_row *find_nodes(const rh_network *network)
 {
   static const char *const kinds[] = {[RH_NODE_HOST] = "host", [RH_NODE_SWITCH] = "switch", [RH_NODE_AIR] = "air"};
-  rh_status status = RH_OK;
+  rh_node_row *rows = malloc(((size_t)network->node_count + 1) * sizeof *rows);
+  RH_ASSERT(rows != NULL);
   for (int32_t i = 0; i < network->node_count; i++) {
     const rh_network_node *n = &network->nodes[i];
-    const rh_node_row row = {.node = i, .kind = kinds[n->kind], .name = n->name, .rank = n->rank, .x = n->x, .y = n->y};
-    RH_TRY(recorder->node(recorder->context, &row));
+    rows[i] = (rh_node_row){.kind = kinds[n->kind], .name = n->name, .rank = n->rank, .x = n->x, .y = n->y};
   }
-done:
-  return status;
+  return rows;
 }
 
-static rh_status record_lines(const rh_schedule *schedule, const rh_platform *platform, const rh_network *network,
-                              const rh_recorder *recorder)
+/* The lines of the picture, *count of them. */
+static rh_line_row *find_lines(const rh_schedule *schedule, const rh_platform *platform, const rh_network *network,
+                               int32_t *count)
 {
-  rh_status status = RH_OK;
   const int64_t least = least_bytes(schedule, network);
-  int64_t left_out = 0;
-  for (int32_t i = 0; i < network->line_count && least > 0; i++)
-    left_out += rh_schedule_link_time(schedule, network->lines[i].link).bytes < least;
-  RH_TRY(recorder->network(recorder->context, network->layout, left_out));
+  rh_line_row *rows = malloc(((size_t)network->line_count + 1) * sizeof *rows);
+  RH_ASSERT(rows != NULL);
+  *count = 0;
   for (int32_t i = 0; i < network->line_count; i++) {
     const rh_network_line *l = &network->lines[i];
     if (rh_schedule_link_time(schedule, l->link).bytes < least) continue;
-    const rh_line_row row = {.line = i, .link = rh_platform_link_name(platform, l->link), .from = l->from, .to = l->to};
-    RH_TRY(recorder->line(recorder->context, &row));
+    rows[(*count)++] = (rh_line_row){rh_platform_link_name(platform, l->link), l->from, l->to};
   }
-done:
+  return rows;
+}
+
+static rh_status record_picture(const rh_schedule *schedule, const rh_platform *platform, const rh_network *network,
+                                const rh_recorder *recorder)
+{
+  rh_network_row row = {.layout = network->layout, .node_count = network->node_count};
+  rh_node_row *nodes = find_nodes(network);
+  rh_line_row *lines = find_lines(schedule, platform, network, &row.line_count);
+  row.nodes = nodes;
+  row.lines = lines;
+  row.lines_left_out = network->line_count - row.line_count;
+  const rh_status status = recorder->network(recorder->context, &row);
+  free(nodes);
+  free(lines);
   return status;
 }
 
@@ -76,8 +87,7 @@ rh_status rh_execute_network(const rh_schedule *schedule, const rh_platform *pla
   rh_network network;
   rh_network_find(platform, &network);
   rh_status status;
-  RH_TRY(record_lines(schedule, platform, &network, recorder));
-  RH_TRY(record_nodes(&network, recorder));
+  RH_TRY(record_picture(schedule, platform, &network, recorder));
   status = record_pairs(rh_schedule_pairs(schedule), recorder);
 done:
   rh_network_clear(&network);

@@ -109,9 +109,8 @@ typedef struct rh_class_count_row {
   int64_t samples;
 } rh_class_count_row;
 
-/* The network as a picture (sim/time/network.h): a node, and a line that stands for a link between two of them. */
+/* The network as a picture (sim/time/network.h): nodes, and lines that stand for links between two of them. */
 typedef struct rh_node_row {
-  int32_t node;     /* from 0 */
   const char *kind; /* "host", "switch", "air" */
   const char *name; /* "" for a switch */
   int32_t rank;     /* the first on a host; -1: none */
@@ -119,10 +118,17 @@ typedef struct rh_node_row {
 } rh_node_row;
 
 typedef struct rh_line_row {
-  int32_t line; /* from 0 */
   const char *link;
-  int32_t from, to; /* nodes */
+  int32_t from, to; /* nodes, by their place in the picture */
 } rh_line_row;
+
+typedef struct rh_network_row {
+  const char *layout;     /* "fat-tree" */
+  int64_t lines_left_out; /* those of the links with the fewest bytes */
+  int32_t node_count, line_count;
+  const rh_node_row *nodes; /* [node_count] */
+  const rh_line_row *lines; /* [line_count] */
+} rh_network_row;
 
 /* Bytes that `block` ranks from `from` on have sent to as many from `to` on. */
 typedef struct rh_pair_row {
@@ -158,9 +164,7 @@ typedef struct rh_recorder {
   rh_status (*rank)(void *context, const rh_rank_row *row);
   rh_status (*class_count)(void *context, const rh_class_count_row *row);
   rh_status (*event)(void *context, const rh_event_row *row);
-  rh_status (*network)(void *context, const char *layout, int64_t lines_left_out); /* before its nodes and lines */
-  rh_status (*node)(void *context, const rh_node_row *row);
-  rh_status (*line)(void *context, const rh_line_row *row);
+  rh_status (*network)(void *context, const rh_network_row *row);
   rh_status (*pair)(void *context, const rh_pair_row *row);
   rh_status (*warning)(void *context, const char *text);
   rh_status (*flush)(void *context); /* commits if a second has passed since the last commit */

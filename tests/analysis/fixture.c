@@ -162,10 +162,13 @@ void fixture_record(rh_recorder r)
   must(r.series(r.context, &(rh_series_row){"down", 3, bytes, (const double[]){0.5, 0, 1}}));
   must(r.event(r.context, &(rh_event_row){1, 0, true, "gradient", -1, 0, 0.0, 0.25}));
   must(r.event(r.context, &(rh_event_row){1, 1, false, "allreduce-ring", 0, 500, 0.25, 0.5}));
-  must(r.network(r.context, "star", 3));
-  must(r.node(r.context, &(rh_node_row){0, "host", "n0", 0, 0.25, 1}));
-  must(r.node(r.context, &(rh_node_row){1, "switch", "", -1, 0.5, 0}));
-  must(r.line(r.context, &(rh_line_row){0, "up", 0, 1}));
+  const rh_node_row nodes[] = {{"host", "n0", 0, 0.25, 1}, {"switch", "", -1, 0.5, 0}};
+  must(r.network(r.context, &(rh_network_row){.layout = "star",
+                                              .lines_left_out = 3,
+                                              .node_count = 2,
+                                              .line_count = 1,
+                                              .nodes = nodes,
+                                              .lines = &(rh_line_row){"up", 0, 1}}));
   must(r.pair(r.context, &(rh_pair_row){0, 1, 1, 1250}));
   must(r.warning(r.context, "the graph is sparse"));
   must(r.flush(r.context));

@@ -179,7 +179,7 @@ sql names.db "PRAGMA foreign_keys = OFF;
     configuration = configuration || 'x.y=' || replace((SELECT text FROM bad), char(10), ' ') || rowid || char(10);
   UPDATE studies SET question = (SELECT text FROM bad);
   UPDATE links SET link = (SELECT text FROM bad) || link, from_where = 'rank ' || (SELECT text FROM bad);
-  UPDATE link_bins SET link = (SELECT text FROM bad) || link;
+  UPDATE link_series SET link = (SELECT text FROM bad) || link;
   UPDATE collectives SET kind = (SELECT text FROM bad);"
 for command in list "show $traced" compare scaling; do
   read -ra words <<<"$command"
