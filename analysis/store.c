@@ -63,7 +63,8 @@ static rh_status connect(rh_store *store)
   sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
   rh_status status;
   /* with WAL, NORMAL loses nothing when a process dies, and keeps the file sound when the power fails */
-  RH_TRY(rh_store_execute(store, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL"));
+  RH_TRY(rh_store_execute(store,
+                          "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000"));
   if (!store->writable) RH_TRY(rh_store_execute(store, "PRAGMA query_only = ON"));
   RH_TRY(rh_store_execute(store, "SELECT count(*) FROM runs")); /* reads the schema: damage shows here */
 done:
@@ -78,6 +79,7 @@ static void release(rh_store *store)
   if (store->db) sqlite3_close(store->db);
   free(store->path);
   free(store->run_id);
+  rh_text_clear(&store->queue);
   free(store);
 }
 
@@ -119,7 +121,7 @@ done:
 rh_status rh_store_close(rh_store *store)
 {
   if (!store) return RH_OK;
-  rh_status status = rh_store_commit(store);
+  const rh_status status = rh_store_flush_rows(store);
   release(store);
   return status;
 }
@@ -195,20 +197,40 @@ void rh_store_rollback(rh_store *store)
 
 void rh_bind_text(rh_binder *binder, const char *value)
 {
-  sqlite3_bind_text(binder->statement, ++binder->count, value ? value : "", -1,
-                    binder->borrows ? SQLITE_STATIC : SQLITE_TRANSIENT);
+  binder->count++;
+  if (binder->queue)
+    rh_queue_text(binder->queue, value ? value : "");
+  else
+    sqlite3_bind_text(binder->statement, binder->count, value ? value : "", -1, SQLITE_TRANSIENT);
 }
 
 void rh_bind_integer(rh_binder *binder, int64_t value)
 {
-  sqlite3_bind_int64(binder->statement, ++binder->count, value);
+  binder->count++;
+  if (binder->queue)
+    rh_queue_integer(binder->queue, value);
+  else
+    sqlite3_bind_int64(binder->statement, binder->count, value);
+}
+
+static void bind_null(rh_binder *binder)
+{
+  binder->count++;
+  if (binder->queue)
+    rh_queue_null(binder->queue);
+  else
+    sqlite3_bind_null(binder->statement, binder->count);
 }
 
 void rh_bind_real(rh_binder *binder, double value)
 {
+  if (isnan(value)) {
+    bind_null(binder);
+    return;
+  }
   binder->count++;
-  if (isnan(value))
-    sqlite3_bind_null(binder->statement, binder->count);
+  if (binder->queue)
+    rh_queue_real(binder->queue, value);
   else
     sqlite3_bind_double(binder->statement, binder->count, value);
 }
@@ -221,20 +243,26 @@ void rh_bind_finite(rh_binder *binder, const char *name, double value)
 
 void rh_bind_blob(rh_binder *binder, const void *data, int32_t bytes)
 {
+  if (bytes <= 0) {
+    bind_null(binder);
+    return;
+  }
   binder->count++;
-  if (bytes > 0) sqlite3_bind_blob(binder->statement, binder->count, data, bytes, SQLITE_STATIC);
+  if (binder->queue)
+    rh_queue_blob(binder->queue, data, (size_t)bytes);
+  else
+    sqlite3_bind_blob(binder->statement, binder->count, data, bytes, SQLITE_STATIC);
 }
 
 void rh_bind_hash(rh_binder *binder, uint64_t value, bool none_is_null)
 {
-  binder->count++;
   if (value == 0 && none_is_null) {
-    sqlite3_bind_null(binder->statement, binder->count);
+    bind_null(binder);
     return;
   }
   char digits[17];
   snprintf(digits, sizeof digits, "%016llx", (unsigned long long)value);
-  sqlite3_bind_text(binder->statement, binder->count, digits, -1, SQLITE_TRANSIENT);
+  rh_bind_text(binder, digits);
 }
 
 double rh_column_real(sqlite3_stmt *statement, int column)

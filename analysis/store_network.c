@@ -51,17 +51,15 @@ rh_status rh_store_put_network(void *context, const rh_network_row *row)
     if (!isfinite(row->nodes[i].x) || !isfinite(row->nodes[i].y))
       return rh_error(RH_EINVAL, "the picture of the network: node %d has no place", i);
   rh_text nodes = {0}, lines = {0};
-  rh_binder b = {0};
-  rh_status status;
-  RH_TRY(rh_store_begin_row(context, sql, &b));
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   append_nodes(row, &nodes);
   append_lines(row, &lines);
   rh_bind_text(&b, row->layout);
   rh_bind_integer(&b, row->lines_left_out);
   rh_bind_text(&b, rh_text_get(&nodes));
   rh_bind_text(&b, rh_text_get(&lines));
-  status = rh_store_end_row(context, &b);
-done:
+  const rh_status status = rh_store_end_row(context, &b);
   rh_text_clear(&nodes);
   rh_text_clear(&lines);
   return status;
@@ -71,9 +69,8 @@ rh_status rh_store_put_series(void *context, const rh_series_row *row)
 {
   static const char sql[] = "INSERT INTO link_series(run_id, link, bin_list) VALUES (?, ?, ?)";
   rh_text bins = {0};
-  rh_binder b = {0};
-  rh_status status;
-  RH_TRY(rh_store_begin_row(context, sql, &b));
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_text(&b, row->link);
   rh_text_append(&bins, "[");
   for (int32_t k = 0; k < row->count; k++) {
@@ -83,8 +80,7 @@ rh_status rh_store_put_series(void *context, const rh_series_row *row)
   }
   rh_text_append(&bins, "]");
   rh_bind_text(&b, rh_text_get(&bins));
-  status = rh_store_end_row(context, &b);
-done:
+  const rh_status status = rh_store_end_row(context, &b);
   rh_text_clear(&bins);
   return status;
 }
@@ -92,9 +88,8 @@ done:
 rh_status rh_store_put_pair(void *context, const rh_pair_row *row)
 {
   static const char sql[] = "INSERT INTO pairs(run_id, from_rank, to_rank, block, bytes) VALUES (?, ?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->from);
   rh_bind_integer(&b, row->to);
   rh_bind_integer(&b, row->block);

@@ -21,6 +21,7 @@ struct rh_store {
   double committed_s; /* clock at the last commit */
   double row_s;       /* clock when the row at work was begun */
   double spent_s;     /* on rows of the run and their commits */
+  rh_text queue;      /* rows that wait (store_rows.c) */
   int statement_count;
   struct {
     const char *sql; /* a constant; its address is the key */
@@ -66,7 +67,8 @@ double rh_store_clock(void); /* monotonic, s */
 typedef struct rh_binder {
   sqlite3_stmt *statement;
   int count;       /* parameters bound */
-  bool borrows;    /* texts are not copied: they live until the statement is done */
+  rh_text *queue;  /* where values go instead, if this is set: of a row that waits (store_rows.c) */
+  size_t row;      /* of such a row: where in the queue it begins */
   const char *bad; /* name of the first value that is not finite but must be; NULL: none */
 } rh_binder;
 
@@ -84,10 +86,22 @@ char *rh_column_text(sqlite3_stmt *statement, int column);  /* owned by the call
 /* A BLOB as two digits a byte, in quotes. */
 void rh_store_append_hex(sqlite3_stmt *row, int column, rh_text *out);
 void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present row as an object, names from columns */
-/* Rows of the run in this store (store_run.c). Starts one: a transaction if none is open, the statement, its first
- * parameter, which is the run's id. Texts bound to it must live until its end. Ends it, and commits from time to time. */
-RH_CHECKED rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder);
+/* Rows of the run in this store (store_rows.c). Starts one, whose first parameter is the run's id; what is bound is
+ * copied. Ends it: the row waits to be written, and is committed within a second if others follow. RH_EINVAL: a value is
+ * not finite, and the row is left out; errors of rows before it. */
+void rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder);
 RH_CHECKED rh_status rh_store_end_row(rh_store *store, const rh_binder *binder);
+/* Writes rows that wait; and commits; and does both if a second has passed since the last commit (a recorder's flush). */
+RH_CHECKED rh_status rh_store_write_rows(rh_store *store);
+RH_CHECKED rh_status rh_store_flush_rows(rh_store *store);
+rh_status rh_store_flush_in_time(void *context);
+/* Values of a row that waits; the binder calls them. */
+void rh_queue_integer(rh_text *queue, int64_t value);
+void rh_queue_real(rh_text *queue, double value);
+void rh_queue_text(rh_text *queue, const char *value);
+void rh_queue_blob(rh_text *queue, const void *data, size_t bytes);
+void rh_queue_null(rh_text *queue);
+
 /* The recorder's rows of the network as a picture, of a link's loads over time, and of pairs (store_network.c). */
 rh_status rh_store_put_network(void *context, const rh_network_row *row);
 rh_status rh_store_put_series(void *context, const rh_series_row *row);

@@ -9,9 +9,6 @@
 
 #include "schema.h"
 
-/* Rows are committed when this long has passed since the last commit: what a reader sees is at most this old. */
-static const double commit_every_s = 1.0;
-
 static void utc_now(char *buffer, size_t size)
 {
   struct timespec now;
@@ -147,51 +144,18 @@ rh_status rh_store_begin_run(rh_store *store, const rh_run_header *header)
   store->run_id = rh_text_duplicate(header->id);
   store->collectives = store->events = store->warnings = 0;
   store->spent_s = 0;
+  store->queue.length = 0;
 done:
   if (status != RH_OK) rh_store_rollback(store);
   return status;
-}
-
-rh_status rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder)
-{
-  RH_ASSERT(store->run_id);
-  binder->borrows = true;
-  store->row_s = rh_store_clock();
-  rh_status status = rh_store_begin(store);
-  if (status == RH_OK) status = rh_store_prepare(store, sql, &binder->statement);
-  if (status == RH_OK) rh_bind_text(binder, store->run_id);
-  return status;
-}
-
-static rh_status commit(rh_store *store)
-{
-  const double start_s = rh_store_clock();
-  const rh_status status = rh_store_commit(store);
-  store->spent_s += rh_store_clock() - start_s;
-  return status;
-}
-
-static rh_status flush(void *context)
-{
-  rh_store *store = context;
-  if (rh_store_clock() - store->committed_s < commit_every_s) return RH_OK;
-  return commit(store);
-}
-
-rh_status rh_store_end_row(rh_store *store, const rh_binder *binder)
-{
-  rh_status status = finish(store, binder);
-  store->spent_s += rh_store_clock() - store->row_s;
-  return status == RH_OK ? flush(store) : status;
 }
 
 static rh_status put_round(void *context, const rh_round_row *row)
 {
   static const char sql[] = "INSERT INTO rounds(run_id, round, finish_s, first_finish_s, train_loss, learning_rate,"
                             " messages, within_bytes, between_bytes, wire_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->round);
   rh_bind_finite(&b, "finish_s", row->finish_s);
   rh_bind_finite(&b, "first_finish_s", row->first_finish_s);
@@ -207,9 +171,8 @@ static rh_status put_round(void *context, const rh_round_row *row)
 static rh_status put_phase(void *context, const rh_phase_row *row)
 {
   static const char sql[] = "INSERT INTO phases(run_id, round, phase, compression_ratio) VALUES (?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->round);
   rh_bind_text(&b, row->phase);
   rh_bind_finite(&b, "compression_ratio", row->compression_ratio);
@@ -219,9 +182,8 @@ static rh_status put_phase(void *context, const rh_phase_row *row)
 static rh_status put_factor_rank(void *context, const rh_factor_rank_row *row)
 {
   static const char sql[] = "INSERT INTO factor_ranks(run_id, round, weight, rank) VALUES (?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->round);
   rh_bind_text(&b, row->weight);
   rh_bind_integer(&b, row->rank);
@@ -233,9 +195,8 @@ static rh_status put_evaluation(void *context, const rh_evaluation_row *row)
   static const char sql[] = "INSERT INTO evaluations(run_id, round, simulated_s, train_loss, test_loss, test_accuracy,"
                             " sample_count, accuracy_min, accuracy_median, accuracy_max, consensus_distance) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->round);
   rh_bind_finite(&b, "simulated_s", row->simulated_s);
   rh_bind_real(&b, row->train_loss);
@@ -255,9 +216,8 @@ static rh_status put_collective(void *context, const rh_collective_row *row)
                             " messages, wire_bytes, start_s, finish_s, closed_form_s) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_store *store = context;
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(store, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(store, sql, &b);
   rh_bind_integer(&b, ++store->collectives);
   rh_bind_integer(&b, row->round);
   rh_bind_text(&b, row->kind);
@@ -276,9 +236,8 @@ static rh_status put_link(void *context, const rh_link_row *row)
   static const char sql[] = "INSERT INTO links(run_id, link, bandwidth_Bps, latency_s, bytes, busy_s, load,"
                             " peak_load, from_where, to_where, bin_loads, down_s, stalled_s) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_text(&b, row->name);
   rh_bind_finite(&b, "bandwidth_Bps", row->bandwidth_Bps);
   rh_bind_finite(&b, "latency_s", row->latency_s);
@@ -299,9 +258,8 @@ static rh_status put_rank(void *context, const rh_rank_row *row)
   static const char sql[] = "INSERT INTO ranks(run_id, rank, host, speed_flops, compute_s, communication_s, both_s,"
                             " waiting_s, encode_s, decode_s, sent_bytes, received_bytes, sent_messages, samples) "
                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->rank);
   rh_bind_text(&b, row->host);
   rh_bind_finite(&b, "speed_flops", row->speed_flops);
@@ -321,9 +279,8 @@ static rh_status put_rank(void *context, const rh_rank_row *row)
 static rh_status put_class_count(void *context, const rh_class_count_row *row)
 {
   static const char sql[] = "INSERT INTO class_counts(run_id, rank, class, samples) VALUES (?, ?, ?, ?)";
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(context, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(context, sql, &b);
   rh_bind_integer(&b, row->rank);
   rh_bind_integer(&b, row->label);
   rh_bind_integer(&b, row->samples);
@@ -335,9 +292,8 @@ static rh_status put_event(void *context, const rh_event_row *row)
   static const char sql[] = "INSERT INTO events(run_id, sequence, round, rank, lane, kind, start_s, finish_s, bytes,"
                             " peer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   rh_store *store = context;
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(store, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(store, sql, &b);
   rh_bind_integer(&b, ++store->events);
   rh_bind_integer(&b, row->round);
   rh_bind_integer(&b, row->rank);
@@ -354,9 +310,8 @@ static rh_status put_warning(void *context, const char *text)
 {
   static const char sql[] = "INSERT INTO warnings(run_id, sequence, warning) VALUES (?, ?, ?)";
   rh_store *store = context;
-  rh_binder b = {0};
-  rh_status status = rh_store_begin_row(store, sql, &b);
-  if (status != RH_OK) return status;
+  rh_binder b;
+  rh_store_begin_row(store, sql, &b);
   rh_bind_integer(&b, ++store->warnings);
   rh_bind_text(&b, text);
   return rh_store_end_row(store, &b);
@@ -378,7 +333,7 @@ rh_recorder rh_store_recorder(rh_store *store)
                        .network = rh_store_put_network,
                        .pair = rh_store_put_pair,
                        .warning = put_warning,
-                       .flush = flush};
+                       .flush = rh_store_flush_in_time};
 }
 
 rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
@@ -390,8 +345,10 @@ rh_status rh_store_end_run(rh_store *store, const rh_run_end *end)
                             "WHERE id = ?1";
   rh_binder b = {0};
   rh_status status;
-  RH_TRY(commit(store)); /* of all rows but this one, so that its time is known */
-  RH_TRY(rh_store_begin_row(store, sql, &b));
+  RH_TRY(rh_store_flush_rows(store)); /* all rows but this one, so that their time is known */
+  RH_TRY(rh_store_begin(store));
+  RH_TRY(rh_store_prepare(store, sql, &b.statement));
+  rh_bind_text(&b, store->run_id);
   rh_bind_text(&b, end->status);
   rh_bind_text(&b, end->reason);
   char now[64];

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bins.h"
 #include "store.h"
@@ -32,6 +33,29 @@ static int compare(const void *a, const void *b)
   const candidate *x = a, *y = b;
   if (x->load != y->load) return x->load > y->load ? -1 : 1;
   return (x->link > y->link) - (x->link < y->link);
+}
+
+typedef struct named {
+  const char *name;
+  int32_t link;
+} named;
+
+static int compare_names(const void *a, const void *b)
+{
+  return strcmp(((const named *)a)->name, ((const named *)b)->name);
+}
+
+/* All links in the byte order of their names, which is the key's: a row put at the end of its table costs half of one
+ * put somewhere in it. Owned by the caller. */
+static named *find_order(const rh_platform *platform)
+{
+  const int32_t links = rh_platform_link_count(platform);
+  named *order = malloc(((size_t)links + 1) * sizeof *order);
+  RH_ASSERT(order != NULL);
+  for (int32_t l = 0; l < links; l++)
+    order[l] = (named){rh_platform_link_name(platform, l), l};
+  qsort(order, (size_t)links, sizeof *order, compare_names);
+  return order;
 }
 
 /* "rank 3", "zone left" or "": what all transfers over a link have in common at one end. Zones are told where ranks are
@@ -109,9 +133,11 @@ rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platf
   double loads[RH_BINS_MAX];
   uint8_t load_bytes[RH_BINS_MAX];
   int32_t *rank_in = find_ranks(platform), count = 0;
+  named *order = find_order(platform);
   candidate *candidates = malloc(((size_t)links + 1) * sizeof *candidates);
   RH_ASSERT(candidates != NULL);
-  for (int32_t l = 0; l < links; l++) {
+  for (int32_t i = 0; i < links; i++) {
+    const int32_t l = order[i].link;
     const rh_link_time time = rh_schedule_link_time(schedule, l);
     rh_link_row row;
     if (!fill_row(platform, l, &time, elapsed_s, &row)) continue;
@@ -132,6 +158,7 @@ rh_status rh_execute_links(const rh_schedule *schedule, const rh_platform *platf
   status = record_series(schedule, platform, recorder, candidates, count);
 done:
   free(candidates);
+  free(order);
   free(rank_in);
   rh_text_clear(&from);
   rh_text_clear(&to);

@@ -48,11 +48,4 @@ void rh_allreduce_choose(const rh_allreduce *allreduce, rh_collective *c);
 /* The kind of a choice; NULL: auto, which has none of its own. */
 const rh_collective_kind *rh_allreduce_kind(int choice);
 
-/* Reads the sides of a torus of `ranks`, as "8x4x4"; "" gives zeros.
- *
- * returns     RH_EINVAL for text that is no list of positive numbers, more than RH_TORUS_MAX of them, or numbers whose
- *             product is not `ranks`
- */
-RH_CHECKED rh_status rh_torus_read(const char *text, int32_t ranks, int32_t sides[RH_TORUS_MAX]);
-
 #endif

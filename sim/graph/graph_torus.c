@@ -1,15 +1,19 @@
-/* Torus of rows x columns: neighbours one step away in each dimension, with wrap-around.
+/* Torus of any number of dimensions: neighbours one step away in each, with wrap-around.
  *
- * Formula     eigenvalues: undirected (1 + 2 cos s_k + 2 cos t_l) / 5, directed (1 + e^(i s_k) + e^(i t_l)) / 3,
- *             s_k = 2 pi k / rows, t_l = 2 pi l / columns, for sides of at least 3
+ * Symbols     D dimensions of n_d workers each, whose product is N
+ * Formula     eigenvalues: undirected (1 + 2 sum_d cos s_d) / (1 + 2 D), directed (1 + sum_d e^(i s_d)) / (1 + D),
+ *             s_d = 2 pi k_d / n_d, k_d = 0 .. n_d - 1, for sides of at least 3
  */
 #include <complex.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "graph_kind.h"
+#include "torus.h"
 
 typedef struct torus_options {
   int64_t rows;
+  const char *sides;
 } torus_options;
 
 static const rh_option options[] = {
@@ -20,7 +24,20 @@ static const rh_option options[] = {
      .min = 0,
      .max = INFINITY,
      .help = "rows of the torus, must divide the workers; 0: as square as they allow"},
+    {.name = "sides",
+     .kind = RH_OPTION_TEXT,
+     .offset = offsetof(torus_options, sides),
+     .fallback = "",
+     .help =
+         "instead of rows: the sides of a torus of up to five dimensions, as 16x16x16, whose product is the workers "
+         "and of which the first varies fastest with the rank"},
 };
+
+/* The sides in the order in which ranks vary, the fastest first; a 0 ends them. */
+typedef struct torus {
+  int32_t sides[RH_TORUS_MAX + 1];
+  int dimensions;
+} torus;
 
 /* The number of rows: as asked, or the largest divisor not above the square root. 0 if impossible. */
 static int32_t row_count(const torus_options *o, int32_t workers)
@@ -32,49 +49,95 @@ static int32_t row_count(const torus_options *o, int32_t workers)
   return rows;
 }
 
-static rh_status edges(const rh_graph_def *def, rh_edges *edges)
+static bool has_sides(const torus_options *o)
+{
+  return o->sides && o->sides[0] != '\0';
+}
+
+static rh_status read_sides(const torus_options *o, int32_t workers, torus *t)
+{
+  if (o->rows > 0)
+    return rh_error(RH_EINVAL, "graph.sides: '%s' and graph.rows: %lld both give the torus its shape; leave one out",
+                    o->sides, (long long)o->rows);
+  const rh_status status = rh_torus_read(o->sides, workers, t->sides);
+  if (status == RH_OK) return RH_OK;
+  char why[512];
+  snprintf(why, sizeof why, "%s", rh_error_message());
+  return rh_error(status, "graph.sides: %s", why);
+}
+
+static rh_status find_torus(const rh_graph_def *def, torus *t)
 {
   const torus_options *o = def->options;
-  int32_t workers = def->workers, rows = row_count(o, workers);
-  if (rows == 0)
-    return rh_error(RH_EINVAL, "graph.rows: %lld rows do not divide %d workers", (long long)o->rows, workers);
-  int32_t columns = workers / rows;
-  if (rows < 2 || columns < 2)
+  *t = (torus){0};
+  if (has_sides(o)) {
+    const rh_status status = read_sides(o, def->workers, t);
+    if (status != RH_OK) return status;
+  } else {
+    const int32_t rows = row_count(o, def->workers);
+    if (rows == 0)
+      return rh_error(RH_EINVAL, "graph.rows: %lld rows do not divide %d workers", (long long)o->rows, def->workers);
+    t->sides[0] = def->workers / rows;
+    t->sides[1] = rows;
+  }
+  while (t->sides[t->dimensions] > 0)
+    t->dimensions++;
+  return RH_OK;
+}
+
+/* How many sides are at least so long. */
+static int count_sides(const torus *t, int32_t least)
+{
+  int count = 0;
+  for (int d = 0; d < t->dimensions; d++)
+    count += t->sides[d] >= least;
+  return count;
+}
+
+static rh_status edges(const rh_graph_def *def, rh_edges *edges)
+{
+  torus t;
+  const rh_status status = find_torus(def, &t);
+  if (status != RH_OK) return status;
+  const torus_options *o = def->options;
+  if (count_sides(&t, 2) < 2 && has_sides(o))
+    return rh_error(RH_EINVAL, "graph.sides: a torus of %s is a ring; use graph: {name: ring}", o->sides);
+  if (count_sides(&t, 2) < 2)
     return rh_error(RH_EINVAL,
                     "graph 'torus': %d workers make a torus of %d x %d, which is a ring; use graph: {name: ring}",
-                    workers, rows, columns);
-  for (int32_t i = 0; i < workers; i++) {
-    int32_t row = i / columns, column = i % columns;
-    int32_t right = row * columns + (column + 1) % columns, down = (row + 1) % rows * columns + column;
-    rh_edges_add(edges, i, right);
-    rh_edges_add(edges, i, down);
-    if (def->directed) continue;
-    rh_edges_add(edges, right, i);
-    rh_edges_add(edges, down, i);
+                    def->workers, t.sides[1], t.sides[0]);
+  for (int32_t i = 0; i < def->workers; i++) {
+    for (int32_t d = 0, stride = 1; d < t.dimensions; stride *= t.sides[d++]) {
+      const int32_t place = i / stride % t.sides[d];
+      const int32_t next = i + ((place + 1) % t.sides[d] - place) * stride;
+      rh_edges_add(edges, i, next);
+      if (!def->directed) rh_edges_add(edges, next, i);
+    }
   }
   return RH_OK;
 }
 
 static double lambda2(const rh_graph_def *def)
 {
-  int32_t workers = def->workers, rows = row_count(def->options, workers);
-  RH_ASSERT(rows > 0 && "edges() refuses other numbers of workers");
-  int32_t columns = workers / rows;
-  if (rows < 3 || columns < 3) return -1; /* neighbours coincide: other weights than the formula's */
+  torus t;
+  if (find_torus(def, &t) != RH_OK) RH_ASSERT(!"edges() refuses other numbers of workers");
+  if (count_sides(&t, 3) < t.dimensions) return -1; /* neighbours coincide: other weights than the formula's */
   double largest = 0;
-  for (int32_t k = 0; k < rows; k++) {
-    for (int32_t l = k == 0; l < columns; l++) {
-      double s = 2 * M_PI * k / rows, t = 2 * M_PI * l / columns;
-      double modulus = def->directed ? cabs(1 + cexp(I * s) + cexp(I * t)) / 3 : fabs(1 + 2 * cos(s) + 2 * cos(t)) / 5;
-      largest = fmax(largest, modulus);
-    }
+  for (int32_t i = 1; i < def->workers; i++) {
+    complex double sum = 0;
+    for (int32_t d = 0, rest = i; d < t.dimensions; rest /= t.sides[d++])
+      sum += cexp(I * (2 * M_PI * (rest % t.sides[d]) / t.sides[d]));
+    const double modulus =
+        def->directed ? cabs(1 + sum) / (1 + t.dimensions) : fabs(1 + 2 * creal(sum)) / (1 + 2 * t.dimensions);
+    largest = fmax(largest, modulus);
   }
   return largest;
 }
 
 const rh_graph_kind rh_graph_torus = {
     .name = "torus",
-    .summary = "two-dimensional grid with wrap-around; four neighbours, directed two",
+    .summary = "grid with wrap-around, two-dimensional unless sides say otherwise; two neighbours in each dimension, "
+               "directed one",
     .source = "eigenvalues of Cartesian products of rings",
     .options = options,
     .option_count = RH_COUNT(options),

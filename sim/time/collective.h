@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "status.h"
+#include "torus.h"
 
 /* Who exchanges with whom, by rank: worker i sends to out[out_offset[i] ..] and receives from in[in_offset[i] ..]. */
 typedef struct rh_neighbours {
@@ -22,9 +23,6 @@ typedef struct rh_neighbours {
 } rh_neighbours;
 
 typedef struct rh_collective_kind rh_collective_kind;
-
-/* Most dimensions of a torus: Blue Gene/Q's had five. */
-enum { RH_TORUS_MAX = 5 };
 
 /* One use of a collective. Copied by the schedule; what it points to must live until its last rank is done. */
 typedef struct rh_collective {

@@ -42,13 +42,23 @@ static void closed_forms_hold_for_many_sizes(void **state)
       rh_graph_clear(&g);
     }
   }
-  static const char *const rows[] = {"3", "4", "5"};
+  static const char *const rows[] = {"3", "4", "5"}, *const sides[] = {"3x4x5", "3x3x3x3", "6x1x5"};
   for (size_t r = 0; r < RH_COUNT(rows); r++) {
     for (int directed = 0; directed < 2; directed++) {
       rh_graph g = build("torus", (int32_t)(7 * atol(rows[r])), directed, RH_WEIGHTS_UNIFORM, "rows", rows[r]);
       double numeric;
       assert_int_equal(rh_graph_lambda2_numeric(&g, &numeric), RH_OK);
       assert_true(g.lambda2 > 0 && fabs(numeric - g.lambda2) < 2e-6);
+      rh_graph_clear(&g);
+    }
+  }
+  for (size_t s = 0; s < RH_COUNT(sides); s++) {
+    for (int directed = 0; directed < 2; directed++) {
+      const int32_t workers[] = {60, 81, 30};
+      rh_graph g = build("torus", workers[s], directed, RH_WEIGHTS_UNIFORM, "sides", sides[s]);
+      double numeric;
+      assert_int_equal(rh_graph_lambda2_numeric(&g, &numeric), RH_OK);
+      assert_true(s == 2 ? g.lambda2 < 0 : fabs(numeric - g.lambda2) < 2e-6); /* a side of 1 has no formula */
       rh_graph_clear(&g);
     }
   }
@@ -94,17 +104,59 @@ static void torus_neighbours_by_hand(void **state)
   rh_graph_clear(&g);
 }
 
+/* 2 x 3 x 4, the first side fastest: worker 0 has one neighbour along the side of two, where both ways meet. */
+static void torus_of_three_dimensions_by_hand(void **state)
+{
+  (void)state;
+  rh_graph g = build("torus", 24, false, RH_WEIGHTS_METROPOLIS, "sides", "2x3x4");
+  const int32_t expected[] = {1, 2, 4, 6, 18};
+  assert_int_equal(g.neighbours.out_offset[1], 5);
+  assert_memory_equal(g.neighbours.out, expected, sizeof expected);
+  assert_memory_equal(g.neighbours.in, expected, sizeof expected);
+  rh_graph_clear(&g);
+  g = build("torus", 24, true, RH_WEIGHTS_UNIFORM, "sides", "2x3x4");
+  const int32_t onwards[] = {1, 2, 6};
+  assert_int_equal(g.neighbours.out_offset[1], 3);
+  assert_memory_equal(g.neighbours.out, onwards, sizeof onwards);
+  rh_graph_clear(&g);
+}
+
+static void sides_of_two_are_rows_and_columns(void **state)
+{
+  (void)state;
+  rh_graph a = build("torus", 12, false, RH_WEIGHTS_METROPOLIS, "rows", "3");
+  rh_graph b = build("torus", 12, false, RH_WEIGHTS_METROPOLIS, "sides", "4x3");
+  assert_memory_equal(a.neighbours.out_offset, b.neighbours.out_offset, 13 * sizeof(int32_t));
+  assert_memory_equal(a.neighbours.out, b.neighbours.out, 48 * sizeof(int32_t));
+  rh_graph_clear(&a);
+  rh_graph_clear(&b);
+}
+
 static void impossible_graphs_are_refused(void **state)
 {
   (void)state;
   rh_graph g;
-  int64_t rows = 5; /* of torus: its options are one int64_t */
+  struct {
+    int64_t rows;
+    const char *sides;
+  } torus = {.rows = 5, .sides = ""}; /* as its options are */
   assert_int_equal(rh_graph_new(rh_graph_find("ring"), NULL, 1, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
   assert_int_equal(rh_graph_new(rh_graph_find("ring"), NULL, 4, true, RH_WEIGHTS_METROPOLIS, &g), RH_EINVAL);
-  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &rows, 16, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
+  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &torus, 16, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
   assert_string_equal(rh_error_message(), "graph.rows: 5 rows do not divide 16 workers");
-  rows = 0;
-  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &rows, 7, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
+  torus.sides = "4x4";
+  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &torus, 16, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
+  assert_string_equal(rh_error_message(),
+                      "graph.sides: '4x4' and graph.rows: 5 both give the torus its shape; leave one out");
+  torus.rows = 0;
+  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &torus, 8, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
+  assert_string_equal(rh_error_message(),
+                      "graph.sides: a torus of 4x4 has more than 8 ranks, the workers; the product must be equal");
+  torus.sides = "1x8x1";
+  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &torus, 8, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
+  assert_string_equal(rh_error_message(), "graph.sides: a torus of 1x8x1 is a ring; use graph: {name: ring}");
+  torus.sides = "";
+  assert_int_equal(rh_graph_new(rh_graph_find("torus"), &torus, 7, false, RH_WEIGHTS_UNIFORM, &g), RH_EINVAL);
   assert_null(rh_graph_find("rinq"));
 }
 
@@ -214,6 +266,8 @@ int main(void)
       cmocka_unit_test(closed_forms_hold_for_many_sizes),
       cmocka_unit_test(weights_are_stochastic),
       cmocka_unit_test(torus_neighbours_by_hand),
+      cmocka_unit_test(torus_of_three_dimensions_by_hand),
+      cmocka_unit_test(sides_of_two_are_rows_and_columns),
       cmocka_unit_test(impossible_graphs_are_refused),
       cmocka_unit_test(disconnected_graphs_are_refused),
       cmocka_unit_test(a_complete_graph_beyond_memory_is_refused),

@@ -39,11 +39,15 @@ void rh_text_append(rh_text *text, const char *format, ...)
   va_start(args, format);
   va_list again;
   va_copy(again, args);
-  int length = vsnprintf(NULL, 0, format, args);
+  reserve(text, 63); /* most fit at the first attempt */
+  const size_t room = text->size - text->length;
+  const int length = vsnprintf(text->data + text->length, room, format, args);
   va_end(args);
   RH_ASSERT(length >= 0);
-  reserve(text, (size_t)length);
-  vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
+  if ((size_t)length >= room) {
+    reserve(text, (size_t)length);
+    vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
+  }
   va_end(again);
   text->length += (size_t)length;
 }
@@ -83,6 +87,15 @@ size_t rh_text_valid_utf8(const char *bytes, size_t length)
   return at;
 }
 
+/* Bytes at s that JSON takes as they are, all of them ASCII. */
+static size_t plain_length(const unsigned char *s)
+{
+  size_t n = 0;
+  while (s[n] >= 0x20 && s[n] < 0x7F && s[n] != '"' && s[n] != '\\')
+    n++;
+  return n;
+}
+
 void rh_text_append_json(rh_text *text, const char *value)
 {
   if (!value) {
@@ -91,7 +104,11 @@ void rh_text_append_json(rh_text *text, const char *value)
   }
   rh_text_append_bytes(text, "\"", 1);
   for (const unsigned char *s = (const unsigned char *)value; *s;) {
-    size_t n = utf8_length(s);
+    const size_t plain = plain_length(s);
+    rh_text_append_bytes(text, (const char *)s, plain);
+    s += plain;
+    if (!*s) break;
+    const size_t n = utf8_length(s);
     if (*s == '"' || *s == '\\') {
       rh_text_append(text, "\\%c", *s);
     } else if (*s == '\n') {
