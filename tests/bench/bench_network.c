@@ -136,45 +136,46 @@ static void run_schedule(work *work, rh_platform *platform)
 /* --- runs ----------------------------------------------------------------------------------------------------------
  */
 
-/* Neighbours on a torus of rows x columns, as square as N allows; a prime N makes it a ring. */
-static rh_neighbours new_torus_graph(int32_t N)
+/* Neighbours one step away along each of the sides of a grid with wrap-around, the first side fastest; 0 ends them. */
+static rh_neighbours new_grid_graph(const int32_t *sides)
 {
-  int32_t rows = 1;
-  for (int32_t i = 2; i * i <= N; i++)
-    if (N % i == 0) rows = i;
-  const int32_t columns = N / rows, degree = rows > 1 ? 4 : 2;
-  int32_t *offset = malloc(((size_t)N + 1) * sizeof *offset), *list = malloc(4 * (size_t)N * sizeof *list);
+  int32_t N = 1, degree = 0;
+  for (int d = 0; sides[d] > 0; d++, degree += 2)
+    N *= sides[d];
+  int32_t *offset = malloc(((size_t)N + 1) * sizeof *offset);
+  int32_t *list = malloc((size_t)degree * (size_t)N * sizeof *list);
   for (int32_t p = 0; p <= N; p++)
     offset[p] = degree * p;
   for (int32_t p = 0; p < N; p++) {
-    const int32_t row = p / columns * columns, column = p % columns;
-    int32_t *mine = list + degree * p;
-    *mine++ = row + (column + columns - 1) % columns;
-    *mine++ = row + (column + 1) % columns;
-    if (degree == 2) continue;
-    *mine++ = (p + N - columns) % N;
-    *mine++ = (p + columns) % N;
+    int32_t *mine = list + degree * p, stride = 1;
+    for (int d = 0; sides[d] > 0; stride *= sides[d++]) {
+      const int32_t n = sides[d], place = p / stride % n;
+      *mine++ = p + ((place + n - 1) % n - place) * stride;
+      *mine++ = p + ((place + 1) % n - place) * stride;
+    }
   }
   return (rh_neighbours){.workers = N, .out_offset = offset, .out = list, .in_offset = offset, .in = list};
 }
 
-/* Both neighbours of a ring. */
-static rh_neighbours new_ring_graph(int32_t N)
+/* The graph of an exchange between N ranks: "exchange-cube", three equal sides; "exchange-torus", two, as equal as N
+ * allows; a ring for whatever else, all-reduces too, which need none. */
+static rh_neighbours new_graph(const char *kind, int32_t N)
 {
-  int32_t *offset = malloc(((size_t)N + 1) * sizeof *offset), *list = malloc(2 * (size_t)N * sizeof *list);
-  for (int32_t p = 0; p <= N; p++)
-    offset[p] = 2 * p;
-  for (int32_t p = 0; p < N; p++) {
-    list[2 * p] = (p + N - 1) % N;
-    list[2 * p + 1] = (p + 1) % N;
-  }
-  return (rh_neighbours){.workers = N, .out_offset = offset, .out = list, .in_offset = offset, .in = list};
+  int32_t side = 1, rows = 1;
+  while ((side + 1) * (side + 1) * (side + 1) <= N)
+    side++;
+  for (int32_t i = 2; i * i <= N; i++)
+    if (N % i == 0) rows = i;
+  if (strcmp(kind, "exchange-cube") == 0 && side * side * side == N)
+    return new_grid_graph((int32_t[]){side, side, side, 0});
+  if (strcmp(kind, "exchange-torus") == 0 && rows > 1) return new_grid_graph((int32_t[]){N / rows, rows, 0});
+  return new_grid_graph((int32_t[]){N, 0});
 }
 
 /* The child: prints messages and the processor's seconds of the simulation alone. */
 static int child(const char *kind, bool bare, int32_t N, int64_t least)
 {
-  const rh_neighbours graph = new_ring_graph(N);
+  const rh_neighbours graph = new_graph(kind, N);
   work w = {.collective = {.kind = rh_collective_find(kind),
                            .size = N,
                            .bytes = 82088, /* the small CNN: 20,522 floats */
@@ -203,9 +204,8 @@ enum { FULL_MOST = 1024 }; /* hosts up to which the full run is awaited */
 static int steady_child(char **argv, bool steady)
 {
   const int32_t N = atoi(argv[2]);
-  const bool torus = strcmp(argv[1], "exchange-torus") == 0, ring = strcmp(argv[1], "exchange-ring") == 0;
-  const rh_neighbours graph = torus ? new_torus_graph(N) : new_ring_graph(N);
-  const char *kind = torus || ring ? "neighbour-exchange" : argv[1];
+  const rh_neighbours graph = new_graph(argv[1], N);
+  const char *kind = strncmp(argv[1], "exchange-", 9) == 0 ? "neighbour-exchange" : argv[1];
   work w = {.rounds = atoll(argv[4])};
   w.collective = (rh_collective){
       .kind = rh_collective_find(kind), .size = N, .bytes = atoll(argv[3]), .element_bytes = 4, .neighbours = &graph};
@@ -348,7 +348,7 @@ static int tell_targets(const char *self)
        {CATALOGUE "fat-tree-4096.xml", "allreduce-halving-doubling", "4096", "82088", "1", none},
        false},
       {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-ring", "4096", "82088", "1000", none}, false},
-      {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-torus", "4096", "82088", "1000", none}, false},
+      {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-cube", "4096", "82088", "1000", none}, false},
   };
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     printf("%s: ", targets[i].asked);

@@ -59,7 +59,8 @@ while [ "$status" -eq 3 ] && [ "$interrupts" -lt 300 ]; do
   interrupts=$((interrupts + 1))
   left=$(find parts.db.runs -name '*.checkpoint' 2>/dev/null | wc -l)
   resumed=$((resumed + left))
-  [ "$left" -gt 0 ] || pause=$((pause * 5 / 4)) # a busy machine: nothing was computed yet
+  # a busy machine: nothing was computed yet, or hardly more than what a start takes
+  [ "$left" -gt 0 ] && [ $((interrupts % 10)) -ne 0 ] || pause=$((pause * 5 / 4))
 done
 [ "$status" -eq 0 ] || { echo "FAILED: the interrupted study ended with status $status"; cat parts.err; exit 1; }
 [ "$resumed" -gt 0 ] || { echo "FAILED: no run was ever stopped with a checkpoint"; exit 1; }
