@@ -1,168 +1,401 @@
 #!/usr/bin/env bash
 # All that is worth doing on a machine with a GPU, in one call of less than ten minutes.
 #
-#   bash tests/gpu.sh [--out DIR]     DIR: gets the log (gpu.log), and the GPU's profile (profile.json)
+#   bash tests/gpu.sh [--out DIR] [--small]    DIR: gets gpu.log, table.txt, profile.json and logs.tar.gz
+#   bash tests/gpu.sh --pack [DIR]             on a machine with the program's libraries, beforehand: what a machine
+#                                              without them lacks, into DIR (default: build/gpu-pack)
 #
 # It needs nvcc, cmake and a C compiler, and downloads nothing. It builds the module for sm_80 and sm_90 and, beside it,
-# what needs none of the program's libraries: conformance of every operation with ref, compute-sanitizer on a part of
-# that, benchmarks (beside PyTorch where it is there), a profile. Where the program's libraries are there, too, it
-# builds the program and runs a study on the GPU twice, which must give the same hashes. What is left out is said.
-# A short table comes last. Status 0: all that could be done held, or there is nothing to do here; 1: something did not.
+# what needs none of the program's libraries: conformance of every operation with ref, hashes of two processes,
+# benchmarks (beside PyTorch where it is there), a profile, compute-sanitizer. With the program, of build/gpu-pack or
+# built here where its libraries are, come the profile of whole studies, studies on the GPU that must repeat by hash, and
+# rows on the device against rows in the program's memory. What is left out is said, and what fails stops nothing else:
+# each step has a limit, and the most valuable come first. A table of targets and figures comes last. --small: the least
+# of everything, to try this script out.
+# Status 0: all that could be done held, or there is nothing to do here; 1: something did not; 2: bad usage.
 set -u
-out=
+usage() {
+  echo "usage: bash tests/gpu.sh [--out DIR] [--small] | --pack [DIR]" >&2
+  exit 2
+}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+out='' small=''
 while [ $# -gt 0 ]; do
   case $1 in
     --out)
-      [ $# -ge 2 ] || { echo "gpu: --out needs a folder" >&2; exit 2; }
+      [ $# -ge 2 ] || usage
       out=$2
       shift 2
       ;;
-    *)
-      echo "usage: bash tests/gpu.sh [--out DIR]" >&2
-      exit 2
+    --small)
+      small=small
+      shift
       ;;
+    --pack)
+      [ $# -le 2 ] || usage
+      exec bash "$here/cuda/pack.sh" "${2:-$here/../build/gpu-pack}"
+      ;;
+    *) usage ;;
   esac
 done
 if [ -n "$out" ]; then
   mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 fi
-cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-build=build/cuda module=build/cuda/rehearse_cuda.so results=$build/gpu
-mkdir -p $results
-failed=0 table=()
+cd "$here/.." || exit 1
+# What these three name may be elsewhere, for tests of this script.
+build=${RH_GPU_BUILD:-build/cuda} pack=${RH_GPU_PACK:-build/gpu-pack} budget=${RH_GPU_SECONDS:-570}
+mkdir -p "$build" "$pack" || exit 1
+build=$(cd "$build" && pwd) pack=$(cd "$pack" && pwd)
+results=$build/gpu tree=$pack/tree
+module=$build/rehearse_cuda.so tools=$build program=''
+failed=0 running=() groups=(rows codes layers)
+with=(env) # what programs of the pack are called with: they find their libraries there, and others do not
 
-# row NAME RESULT: a line of the table.
+# row WHAT TARGET FIGURE HOLDS: a line of the table; HOLDS: yes, NO (which fails the run), or - where nothing is asked.
 row() {
-  table+=("$(printf '%-22s %s' "$1" "$2")")
+  printf '%-34s %-16s %-60s %s\n' "$1" "$2" "$(printf '%s' "$3" | tr -d '\n' | cut -c1-60)" "$4" >>"$results/table"
+  [ "$4" != NO ] || failed=1
+}
+
+# Seconds that a step with this limit may take; fails when there is no time for it.
+allowed() {
+  local left=$((budget - SECONDS))
+  [ "$1" -le $left ] && left=$1
+  [ "$left" -ge 2 ] && echo "$left"
+}
+
+# judge NAME LIMIT STATUS: says in the table what went wrong; succeeds if nothing did.
+judge() {
+  [ "$3" = 0 ] && return
+  if [ "$3" = 124 ] || [ "$3" = 137 ]; then
+    row "$1" '' "not done in $2 s" NO
+  else
+    row "$1" '' "status $3: $(grep -v '^ *$' "$results/$1.log" | tail -n 1)" NO
+  fi
+  return 1
 }
 
 # step NAME SECONDS COMMAND...: runs it with a limit; its output goes to the log and to NAME.log.
 step() {
-  local name=$1 limit=$2 left=$((570 - SECONDS)) status
+  local name=$1 limit start=$SECONDS
+  limit=$(allowed "$2") || { row "$name" '' 'left out: ten minutes are over' -; return 1; }
   shift 2
-  [ "$limit" -le $left ] || limit=$left
-  if [ "$limit" -lt 5 ]; then
-    row "$name" "left out: ten minutes are over"
-    return 1
-  fi
-  echo "== $name"
-  timeout "$limit" "$@" 2>&1 | tee "$results/$name.log"
-  status=${PIPESTATUS[0]}
-  if [ "$status" = 124 ]; then
-    row "$name" "NOT DONE in $limit s"
-    failed=1
-  elif [ "$status" != 0 ]; then
-    row "$name" "FAILED (status $status): $(tail -n 1 "$results/$name.log" | cut -c1-90)"
-    failed=1
-  fi
-  return "$status"
+  echo "== $name (at $SECONDS s, at most $limit s)"
+  timeout -k 5 "$limit" "$@" 2>&1 | tee "$results/$name.log"
+  local status=${PIPESTATUS[0]}
+  echo "== $name: status $status after $((SECONDS - start)) s"
+  judge "$name" "$limit" "$status"
+}
+
+# begin NAME SECONDS COMMAND...: the same beside what follows; `finish NAME` waits for it.
+begin() {
+  local name=$1 limit
+  limit=$(allowed "$2") || { row "$name" '' 'left out: ten minutes are over' -; return 1; }
+  shift 2
+  echo "== $name begins (at $SECONDS s, at most $limit s)"
+  echo "$limit" >"$results/$name.limit"
+  (
+    timeout -k 5 "$limit" "$@" >"$results/$name.log" 2>&1
+    echo $? >"$results/$name.status"
+  ) &
+  running+=($!)
+}
+finish() {
+  [ -e "$results/$1.limit" ] || return 1
+  echo "== $1:"
+  tail -n 12 "$results/$1.log"
+  judge "$1" "$(cat "$results/$1.limit")" "$(cat "$results/$1.status" 2>/dev/null || echo 137)"
+}
+
+# last NAME: the last line of a step's log
+last() {
+  grep -v '^ *$' "$results/$1.log" 2>/dev/null | tail -n 1
+}
+
+say_machine() {
+  echo "== machine"
+  nvidia-smi --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit --format=csv 2>&1 |
+    head -n 20
+  { nvcc --version || /usr/local/cuda/bin/nvcc --version; } 2>/dev/null | tail -n 2
+  { cmake --version | head -n 1; cc --version | head -n 1; } 2>/dev/null
+  echo "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
 }
 
 try_build() {
-  { cmake -S cuda -B $build -DCMAKE_BUILD_TYPE=Release -DRH_WERROR=$werror &&
-    cmake --build $build --parallel "$(nproc)"; } >$build.log 2>&1
+  { cmake -S cuda -B "$build" -DCMAKE_BUILD_TYPE=Release -DRH_WERROR="$1" &&
+    timeout -k 5 "$(allowed 150 || echo 2)" cmake --build "$build" --parallel "$(nproc)"; } >"$results/build.log" 2>&1 &&
+    [ -e "$build/rehearse_cuda.so" ]
 }
 
-build_module() {
+# The module and its programs: built here, or else those of the pack. Status 3: neither, and no way to have them.
+have_module() {
   if ! command -v cmake >/dev/null; then
     echo "gpu: no cmake, so the CUDA module can not be built"
-    return 1
-  fi
-  if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
-    echo "gpu: no nvcc: the CUDA module is not built here, nothing to test"
-    return 3
-  fi
-  werror=ON
-  if ! try_build; then # another compiler may warn of more; the log has it
-    werror=OFF
-    cp $build.log $results/warnings.log
-  fi
-  if [ $werror = OFF ] && ! try_build; then
+  elif ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
+    echo "gpu: no nvcc, so the CUDA module can not be built"
+  elif try_build ON; then
+    row build 'no warnings' "sm_80 and sm_90, $SECONDS s" yes
+    return 0
+  else
+    cp "$results/build.log" "$results/warnings.log"
+    if try_build OFF; then # another compiler may warn of more
+      row build 'no warnings' "$(grep -m 1 -i warning "$results/warnings.log")" NO
+      return 0
+    fi
     echo "gpu: the CUDA module does not build:"
-    tail -n 20 $build.log
-    return 1
+    tail -n 30 "$results/build.log"
+    row build 'no warnings' "$(grep -m 1 -iE 'error|left out' "$results/build.log")" NO
   fi
-  if [ ! -e $module ]; then
-    grep 'CUDA module is left out' $build.log
-    return 1
-  fi
+  [ -e "$tree/cuda/rehearse_cuda.so" ] || return 3
+  echo "gpu: with the module and the programs of the pack"
+  row module '' 'of the pack' -
+  module=$tree/cuda/rehearse_cuda.so tools=$tree/tools
+  use_pack
 }
 
-sanitize() {
-  local tool
-  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
-  if [ -z "$tool" ]; then
-    row sanitizer "left out: no compute-sanitizer"
-    return
-  fi
-  for kind in memcheck racecheck; do
-    step "sanitizer-$kind" 60 "$tool" --tool $kind --error-exitcode 9 $build/rehearse_cuda_conformance $module 2 \
-      small &&
-      row "sanitizer-$kind" "clean"
+use_pack() {
+  with=(env "LD_LIBRARY_PATH=$tree/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "PATH=$tree/bin:$PATH")
+}
+
+# CUDA's libraries where the loader does not look for them by itself.
+find_libraries() {
+  local folder
+  for folder in /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
+    $(python3 -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/*/lib"))' 2>/dev/null); do
+    ldd "$module" 2>/dev/null | grep -q 'not found' || return 0
+    [ -d "$folder" ] && export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
   done
 }
 
-# The same study twice on the GPU, where the program can be built.
-studies() {
-  if ! pkg-config --exists openblas lapacke gsl sqlite3 libfyaml libxxhash zlib 2>/dev/null ||
-    ! echo '#include <simgrid/engine.h>' | cc -E - >/dev/null 2>&1; then
-    row studies "left out: SimGrid or another of the program's libraries is not here"
+unpack() {
+  [ -e "$pack/pack.tar.gz" ] || return 0
+  rm -rf "$tree"
+  { mkdir -p "$tree/share" && tar -C "$tree" -xzf "$pack/pack.tar.gz" && ln -sfn "$PWD" "$tree/share/rehearse"; } ||
+    row pack '' 'it can not be unpacked' NO
+}
+
+# Conformance by groups, each for itself, so that a failure of one hides no other.
+conformance() {
+  local group
+  for group in rows codes layers models replicas; do
+    [ -n "$small" ] && [ $group = models ] && continue
+    step conformance-$group 60 "${with[@]}" "$tools/rehearse_cuda_conformance" "$module" 1 ${small:+small} $group &&
+      row conformance-$group 'agrees with ref' "$(last conformance-$group)" yes
+  done
+}
+
+# The same rounds in two processes.
+hashes() {
+  step hash 45 "${with[@]}" "$tools/bench_gpu" "$module" ${small:+small} hash || return
+  step hash-again 45 "${with[@]}" "$tools/bench_gpu" "$module" ${small:+small} hash || return
+  if cmp -s "$results/hash.log" "$results/hash-again.log"; then
+    row 'hashes of two processes' equal "$(last hash | cut -d' ' -f2-4)" yes
+  else
+    row 'hashes of two processes' equal "$(last hash | cut -d' ' -f2-4), $(last hash-again | cut -d' ' -f2-4)" NO
+  fi
+}
+
+benches() {
+  local part
+  for part in cnn many mlp tf32 bf16; do
+    step bench-$part 45 "${with[@]}" "$tools/bench_gpu" "$module" ${small:+small} $part
+  done
+  if command -v python3 >/dev/null; then
+    step torch 90 env PYTHONUNBUFFERED=1 python3 tests/bench/torch_gpu.py ${small:+small}
+  else
+    row torch '' 'left out: no python3' -
+  fi
+  cat "$results"/bench-*.log "$results/torch.log" 2>/dev/null | awk -f tests/bench/gpu_table.awk >"$results/targets"
+  while IFS=';' read -r what target figure holds; do
+    row "$what" "$target" "$figure" "$holds"
+  done <"$results/targets"
+}
+
+# The program that the studies need: of the pack, or built here.
+have_program() {
+  if [ -e "$tree/bin/rehearse" ]; then
+    mkdir -p "$tree/cuda" && { [ "$module" = "$tree/cuda/rehearse_cuda.so" ] || cp "$module" "$tree/cuda/"; }
+    program=$tree/bin/rehearse
+    use_pack
+  elif pkg-config --exists openblas lapacke gsl sqlite3 libfyaml libxxhash zlib 2>/dev/null &&
+    echo '#include <simgrid/engine.h>' | cc -E - >/dev/null 2>&1; then
+    step program 200 bash -c 'cmake --preset release >/dev/null && cmake --build --preset release --target rehearse \
+      rehearse_cuda rehearse_cuda_staged' || return 1
+    program=build/release/experiments/rehearse
+  else
+    row program '' 'left out: no SimGrid or another library, and no pack' -
+    return 1
+  fi
+  step doctor 30 "${with[@]}" "$program" doctor || program=''
+  [ -n "$program" ]
+}
+
+# Of whole studies where the program is; else of passes, updates and mixing.
+profile() {
+  local first=(experiments/quickstart.yaml) all=(experiments/compressors.yaml experiments/low-precision.yaml)
+  if [ -n "$program" ]; then
+    [ -n "$small" ] && first=("$small_study") all=()
+    step profile 60 "${with[@]}" "$program" calibrate "${first[@]}" --set run.backend=cuda -o "$results/profile.json" &&
+      [ ${#all[@]} -gt 0 ] && cp "$results/profile.json" "$results/profile-more.json" &&
+      step profile-more 60 "${with[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda -o "$results/profile-more.json" &&
+      mv "$results/profile-more.json" "$results/profile.json"
+  fi
+  [ -s "$results/profile.json" ] ||
+    step profile-passes 60 "${with[@]}" "$tools/calibrate_gpu" "$module" ${small:+-n 1} -o "$results/profile.json" ${small:+logreg}
+  [ -s "$results/profile.json" ] && row profile '' "$(grep -c median_s "$results/profile.json") steps in profile.json" -
+}
+
+# Beside the studies, since it asks for no quiet machine.
+sanitizers() {
+  local tool kind group
+  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+  if [ -z "$tool" ]; then
+    row sanitizer '' 'left out: no compute-sanitizer' -
     return
   fi
-  step program 200 bash -c 'cmake --preset release >/dev/null && cmake --build --preset release --target rehearse \
-    rehearse_cuda' || return
-  step studies 60 bash tests/experiments/gpu.sh build/release/experiments/rehearse &&
-    row studies "two runs equal by hash"
+  for kind in memcheck racecheck synccheck; do
+    for group in "${groups[@]}"; do
+      begin sanitizer-$kind-$group 150 "${with[@]}" "$tool" --tool $kind --error-exitcode 9 "$tools/rehearse_cuda_conformance" "$module" 2 \
+        small $group
+    done
+  done
+}
+sanitized() {
+  local kind group
+  for kind in memcheck racecheck synccheck; do
+    for group in "${groups[@]}"; do
+      finish sanitizer-$kind-$group && row sanitizer-$kind-$group clean "$(last sanitizer-$kind-$group)" yes
+    done
+  done
+}
+
+# The same study twice, by hash of parameters and rows of rounds.
+twice() {
+  local name=$1 limit=$2 run
+  shift 2
+  for run in 1 2; do
+    rm -f "$results/$name-$run.db"
+    step "$name-$run" "$limit" "${with[@]}" "$program" run "$@" --db "$results/$name-$run.db" --set run.backend=cuda --set time.source=flops ||
+      return
+    "${with[@]}" sqlite3 "$results/$name-$run.db" "SELECT parameters_hash, simulated_s FROM runs ORDER BY id;
+      SELECT run_id, round, train_loss, finish_s, wire_bytes FROM rounds ORDER BY run_id, round;" >"$results/$name-$run.rows"
+  done
+  if [ -s "$results/$name-1.rows" ] && cmp -s "$results/$name-1.rows" "$results/$name-2.rows"; then
+    row "$name, run twice" 'equal rows' "$(wc -l <"$results/$name-1.rows") rows" yes
+  else
+    row "$name, run twice" 'equal rows' "$(diff "$results/$name-1.rows" "$results/$name-2.rows" | head -n 2)" NO
+  fi
+}
+
+# 4,096 workers that really train: what a round of a whole run takes, its simulated network included.
+large() {
+  local workers=4096 rounds=20
+  [ -z "$small" ] || workers=4 rounds=1
+  cat >"$results/large.yaml" <<YAML
+name: large
+platform: {file: torus-4096.xml, workers: $workers}
+data: {name: glyphs}
+model: {name: cnn}
+train: {method: dpsgd, rounds: $rounds, batch: 32, lr: 0.05, momentum: 0.9, evaluate_every: 10}
+graph: {name: ring}
+time: {source: flops}
+run: {backend: cuda}
+YAML
+  rm -f "$results/large.db"
+  step large 90 "${with[@]}" "$program" run "$results/large.yaml" --db "$results/large.db" || return
+  row "cnn, $workers workers, a study" '' \
+    "$("${with[@]}" sqlite3 "$results/large.db" "SELECT printf('%.0f ms a round, %d rounds, loss %.3f', 1e3 * wall_s / rounds_done, rounds_done,
+      (SELECT train_loss FROM rounds WHERE run_id = runs.id ORDER BY round DESC LIMIT 1)) FROM runs" 2>&1)" -
+}
+
+studies() {
+  local staged=$tree/tools/rehearse_cuda_staged.so
+  [ -n "$program" ] || return
+  step studies 90 "${with[@]}" bash tests/experiments/gpu.sh "$program" &&
+    row 'study, twice and on the CPU' 'equal, near' "$(last studies)" yes
+  [ -e "$staged" ] || staged=build/release/tests/cuda/rehearse_cuda_staged.so
+  if [ -e "$staged" ]; then
+    step messages 90 "${with[@]}" bash tests/cuda/emulated.sh "$program" "$module" "$staged" ${small:+few-}device &&
+      row 'rows on the device, or not' 'equal bits' "$(last messages)" yes
+  fi
+  large
+  if [ -n "$small" ]; then
+    twice study 60 "$small_study"
+  else
+    twice quickstart 60 experiments/quickstart.yaml
+  fi
+}
+
+# Where a round's time goes, kernel by kernel; not everywhere may hardware counters be read.
+kernels() {
+  local tool limit
+  tool=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2>/dev/null)
+  [ -n "$tool" ] || { row kernels '' 'left out: no ncu' -; return; }
+  limit=$(allowed 60) || return
+  echo "== kernels"
+  timeout -k 5 "$limit" "${with[@]}" "$tool" --clock-control none --metrics gpu__time_duration.sum,dram__bytes.sum --csv \
+    "$tools/bench_gpu" "$module" ${small:+small} cnn >"$results/kernels.log" 2>&1
+  awk -f tests/bench/gpu_kernels.awk "$results/kernels.log" | tee "$results/kernels"
+  [ -s "$results/kernels" ] || row kernels '' "left out: $(last kernels)" -
 }
 
 main() {
-  build_module
-  case $? in
-    0)
-      if [ $werror = ON ]; then
-        row build "sm_80 and sm_90, no warnings"
-      else
-        row build "sm_80 and sm_90, WITH WARNINGS"
-        failed=1
-      fi
-      ;;
-    3) return 0 ;;
-    *) return 1 ;;
-  esac
-  $build/rehearse_cuda_info $module
+  local status
+  say_machine
+  unpack
+  have_module
+  status=$?
+  if [ $status = 3 ]; then
+    echo "gpu: no module, nothing to test"
+    return $failed
+  fi
+  find_libraries
+  "${with[@]}" "$tools/rehearse_cuda_info" "$module"
   case $? in
     0) ;;
     1)
       echo "gpu: module loaded, no device: nothing to test"
       return 0
       ;;
-    *) return 1 ;;
+    *)
+      row module loads "$("${with[@]}" "$tools/rehearse_cuda_info" "$module" 2>&1 | tail -n 1)" NO
+      return 1
+      ;;
   esac
-  step conformance 120 $build/rehearse_cuda_conformance $module &&
-    row conformance "$(tail -n 1 $results/conformance.log)"
-  step bench 120 $build/bench_gpu $module
-  if command -v python3 >/dev/null; then
-    step torch 120 python3 tests/bench/torch_gpu.py
-  else
-    row torch "left out: no python3"
-  fi
-  cat $results/bench.log $results/torch.log 2>/dev/null | grep -E '^(bench|torch)' >$results/table
-  step profile 60 $build/calibrate_gpu $module -o $results/profile.json &&
-    row profile "$(grep -c median_s $results/profile.json) steps in profile.json"
-  sanitize
+  small_study=$results/small.yaml
+  printf '%s\n' 'platform: {file: ideal.xml, workers: 3}' 'data: {name: glyphs, train: 60, test: 20}' \
+    'model: {name: logreg}' 'train: {method: dpsgd, rounds: 2, batch: 4, lr: 0.05}' 'compress: {name: qsgd}' >"$small_study"
+  conformance
+  hashes
+  benches
+  have_program
+  profile
+  sanitizers
   studies
-  [ -z "$out" ] || cp $results/profile.json "$out" 2>/dev/null
-  echo
-  echo "== table"
-  cut -c1-150 $results/table
-  printf '%s\n' "${table[@]}"
+  kernels
+  [ ${#running[@]} -eq 0 ] || wait "${running[@]}"
+  sanitized
   return $failed
 }
 
-mkdir -p build $results
-rm -f $results/*.log $results/table $results/profile.json
+# The table last, and what a reader takes home: four files.
+report() {
+  echo
+  echo "== table, after $SECONDS s"
+  printf '%-34s %-16s %-60s %s\n' what target figure holds
+  cat "$results/table" 2>/dev/null
+  [ -n "$out" ] || return 0
+  cp "$results/table" "$out/table.txt" 2>/dev/null
+  cp "$results/profile.json" "$out" 2>/dev/null
+  tar -C "$results" -czf "$out/logs.tar.gz" --exclude='*.db' --exclude='*.db-*' . 2>/dev/null
+  return 0
+}
+
+rm -rf "$results" && mkdir -p "$results" || exit 1
 if [ -n "$out" ]; then
-  main 2>&1 | tee "$out/gpu.log"
-  exit "${PIPESTATUS[0]}"
+  exec > >(tee "$out/gpu.log") 2>&1
 fi
 main
+status=$?
+report
+exit $status

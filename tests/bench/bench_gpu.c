@@ -1,17 +1,26 @@
-/* bench_gpu MODULE.so [SMALL]: replicas on a GPU, beside bare products of the same shapes.
+/* bench_gpu MODULE.so [small] [PART]...: replicas on a GPU, beside bare products of the same shapes.
  *
  * A round is what N workers do in a round of SGD: gather a batch of 32, forward, backward, update, all on the device.
  * The bare products are the strided-batched gemms that a round of the mlp makes, each alone on buffers of the same
- * sizes. A line says one thing; `gpu.sh` picks lines that begin with "bench ". SMALL takes fewer replicas, to try the
- * program out. Exit status: 0 done, 1 a run failed, 3 no device. */
+ * sizes. PART is one or more of hash, cnn, many, mlp, tf32, bf16; all of them unless one is named. A line says one thing;
+ * `gpu.sh` reads lines that begin with "bench ". small: a few replicas and one round, to try the program out.
+ * Exit status: 0 done, 1 a run failed, 2 bad usage, 3 no device. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "noise.h"
 
-enum { BATCH = 32, WARM_UP = 2, ROUNDS = 5 };
+enum { BATCH = 32, WARM_UP = 2, ROUNDS = 5, SMALLER = 4096 };
 
 static const rh_backend *gpu;
+static bool small;
+
+/* As many as are asked for, or a few. */
+static int32_t replicas_of(int32_t count)
+{
+  return !small ? count : count < SMALLER ? 1 : count / SMALLER;
+}
 
 static rh_replicas_def definition(const rh_model *model, const noise *n, int32_t workers)
 {
@@ -45,26 +54,31 @@ static int compare(const void *a, const void *b)
   return x < y ? -1 : x > y;
 }
 
-/* Median seconds of a round. */
+/* Median seconds of a round, which is said. Of a small one, none is done beforehand. */
 static double round_s(const char *name, int32_t workers)
 {
   double sample_s[ROUNDS];
+  const int rounds = small ? 1 : ROUNDS, warm_up = small ? 0 : WARM_UP;
+  const int64_t free_bytes = gpu->free_bytes();
   noise n = noise_new(workers);
   const rh_model model = noise_model(name);
   const rh_replicas_def def = definition(&model, &n, workers);
   rh_replicas *replicas;
   succeed(rh_replicas_new(&def, &replicas));
-  for (int round = -WARM_UP; round < ROUNDS; round++) {
+  for (int round = -warm_up; round < rounds; round++) {
     const double start_s = now_s();
-    run_round(replicas, workers, round + WARM_UP);
+    run_round(replicas, workers, round + warm_up);
     if (round >= 0) sample_s[round] = now_s() - start_s;
   }
-  qsort(sample_s, ROUNDS, sizeof *sample_s, compare);
-  const double median_s = sample_s[ROUNDS / 2],
-               flop = BATCH * (rh_model_forward_flop(&model) + rh_model_backward_flop(&model));
-  printf("bench %s: %d replicas, %.3f ms a round, %.0f replica-steps/s, %.2f TFLOP/s, %.2f GB, calls of %lld\n", name,
-         workers, 1e3 * median_s, workers / median_s, 1e-12 * flop * workers / median_s,
-         1e-9 * (double)rh_replicas_bytes(replicas), (long long)rh_replicas_chunk(replicas));
+  succeed(rh_backend_check(gpu));
+  qsort(sample_s, (size_t)rounds, sizeof *sample_s, compare);
+  const double median_s = sample_s[rounds / 2],
+               flop = BATCH * (rh_model_forward_flop(&model) + rh_model_backward_flop(&model)),
+               rows = 2.0 * workers * (double)model.stride * sizeof(float); /* parameters and momentum */
+  printf("bench %s: %d replicas, %.3f ms a round, %.0f replica-steps/s, %.2f TFLOP/s, calls of %lld\n", name, workers,
+         1e3 * median_s, workers / median_s, 1e-12 * flop * workers / median_s, (long long)rh_replicas_chunk(replicas));
+  printf("bench %s: %d replicas, %.3f GB of the device, %.3f GB without parameters and momentum\n", name, workers,
+         1e-9 * (double)(free_bytes - gpu->free_bytes()), 1e-9 * ((double)(free_bytes - gpu->free_bytes()) - rows));
   fflush(stdout);
   rh_replicas_free(replicas);
   noise_clear(&n);
@@ -90,7 +104,7 @@ static double products_s(int64_t workers)
     const rh_tensor c = {gpu->alloc((size_t)(count * p->m * p->n) * sizeof(float)), p->m * p->n};
     RH_ASSERT(a.data && b.data && c.data);
     double best_s = 1e9;
-    for (int round = -WARM_UP; round < ROUNDS; round++) {
+    for (int round = small ? 0 : -WARM_UP; round < (small ? 1 : ROUNDS); round++) {
       gpu->wait();
       const double start_s = now_s();
       for (int64_t first = 0; first < workers; first += count)
@@ -130,24 +144,60 @@ static void repeat(const char *name, int32_t workers)
   if (hash[0] != hash[1]) exit(1);
 }
 
+static void bench_hash(void)
+{
+  repeat("mlp", replicas_of(1024));
+  repeat("cnn", replicas_of(1024));
+}
+
+static void bench_cnn(void)
+{
+  round_s("cnn", replicas_of(1024));
+  round_s("cnn", replicas_of(4096));
+}
+
+static void bench_many(void)
+{
+  round_s("cnn", replicas_of(16384));
+}
+
+static void bench_mlp(void)
+{
+  const double mlp_s = round_s("mlp", replicas_of(4096)), bare_s = products_s(replicas_of(4096));
+  printf("bench mlp: a round takes %.2f of the rate of its bare products\n", bare_s / mlp_s);
+}
+
+static const struct {
+  const char *name;
+  rh_cuda_products products;
+  void (*run)(void);
+} parts[] = {{"hash", RH_CUDA_FP32, bench_hash}, {"cnn", RH_CUDA_FP32, bench_cnn},  {"many", RH_CUDA_FP32, bench_many},
+             {"mlp", RH_CUDA_FP32, bench_mlp},   {"tf32", RH_CUDA_TF32, bench_mlp}, {"bf16", RH_CUDA_BF16, bench_mlp}};
+
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
+static int usage(void)
+{
+  fprintf(stderr, "usage: bench_gpu MODULE.so [small] [hash|cnn|many|mlp|tf32|bf16]...\n");
+  return 2;
+}
+
 int main(int argc, char **argv)
 {
-  if (argc < 2) {
-    fprintf(stderr, "usage: bench_gpu MODULE.so [SMALL]\n");
-    return 2;
+  bool asked[PARTS] = {false}, any = false;
+  if (argc < 2) return usage();
+  for (int i = 2; i < argc; i++) {
+    bool known = strcmp(argv[i], "small") == 0;
+    small = small || known;
+    for (int k = 0; k < PARTS; k++)
+      if (strcmp(argv[i], parts[k].name) == 0) asked[k] = any = known = true;
+    if (!known) return usage();
   }
-  const int32_t part = argc > 2 ? 512 : 1;
-  gpu = open_gpu(argv[1], RH_CUDA_FP32);
-  printf("bench on %s, batch %d\n", gpu->kernel(), BATCH);
-  repeat("mlp", 1024 / part);
-  repeat("cnn", 1024 / part);
-  const double mlp_s = round_s("mlp", 4096 / part), bare_s = products_s(4096 / part);
-  printf("bench mlp: a round takes %.2f of the rate of its bare products\n", bare_s / mlp_s);
-  round_s("cnn", 1024 / part);
-  round_s("cnn", 4096 / part);
-  round_s("cnn", 16384 / part);
-  gpu = open_gpu(argv[1], RH_CUDA_TF32);
-  printf("bench with %s\n", gpu->kernel());
-  round_s("mlp", 4096 / part);
+  for (int k = 0; k < PARTS; k++) {
+    if (any && !asked[k]) continue;
+    gpu = open_gpu(argv[1], parts[k].products);
+    printf("bench with %s, batch %d\n", gpu->kernel(), BATCH);
+    parts[k].run();
+  }
   return 0;
 }

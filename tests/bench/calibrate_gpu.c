@@ -1,6 +1,6 @@
-/* calibrate_gpu MODULE.so [-o FILE] [MODEL]...: a profile of a GPU (experiments/README.md: time.profile), for machines
- * that have CUDA and none of the libraries of `rehearse calibrate`. It times what that does of passes, updates and
- * mixing: one replica, batch 32, 28x28 images; encoders run on the CPU and are left out, as fits are.
+/* calibrate_gpu MODULE.so [-n SAMPLES] [-o FILE] [MODEL]...: a profile of a GPU (experiments/README.md: time.profile),
+ * for machines that have CUDA and none of the libraries of `rehearse calibrate`. It times what that does of passes,
+ * updates and mixing: one replica, batch 32, 28x28 images; messages are left out, as fits are.
  *
  * A sample is one step between two waits for the device, repeated until it lasts 1 ms; 200 samples after a warm-up give
  * the median and its 5 % and 95 % quantiles. */
@@ -13,6 +13,7 @@
 #include "noise.h"
 
 enum { BATCH = 32, SAMPLES = 200, WARM_UP = 3 };
+static int samples = SAMPLES; /* at most that many */
 static const double sample_least_s = 1e-3;
 
 typedef struct bench {
@@ -77,13 +78,13 @@ static void time_step(bench *b, void (*body)(bench *), const char *name, FILE *o
     body(b);
   while (time_repeats(b, body, repeats) < sample_least_s)
     repeats *= 2;
-  for (int i = 0; i < SAMPLES; i++)
+  for (int i = 0; i < samples; i++)
     sample_s[i] = time_repeats(b, body, repeats) / (double)repeats;
   succeed(rh_backend_check(b->gpu));
-  qsort(sample_s, SAMPLES, sizeof *sample_s, compare);
+  qsort(sample_s, (size_t)samples, sizeof *sample_s, compare);
   fprintf(out, "%s\n  {\"name\": \"%s\", \"samples\": %d, \"median_s\": %.6g, \"low_s\": %.6g, \"high_s\": %.6g}",
-          started ? "," : "", name, SAMPLES, (sample_s[SAMPLES / 2 - 1] + sample_s[SAMPLES / 2]) / 2,
-          sample_s[SAMPLES / 20], sample_s[SAMPLES - 1 - SAMPLES / 20]);
+          started ? "," : "", name, samples, (sample_s[(samples - 1) / 2] + sample_s[samples / 2]) / 2,
+          sample_s[samples / 20], sample_s[samples - 1 - samples / 20]);
   started = true;
 }
 
@@ -184,6 +185,14 @@ static void calibrate(const rh_backend *gpu, const rh_model *model, const noise 
   bench_clear(&b);
 }
 
+/* 0 unless it is a number of samples */
+static int count_of(const char *text)
+{
+  char *end;
+  const long count = strtol(text, &end, 10);
+  return *end == 0 && count >= 1 && count <= SAMPLES ? (int)count : 0;
+}
+
 int main(int argc, char **argv)
 {
   static const char *const all[] = {"logreg", "mlp", "cnn"};
@@ -192,13 +201,15 @@ int main(int argc, char **argv)
   for (int i = 2; i < argc; i++) {
     if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
       path = argv[++i];
+    else if (strcmp(argv[i], "-n") == 0 && i + 1 < argc)
+      samples = count_of(argv[++i]);
     else if (count < 8 && rh_model_find(argv[i]))
       models[count++] = argv[i];
     else
       argc = 0;
   }
-  if (argc < 2) {
-    fprintf(stderr, "usage: calibrate_gpu MODULE.so [-o FILE] [MODEL]...\n");
+  if (argc < 2 || samples == 0) {
+    fprintf(stderr, "usage: calibrate_gpu MODULE.so [-n SAMPLES] [-o FILE] [MODEL]..., 1 to %d samples\n", SAMPLES);
     return 2;
   }
   for (int i = 0; count == 0 && i < 3; i++)
@@ -218,8 +229,8 @@ int main(int argc, char **argv)
       out,
       "{\"device\": \"%s\",\n \"backend\": \"cuda\",\n \"kernel\": \"%s\",\n \"versions\": \"%s\",\n \"threads\": 1,\n"
       " \"clock\": \"CLOCK_MONOTONIC around waits for the device\",\n \"date\": \"%s\",\n"
-      " \"commands\": [\"calibrate_gpu\"],\n \"durations\": [",
-      gpu->kernel(), gpu->kernel(), gpu->kernel(), date);
+      " \"commands\": [\"calibrate_gpu -n %d\"],\n \"durations\": [",
+      gpu->kernel(), gpu->kernel(), gpu->kernel(), date, samples);
   noise n = noise_new(2);
   for (int i = 0; i < count; i++) {
     const rh_model model = noise_model(models[i]);

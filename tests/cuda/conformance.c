@@ -1,6 +1,7 @@
-/* rehearse_cuda_conformance MODULE.so|poison-device [SEED [small]]: every operation of the module against `ref`;
- * small: a few shapes of each, for tools that make it a hundred times slower. poison-device is a device that is none:
- * with it these tests themselves run on any machine.
+/* rehearse_cuda_conformance MODULE.so|poison-device [SEED [small] [GROUP]...]: every operation of the module against
+ * `ref`; small: a few shapes of each and no whole models, for tools that make it a hundred times slower; GROUP: rows,
+ * codes, layers, models, replicas, all of them unless one is named. poison-device is a device that is none: with it
+ * these tests themselves run on any machine.
  * Exit status: 0 all agree, 1 one does not, 3 there is no device to test, 2 the module cannot be used. */
 #include <dlfcn.h>
 
@@ -30,30 +31,52 @@ static const rh_backend *open_device(const char *name, int *status)
   return device;
 }
 
+static const struct {
+  const char *name;
+  void (*run)(void);
+} groups[] = {{"rows", test_rows},
+              {"codes", test_codes},
+              {"layers", test_layers},
+              {"models", test_models},
+              {"replicas", test_replicas}};
+
+enum { GROUPS = sizeof groups / sizeof groups[0] };
+
+/* Which groups to run; false: one of the words is none. */
+static bool read_groups(int count, char **words, bool *asked)
+{
+  bool small = false, any = false;
+  for (int i = 0; i < count; i++) {
+    bool known = strcmp(words[i], "small") == 0;
+    small = small || known;
+    for (int k = 0; k < GROUPS; k++)
+      if (strcmp(words[i], groups[k].name) == 0) asked[k] = any = known = true;
+    if (!known) return false;
+  }
+  for (int k = 0; k < GROUPS && !any; k++)
+    asked[k] = !small || groups[k].run != test_models;
+  if (small) shapes = 2;
+  return true;
+}
+
 int main(int argc, char **argv)
 {
   int status;
-  if (argc < 2) {
-    fprintf(stderr, "usage: rehearse_cuda_conformance MODULE.so|poison-device [SEED [small]]\n");
+  bool asked[GROUPS] = {false};
+  if (argc < 2 || !read_groups(argc > 3 ? argc - 3 : 0, argv + 3, asked)) {
+    fprintf(stderr, "usage: rehearse_cuda_conformance MODULE.so|poison-device [SEED [small] [GROUP]...]\n");
     return 2;
   }
   gpu = open_device(argv[1], &status);
   if (!gpu) return status;
   const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-  if (argc > 3) shapes = 2;
   rng = rh_rng_stream(seed, RH_PURPOSE_TEST, 0, 0);
-  test_rows();
-  printf("rows: all agree\n");
-  test_codes();
-  printf("codes: all agree\n");
-  test_layers();
-  printf("layers: all agree\n");
-  if (argc <= 3) {
-    test_models();
-    printf("models: all agree\n");
+  for (int k = 0; k < GROUPS; k++) {
+    if (!asked[k]) continue;
+    groups[k].run();
+    printf("%s: all agree\n", groups[k].name);
+    fflush(stdout);
   }
-  test_replicas();
-  printf("replicas: all agree\n");
   gpu->wait();
   if (gpu->failure()) {
     fprintf(stderr, "%s\n", gpu->failure());

@@ -2,7 +2,10 @@
 # Whole runs on a GPU that is emulated on the host (tests/cuda/emulated): what run.backend: cuda does in a run, without
 # one.
 #
-#   bash tests/cuda/emulated.sh PROGRAM MODULE.so STAGED.so [short]     short: a few methods, and the failures
+#   bash tests/cuda/emulated.sh PROGRAM MODULE.so STAGED.so [short|device|few-device]
+#
+# short: a few methods, and the failures; device: the methods alone, with a module for a GPU that is there; few-device: a
+# few of them.
 #
 # The study of tests/experiments/gpu.sh; methods with compressors, whose rows stay on the device, against the same with
 # rows in the program's memory (STAGED.so): the same bits; checkpoints; and what a user is told when a device is not as
@@ -24,7 +27,10 @@ say() {
 }
 
 short=${4:-}
-[ "$short" = short ] || bash "$tests/experiments/gpu.sh" "$folder/whole/bin/rehearse" || say "tests/experiments/gpu.sh"
+case $short in
+  short | *device) ;;
+  *) bash "$tests/experiments/gpu.sh" "$folder/whole/bin/rehearse" || say "tests/experiments/gpu.sh" ;;
+esac
 
 cd "$folder" || exit 1
 cat >study.yaml <<YAML
@@ -51,7 +57,9 @@ results() {
 n=0
 while read -r settings; do
   n=$((n + 1))
-  [ "$short" = short ] && [ $((n % 5)) != 0 ] && continue
+  case $short in
+    short | few-device) [ $((n % 5)) = 0 ] || continue ;;
+  esac
   arguments=()
   for setting in $settings; do
     arguments+=(--set "$setting")
@@ -93,6 +101,13 @@ train.method=deepsqueeze compress.name=cosine train.consensus_step=0.3 train.mas
 train.method=sgp compress.name=topk train.consensus_step=0.1 graph.weights=push train.mask=nm train.mask_start=1
 train.method=sgp compress.name=terngrad compress.clip=0 train.consensus_step=0.1 graph.weights=push
 RUNS
+
+case $short in
+  *device)
+    [ $failed -eq 0 ] && echo "rows on the device and in the program's memory: the same bits, $n runs"
+    exit $failed
+    ;;
+esac
 
 # What does not fit is refused with what would; a device that is lost, or not there, is said; and the database is whole.
 # told WHAT FAULT PATTERN ARGUMENT...
