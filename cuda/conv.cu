@@ -7,7 +7,11 @@
  * covers holds for each place of x, output channel and tap the gradient of the output that saw the place under this
  * tap, or 0. A block makes a tile of ROWS x COLUMNS of one replica in registers, 8 x 4 a thread, DEPTH terms at a time
  * from shared memory. A term's offset is its channel's and tap's plus its column's: both are tables, so that nothing is
- * divided where values are loaded. Sums run in f32 over the terms in their order, fused.
+ * divided where values are loaded. Sums run in f32 over the terms in their order, fused. Where max(., 0) and pooling over
+ * squares of two follow, a thread's four columns are a square, and its maximum alone is written.
+ *
+ * Places and values of a batch's plane are counted in 32 bits, whose division takes a fifth of the time of 64: more than
+ * 16 GB of one channel would be needed to exceed them.
  * Source      Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006
  */
 #include "launch.h"
@@ -18,9 +22,10 @@ enum { DEPTH = 8, THREADS = 128, TALL = 8, WIDE = 4 /* values of a thread */ };
 typedef struct conv_plan {
   rh_conv c;
   bool backward;
+  bool pooled;                 /* the result is of squares of two, and `places` of their maxima */
   int rows;                    /* of the result: O or C */
   int terms;                   /* of a sum: C K K or O K K */
-  int64_t columns;             /* B x places */
+  uint32_t columns;            /* B x places; pooled: of whole squares */
   int height, width;           /* of a plane of the result */
   int from_height, from_width; /* of a plane of what is read */
   int from_channels;
@@ -38,15 +43,28 @@ typedef struct conv_term {
   int weight;              /* -1: beyond the last term */
 } conv_term;
 
-static __device__ conv_column column_of(const conv_plan *p, int64_t j)
+/* Column j of the `apart` times four that begin with `first`. */
+static __device__ conv_column column_of(const conv_plan *p, uint32_t first, uint32_t j, uint32_t apart)
 {
   conv_column at;
-  const int places = p->height * p->width, place = (int)(j % places);
-  at.row = place / p->width;
-  at.column = place % p->width;
-  at.offset = -1;
-  if (j < p->columns)
-    at.offset = j / places * p->from_channels * p->from_height * p->from_width + at.row * p->from_width + at.column;
+  uint32_t sample;
+  if (p->pooled) {
+    const uint32_t width = (uint32_t)p->width / 2, squares = (uint32_t)p->height / 2 * width;
+    const uint32_t square = first / 4 + j % apart, place = square % squares, corner = j / apart;
+    sample = square / squares;
+    at.row = (int)(place / width * 2 + corner / 2);
+    at.column = (int)(place % width * 2 + corner % 2);
+    at.offset = 4 * square < p->columns ? 0 : -1;
+  } else {
+    const uint32_t places = (uint32_t)(p->height * p->width), place = (first + j) % places;
+    sample = (first + j) / places;
+    at.row = (int)(place / (uint32_t)p->width);
+    at.column = (int)(place % (uint32_t)p->width);
+    at.offset = first + j < p->columns ? 0 : -1;
+  }
+  if (at.offset == 0)
+    at.offset =
+        (int64_t)sample * p->from_channels * p->from_height * p->from_width + at.row * p->from_width + at.column;
   return at;
 }
 
@@ -72,8 +90,46 @@ static __device__ float value_of(const conv_plan *p, const float *x, const conv_
   return x[at->offset + term->offset];
 }
 
-template <int ROWS>
-static __global__ void conv_product(conv_plan p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out)
+/* A thread's results of rows from `row` on: of its columns, APART apart from `first`. */
+static __device__ void store(const conv_plan *p, const float (*sum)[WIDE], uint32_t first, uint32_t apart, int row,
+                             const float *bias, float *out)
+{
+  const uint32_t places = (uint32_t)(p->height * p->width);
+  for (uint32_t j = 0; j < WIDE; j++) {
+    const uint32_t to = first + j * apart;
+    if (to >= p->columns) continue;
+    float *const plane = out + (int64_t)(to / places) * p->rows * places + to % places;
+    for (int i = 0; i < TALL; i++)
+      if (row + i < p->rows) plane[(int64_t)(row + i) * places] = bias ? sum[i][j] + bias[row + i] : sum[i][j];
+  }
+}
+
+/* Likewise of the square that its columns are: the largest of max(., 0), the first of equals, a NaN before all; and its
+ * code: which corner it is, and 4 if it is above 0. */
+static __device__ void store_pooled(const conv_plan *p, const float (*sum)[WIDE], uint32_t square, int row,
+                                    const float *bias, float *out, uint8_t *codes)
+{
+  const uint32_t squares = (uint32_t)(p->height / 2) * (uint32_t)(p->width / 2);
+  if (4 * square >= p->columns) return;
+  const int64_t to = (int64_t)(square / squares) * p->rows * squares + square % squares;
+  for (int i = 0; i < TALL; i++) {
+    if (row + i >= p->rows) continue;
+    float best = 0;
+    int corner = 0;
+    for (int j = 0; j < WIDE; j++) {
+      const float value = sum[i][j] + bias[row + i], above = value < 0 ? 0 : value;
+      if (j > 0 && !(above > best || above != above)) continue;
+      best = above;
+      corner = j;
+    }
+    out[to + (int64_t)(row + i) * squares] = best;
+    codes[to + (int64_t)(row + i) * squares] = (uint8_t)(corner | (best > 0 ? 4 : 0));
+  }
+}
+
+template <int ROWS, bool POOLED>
+static __global__ void conv_product(conv_plan p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out,
+                                    rh_tensor codes)
 {
   enum { COLUMNS = THREADS * TALL * WIDE / ROWS, APART = COLUMNS / WIDE };
   __shared__ float4 weights[DEPTH][ROWS / 4];
@@ -81,11 +137,11 @@ static __global__ void conv_product(conv_plan p, int64_t count, rh_tensor in, rh
   __shared__ conv_column at[COLUMNS];
   __shared__ conv_term terms[2][DEPTH];                                       /* of this step and the next */
   const int t = (int)threadIdx.x, row = t / APART * TALL, column = t % APART; /* its columns are APART apart */
-  const int64_t first_column = (int64_t)blockIdx.x * COLUMNS;
+  const uint32_t first_column = blockIdx.x * COLUMNS;
   const int first_row = (int)blockIdx.y * ROWS, taps = (int)(p.c.kernel * p.c.kernel);
   const int row_step = p.backward ? taps : p.terms; /* from a row's weight to the next row's */
   for (int j = t; j < COLUMNS; j += THREADS)
-    at[j] = column_of(&p, first_column + j);
+    at[j] = column_of(&p, first_column, (uint32_t)j, APART);
   for (int64_t r = blockIdx.z; r < count; r += gridDim.z) {
     const float *const from = rh_at(in, r), *const weight = rh_at(w, r);
     float sum[TALL][WIDE];
@@ -120,39 +176,39 @@ static __global__ void conv_product(conv_plan p, int64_t count, rh_tensor in, rh
         }
       }
     }
-    const int places = p.height * p.width;
-    for (int j = 0; j < WIDE; j++) {
-      const int64_t to = first_column + column + j * APART;
-      if (to >= p.columns) continue;
-      float *const plane = rh_at(out, r) + to / places * p.rows * places + to % places;
-      for (int i = 0; i < TALL; i++) {
-        const int o = first_row + row + i;
-        if (o < p.rows) plane[(int64_t)o * places] = b.data ? sum[i][j] + rh_at(b, r)[o] : sum[i][j];
-      }
-    }
+    if (POOLED)
+      store_pooled(&p, sum, first_column / WIDE + (uint32_t)column, first_row + row, rh_at(b, r), rh_at(out, r),
+                   (uint8_t *)rh_at(codes, r));
+    else
+      store(&p, sum, first_column + (uint32_t)column, APART, first_row + row, rh_at(b, r), rh_at(out, r));
     __syncthreads(); /* tables are read until here */
   }
 }
 
 template <int ROWS>
-static void launch(const conv_plan *p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out)
+static void launch(const conv_plan *p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out,
+                   rh_tensor codes)
 {
-  const int columns = THREADS * TALL * WIDE / ROWS;
-  const dim3 grid((unsigned)((p->columns + columns - 1) / columns), (unsigned)((p->rows + ROWS - 1) / ROWS),
+  const uint32_t columns = THREADS * TALL * WIDE / ROWS;
+  const dim3 grid((p->columns + columns - 1) / columns, (unsigned)((p->rows + ROWS - 1) / ROWS),
                   (unsigned)(count < 65535 ? count : 65535));
-  RH_LAUNCH(conv_product<ROWS>, grid, THREADS, *p, count, in, w, b, out);
+  const auto convolution = p->pooled ? conv_product<ROWS, true> : conv_product<ROWS, false>;
+  RH_LAUNCH(convolution, grid, THREADS, *p, count, in, w, b, out, codes);
 }
 
 /* With the tile that wastes the fewest rows. */
-static void multiply(const conv_plan *p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out)
+static void multiply(const conv_plan *p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out,
+                     rh_tensor codes)
 {
   if (p->rows <= 8)
-    launch<8>(p, count, in, w, b, out);
+    launch<8>(p, count, in, w, b, out, codes);
   else if (p->rows <= 16)
-    launch<16>(p, count, in, w, b, out);
+    launch<16>(p, count, in, w, b, out, codes);
   else
-    launch<32>(p, count, in, w, b, out);
+    launch<32>(p, count, in, w, b, out, codes);
 }
+
+static const rh_tensor none = {nullptr, 0};
 
 static conv_plan plan(const rh_conv *c, bool backward)
 {
@@ -160,6 +216,7 @@ static conv_plan plan(const rh_conv *c, bool backward)
   const int height = (int)(c->height - c->kernel + 1), width = (int)(c->width - c->kernel + 1);
   p.c = *c;
   p.backward = backward;
+  p.pooled = false;
   p.rows = (int)(backward ? c->in_channels : c->out_channels);
   p.from_channels = (int)(backward ? c->out_channels : c->in_channels);
   p.terms = (int)(p.from_channels * c->kernel * c->kernel);
@@ -167,7 +224,7 @@ static conv_plan plan(const rh_conv *c, bool backward)
   p.width = backward ? (int)c->width : width;
   p.from_height = backward ? height : (int)c->height;
   p.from_width = backward ? width : (int)c->width;
-  p.columns = c->batch * p.height * p.width;
+  p.columns = (uint32_t)(c->batch * p.height * p.width);
   return p;
 }
 
@@ -182,7 +239,7 @@ extern "C" void rh_cuda_conv_forward(const rh_conv *c, int64_t count, rh_tensor 
 {
   (void)scratch;
   const conv_plan p = plan(c, false);
-  multiply(&p, count, x, w, b, y);
+  multiply(&p, count, x, w, b, y, none);
 }
 
 extern "C" void rh_cuda_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy,
@@ -192,7 +249,52 @@ extern "C" void rh_cuda_conv_backward(const rh_conv *c, int64_t count, rh_tensor
   if (dw.data) rh_cuda_conv_weights(c, count, x, dy, dw, db);
   if (dx.data) {
     const conv_plan p = plan(c, true);
-    const rh_tensor none = {nullptr, 0};
-    multiply(&p, count, dy, w, none, dx);
+    multiply(&p, count, dy, w, none, dx, none);
   }
+}
+
+/* Scratch: the gradient of the convolution's own result. */
+extern "C" int64_t rh_cuda_conv_pool_scratch(const rh_conv *c)
+{
+  const int64_t height = c->height - c->kernel + 1, width = c->width - c->kernel + 1;
+  return height < 2 || width < 2 ? -1 : c->batch * c->out_channels * height * width;
+}
+
+extern "C" void rh_cuda_conv_pool_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b,
+                                          rh_tensor y, rh_tensor places, rh_tensor scratch)
+{
+  (void)scratch;
+  conv_plan p = plan(c, false);
+  p.pooled = true;
+  p.columns = (uint32_t)(4 * c->batch * (p.height / 2) * (p.width / 2));
+  multiply(&p, count, x, w, b, y, places);
+}
+
+/* dy goes where the maxima were that are above 0; elsewhere there is none. */
+static __global__ void spread(uint32_t n, uint32_t height, uint32_t width, int64_t count, rh_tensor dy, rh_tensor codes,
+                              rh_tensor out)
+{
+  const uint32_t squares_wide = width / 2, squares = height / 2 * squares_wide;
+  RH_EACH(r, count, i, n)
+  {
+    const uint32_t plane = (uint32_t)i / (height * width), place = (uint32_t)i % (height * width);
+    const uint32_t row = place / width, column = place % width;
+    float d = 0;
+    if (row / 2 < height / 2 && column / 2 < squares_wide) {
+      const uint32_t square = plane * squares + row / 2 * squares_wide + column / 2;
+      if (((const uint8_t *)rh_at(codes, r))[square] == (4 | row % 2 * 2 | column % 2)) d = rh_at(dy, r)[square];
+    }
+    rh_at(out, r)[i] = d;
+  }
+}
+
+extern "C" void rh_cuda_conv_pool_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy,
+                                           rh_tensor places, rh_tensor dw, rh_tensor db, rh_tensor dx,
+                                           rh_tensor scratch)
+{
+  const int64_t height = c->height - c->kernel + 1, width = c->width - c->kernel + 1;
+  const int64_t n = c->batch * c->out_channels * height * width;
+  RH_LAUNCH(spread, rh_grid(n, count), RH_BLOCK, (uint32_t)n, (uint32_t)height, (uint32_t)width, count, dy, places,
+            scratch);
+  rh_cuda_conv_backward(c, count, x, w, scratch, dw, db, dx, none);
 }

@@ -19,8 +19,9 @@ typedef struct weight_place {
 static __device__ weight_place place_of(const rh_conv *c, int64_t i)
 {
   weight_place at;
-  const int64_t width = c->width - c->kernel + 1, places = (c->height - c->kernel + 1) * width;
-  const int64_t sample = i / places, place = i % places;
+  const uint32_t width = (uint32_t)(c->width - c->kernel + 1), places = (uint32_t)(c->height - c->kernel + 1) * width;
+  const uint32_t place = (uint32_t)i % places; /* 32 bits: see conv.cu */
+  const int64_t sample = (uint32_t)i / places;
   at.x = i < c->batch * places
              ? sample * c->in_channels * c->height * c->width + place / width * c->width + place % width
              : -1;
@@ -97,11 +98,12 @@ static __global__ void conv_weights(rh_conv c, int64_t count, rh_tensor x, rh_te
 static __global__ void conv_biases(rh_conv c, int64_t count, rh_tensor dy, rh_tensor db)
 {
   __shared__ float part[RH_BLOCK];
-  const int64_t places = (c.height - c.kernel + 1) * (c.width - c.kernel + 1), all = c.batch * places;
+  const uint32_t places = (uint32_t)((c.height - c.kernel + 1) * (c.width - c.kernel + 1)); /* 32 bits: see conv.cu */
+  const uint32_t all = (uint32_t)c.batch * places;
   for (int64_t r = blockIdx.y; r < count; r += gridDim.y)
     for (int64_t o = blockIdx.x; o < c.out_channels; o += gridDim.x) {
       float sum = 0;
-      for (int64_t i = threadIdx.x; i < all; i += RH_BLOCK)
+      for (uint32_t i = threadIdx.x; i < all; i += RH_BLOCK)
         sum += rh_at(dy, r)[(i / places * c.out_channels + o) * places + i % places];
       part[threadIdx.x] = sum;
       __syncthreads();

@@ -104,8 +104,10 @@ extern "C" void *rh_cuda_alloc(size_t bytes)
 {
   void *memory = nullptr;
   if (rh_cuda_failed()) return nullptr;
-  if (cudaMalloc(&memory, bytes > 0 ? bytes : 1) != cudaSuccess) {
+  const cudaError_t error = cudaMalloc(&memory, bytes > 0 ? bytes : 1);
+  if (error != cudaSuccess) {
     cudaGetLastError();
+    if (error != cudaErrorMemoryAllocation) rh_cuda_check(error, "an allocation");
     return nullptr;
   }
   rh_cuda_check(cudaMemsetAsync(memory, 0, bytes, rh_cuda.stream), "clearing memory");
@@ -118,13 +120,6 @@ extern "C" void rh_cuda_release(void *memory)
   rh_cuda_wait();
   rh_cuda_forget_work();
   cudaFree(memory);
-}
-
-extern "C" void rh_cuda_upload(void *to, const void *from, size_t bytes)
-{
-  /* from pageable memory the call returns once `from` was read */
-  if (bytes > 0 && !rh_cuda_failed())
-    rh_cuda_check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, rh_cuda.stream), "an upload");
 }
 
 extern "C" void rh_cuda_download(void *to, const void *from, size_t bytes)

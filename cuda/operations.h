@@ -12,7 +12,6 @@ extern "C" {
 const char *rh_cuda_kernel(void);
 void *rh_cuda_alloc(size_t bytes);
 void rh_cuda_release(void *memory);
-void rh_cuda_upload(void *to, const void *from, size_t bytes);
 void rh_cuda_download(void *to, const void *from, size_t bytes);
 void rh_cuda_copy(void *to, const void *from, size_t bytes);
 void rh_cuda_wait(void);
@@ -20,6 +19,9 @@ const char *rh_cuda_failure(void);
 int64_t rh_cuda_free_bytes(void);
 
 const char *rh_cuda_take_note(void);
+
+/* upload.cu */
+void rh_cuda_upload(void *to, const void *from, size_t bytes);
 
 /* graph.cu */
 bool rh_cuda_begin_work(const void *key, size_t bytes);
@@ -38,6 +40,11 @@ void rh_cuda_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tenso
                           rh_tensor scratch);
 void rh_cuda_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy, rh_tensor dw,
                            rh_tensor db, rh_tensor dx, rh_tensor scratch);
+int64_t rh_cuda_conv_pool_scratch(const rh_conv *c);
+void rh_cuda_conv_pool_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
+                               rh_tensor places, rh_tensor scratch);
+void rh_cuda_conv_pool_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy,
+                                rh_tensor places, rh_tensor dw, rh_tensor db, rh_tensor dx, rh_tensor scratch);
 void rh_cuda_conv_weights(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor dy, rh_tensor dw, rh_tensor db);
 
 /* pool.cu */

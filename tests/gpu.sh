@@ -42,25 +42,27 @@ if [ -n "$out" ]; then
   mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 fi
 cd "$here/.." || exit 1
-# What these three name may be elsewhere, for tests of this script.
-build=${RH_GPU_BUILD:-build/cuda} pack=${RH_GPU_PACK:-build/gpu-pack} budget=${RH_GPU_SECONDS:-570}
+# Where things are and how long they may take may be changed, for tests of this script.
+build=${RH_GPU_BUILD:-build/cuda} pack=${RH_GPU_PACK:-build/gpu-pack} budget=${RH_GPU_SECONDS:-570} most=${RH_GPU_STEP:-600}
 mkdir -p "$build" "$pack" || exit 1
 build=$(cd "$build" && pwd) pack=$(cd "$pack" && pwd)
 results=$build/gpu tree=$pack/tree
 module=$build/rehearse_cuda.so tools=$build program=''
 failed=0 running=() groups=(rows codes layers)
+[ -z "$small" ] || groups=(rows)
 with=(env) # what programs of the pack are called with: they find their libraries there, and others do not
 
 # row WHAT TARGET FIGURE HOLDS: a line of the table; HOLDS: yes, NO (which fails the run), or - where nothing is asked.
 row() {
-  printf '%-34s %-16s %-60s %s\n' "$1" "$2" "$(printf '%s' "$3" | tr -d '\n' | cut -c1-60)" "$4" >>"$results/table"
+  printf '%-38s %-19s %-60s %s\n' "$1" "$2" "$(printf '%s' "$3" | tr -d '\n' | cut -c1-60)" "$4" >>"$results/table"
   [ "$4" != NO ] || failed=1
 }
 
 # Seconds that a step with this limit may take; fails when there is no time for it.
 allowed() {
   local left=$((budget - SECONDS))
-  [ "$1" -le $left ] && left=$1
+  [ $left -le "$most" ] || left=$most
+  [ "$1" -gt "$left" ] || left=$1
   [ "$left" -ge 2 ] && echo "$left"
 }
 
@@ -205,7 +207,7 @@ benches() {
   else
     row torch '' 'left out: no python3' -
   fi
-  cat "$results"/bench-*.log "$results/torch.log" 2>/dev/null | awk -f tests/bench/gpu_table.awk >"$results/targets"
+  cat "$results"/bench-{cnn,many,mlp,tf32,bf16}.log "$results/torch.log" 2>/dev/null | awk -f tests/bench/gpu_table.awk >"$results/targets"
   while IFS=';' read -r what target figure holds; do
     row "$what" "$target" "$figure" "$holds"
   done <"$results/targets"
@@ -234,7 +236,7 @@ have_program() {
 profile() {
   local first=(experiments/quickstart.yaml) all=(experiments/compressors.yaml experiments/low-precision.yaml)
   if [ -n "$program" ]; then
-    [ -n "$small" ] && first=("$small_study") all=()
+    [ -n "$small" ] && first=("$small_study" --samples 2) all=()
     step profile 60 "${with[@]}" "$program" calibrate "${first[@]}" --set run.backend=cuda -o "$results/profile.json" &&
       [ ${#all[@]} -gt 0 ] && cp "$results/profile.json" "$results/profile-more.json" &&
       step profile-more 60 "${with[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda -o "$results/profile-more.json" &&
@@ -255,8 +257,8 @@ sanitizers() {
   fi
   for kind in memcheck racecheck synccheck; do
     for group in "${groups[@]}"; do
-      begin sanitizer-$kind-$group 150 "${with[@]}" "$tool" --tool $kind --error-exitcode 9 "$tools/rehearse_cuda_conformance" "$module" 2 \
-        small $group
+      begin "sanitizer-$kind-$group" 150 "${with[@]}" "$tool" --tool $kind --error-exitcode 9 \
+        "$tools/rehearse_cuda_conformance" "$module" 2 small "$group"
     done
   done
 }
@@ -264,7 +266,7 @@ sanitized() {
   local kind group
   for kind in memcheck racecheck synccheck; do
     for group in "${groups[@]}"; do
-      finish sanitizer-$kind-$group && row sanitizer-$kind-$group clean "$(last sanitizer-$kind-$group)" yes
+      finish "sanitizer-$kind-$group" && row "sanitizer-$kind-$group" clean "$(last "sanitizer-$kind-$group")" yes
     done
   done
 }
@@ -289,12 +291,12 @@ twice() {
 
 # 4,096 workers that really train: what a round of a whole run takes, its simulated network included.
 large() {
-  local workers=4096 rounds=20
-  [ -z "$small" ] || workers=4 rounds=1
+  local workers=4096 rounds=20 data='name: glyphs'
+  [ -z "$small" ] || workers=4 rounds=1 data='name: glyphs, train: 200, test: 20'
   cat >"$results/large.yaml" <<YAML
 name: large
 platform: {file: torus-4096.xml, workers: $workers}
-data: {name: glyphs}
+data: {$data}
 model: {name: cnn}
 train: {method: dpsgd, rounds: $rounds, batch: 32, lr: 0.05, momentum: 0.9, evaluate_every: 10}
 graph: {name: ring}
@@ -382,7 +384,7 @@ main() {
 report() {
   echo
   echo "== table, after $SECONDS s"
-  printf '%-34s %-16s %-60s %s\n' what target figure holds
+  printf '%-38s %-19s %-60s %s\n' what target figure holds
   cat "$results/table" 2>/dev/null
   [ -n "$out" ] || return 0
   cp "$results/table" "$out/table.txt" 2>/dev/null

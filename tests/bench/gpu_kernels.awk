@@ -33,7 +33,9 @@ function fields(line,   n, i, c, quoted) {
   }
 }
 END {
-  for (name in us)
-    printf "%5.1f %%  %10.1f us  %6d times  %8.3f GB  %7.0f GB/s  %s\n", 100 * us[name] / all, us[name], times[name],
-      1e-9 * bytes[name], us[name] > 0 ? 1e-3 * bytes[name] / us[name] : 0, name | "sort -rn | head -n 30"
+  for (name in us) {
+    rate = us[name] > 0 ? 1e-3 * bytes[name] / us[name] : 0
+    printf("%5.1f %%  %10.1f us  %6d times  %8.3f GB  %7.0f GB/s  %s\n", 100 * us[name] / all, us[name], times[name],
+      1e-9 * bytes[name], rate, name) | "sort -rn | head -n 30"
+  }
 }

@@ -11,12 +11,12 @@ function yes(condition) { return condition ? "yes" : "NO" }
     name == "cnn" && $3 == 4096 ? yes($5 < 60) : "-")
 }
 /^bench [a-z]+: [0-9]+ replicas, .* GB of the device/ && products == "fp32" {
-  beside[$3] = $9
+  beside[$3] = $10
   if ($3 == 16384) {
     # activations of a tile, the data set and the replicas' indices: as much as of 4096, but for the indices
     known = 4096 in beside
-    row("cnn, 16384 replicas: memory", "as 4096, rows off", $5 " GB; without rows " $9 (known ? " and " beside[4096] : ""),
-      known ? yes($9 < 1.1 * beside[4096] + 0.1) : "-")
+    row("cnn, 16384 replicas: memory", "as 4096, rows off", $5 " GB, without rows " $10 (known ? " and " beside[4096] : ""),
+      known ? yes($10 < 1.1 * beside[4096] + 0.1) : "-")
   }
 }
 /^bench mlp: a round takes / {
@@ -30,4 +30,7 @@ function yes(condition) { return condition ? "yes" : "NO" }
   else
     row("PyTorch, " name ", " $3 " " $4 " replicas", "", $6 " ms", "-")
 }
-/^torch [a-z]+: .* replicas: / || /^torch: / { row("PyTorch", "", substr($0, 8), "-") }
+/^torch [a-z]+: .* replicas: / || /^torch: / {
+  sub(/^torch:? /, "")
+  row("PyTorch", "", $0, "-")
+}

@@ -8,7 +8,10 @@
 # tests/gpu.sh runs, sqlite3, and all shared libraries that these load but the C and C++ libraries and CUDA's. Those are
 # taken from the machine that runs them, which must not be older than this one.
 set -u
-[ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: bash tests/cuda/pack.sh FOLDER [BUILD]" >&2; exit 2; }
+if [ $# -lt 1 ] || [ $# -gt 2 ]; then
+  echo "usage: bash tests/cuda/pack.sh FOLDER [BUILD]" >&2
+  exit 2
+fi
 mkdir -p "$1" && folder=$(cd "$1" && pwd) || exit 1
 build=${2:-build/release}
 [ $# -lt 2 ] || build=$(realpath "$2")
@@ -25,9 +28,7 @@ tree=$folder/tree
 rm -rf "$tree" "$folder/pack.tar.gz"
 mkdir -p "$tree"/{bin,cuda,tools,lib} || exit 1
 cp "$build/experiments/rehearse" "$tree/bin/" || exit 1
-for file in cuda/rehearse_cuda.so; do
-  [ ! -e "$build/$file" ] || cp "$build/$file" "$tree/cuda/" || exit 1
-done
+[ ! -e "$build/cuda/rehearse_cuda.so" ] || cp "$build/cuda/rehearse_cuda.so" "$tree/cuda/" || exit 1
 for file in cuda/rehearse_cuda_info tests/cuda/rehearse_cuda_conformance tests/cuda/rehearse_cuda_staged.so \
   tests/cuda/bench_gpu tests/cuda/calibrate_gpu; do
   [ -e "$build/$file" ] || { echo "pack: without $file, which this build has not"; continue; }

@@ -103,6 +103,58 @@ static void compare_conv(const rh_conv *c, int64_t count, bool with_input)
     pair_drop(inputs[i]);
 }
 
+/* A convolution, max(., 0) and pooling as one: the bits of the three operations, each of which is held to `ref`. */
+static void compare_conv_pool(const rh_conv *c, int64_t count, bool with_input)
+{
+  const int64_t height = c->height - c->kernel + 1, width = c->width - c->kernel + 1;
+  const rh_pool p = {c->batch, c->out_channels, height, width, 2};
+  const int64_t xn = c->batch * c->in_channels * c->height * c->width, planes = c->batch * c->out_channels;
+  const int64_t wn = c->out_channels * c->in_channels * c->kernel * c->kernel, yn = planes * height * width;
+  const int64_t zn = planes * (height / 2) * (width / 2), scratch = gpu->conv_pool_scratch(c);
+  if (scratch < 0) return;
+  pair x = pair_random(count, xn), w = pair_random(count, wn), b = pair_random(count, c->out_channels);
+  pair y = pair_poison(count, yn), dy = pair_poison(count, yn), dz = pair_random(count, zn), z = pair_poison(count, zn);
+  pair z1 = pair_poison(count, zn), dw = pair_poison(count, wn), dw1 = pair_poison(count, wn);
+  pair db = pair_poison(count, c->out_channels), db1 = pair_poison(count, c->out_channels), dx = pair_poison(count, xn);
+  pair dx1 = pair_poison(count, xn), places = pair_poison(count, (zn + 3) / 4), work = pair_poison(count, scratch);
+  const rh_tensor none = {0}, dx_wanted = with_input ? dx.device : none, dx1_wanted = with_input ? dx1.device : none;
+  gpu->conv_forward(c, count, x.device, w.device, b.device, y.device, none);
+  gpu->relu_forward(yn, count, y.device, y.device);
+  gpu->pool_forward(&p, count, y.device, z.device);
+  gpu->pool_backward(&p, count, y.device, dz.device, dy.device);
+  gpu->relu_backward(yn, count, y.device, dy.device, dy.device);
+  gpu->conv_backward(c, count, x.device, w.device, dy.device, dw.device, db.device, dx_wanted, none);
+  gpu->conv_pool_forward(c, count, x.device, w.device, b.device, z1.device, places.device, work.device);
+  gpu->conv_pool_backward(c, count, x.device, w.device, dz.device, places.device, dw1.device, db1.device, dx1_wanted,
+                          work.device);
+  pair *const want[] = {&z, &dw, &db, &dx}, *const got[] = {&z1, &dw1, &db1, &dx1};
+  static const char *const names[] = {"conv_pool y", "conv_pool dw", "conv_pool db", "conv_pool dx"};
+  for (int i = 0; i < 4; i++) {
+    gpu->download(got[i]->host.data, want[i]->device.data, pair_bytes(want[i]));
+    for (int64_t k = 0; i == 0 && k < count; k++) /* values, and none below zero: not the poison that was there */
+      if (!(got[i]->host.data[k * got[i]->host.stride] >= 0)) exit(1);
+    pair_agree(names[i], got[i], 0);
+    pair_drop(want[i]);
+  }
+  pair *const rest[] = {&x, &w, &b, &y, &dy, &dz, &places, &work};
+  for (int i = 0; i < 8; i++)
+    pair_drop(rest[i]);
+}
+
+static void test_conv_pool(void)
+{
+  if (!gpu->conv_pool_scratch) return;
+  compare_conv_pool(&(rh_conv){3, 1, 28, 28, 8, 5}, 2, true);
+  compare_conv_pool(&(rh_conv){3, 8, 12, 12, 16, 5}, 2, true);
+  compare_conv_pool(&(rh_conv){2, 3, 9, 8, 35, 3}, 1, false); /* rows that fill no square, more channels than a tile */
+  for (int i = 0; i < shapes; i++) {
+    const int64_t kernel = between(1, 5);
+    compare_conv_pool(
+        &(rh_conv){between(1, 4), between(1, 10), between(kernel, 13), between(kernel, 15), between(1, 19), kernel},
+        between(1, 3), i % 2);
+  }
+}
+
 static void test_conv(void)
 {
   compare_conv(&(rh_conv){3, 1, 28, 28, 8, 5}, 2, true);
@@ -272,6 +324,7 @@ void test_layers(void)
   test_counts();
   test_product();
   test_conv();
+  test_conv_pool();
   test_relu();
   test_pool();
   test_norm();

@@ -342,6 +342,30 @@ static inline cudaError_t cudaFree(void *memory)
   return cudaSuccess;
 }
 
+static inline cudaError_t cudaMallocHost(void **memory, size_t bytes)
+{
+  *memory = malloc(bytes);
+  return *memory ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+/* Copies are done at once: an event has happened when it is recorded. */
+typedef struct emulated_event *cudaEvent_t;
+enum { cudaEventDisableTiming = 2 };
+static inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
+{
+  *event = NULL;
+  return emulated::sticky;
+}
+static inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t)
+{
+  if (emulated::recorded) emulated::fail("an event", "a graph");
+  return emulated::sticky;
+}
+static inline cudaError_t cudaEventSynchronize(cudaEvent_t)
+{
+  return emulated::sticky;
+}
+
 static inline cudaError_t cudaMemGetInfo(size_t *available, size_t *all)
 {
   *all = emulated::all_bytes();
