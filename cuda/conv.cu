@@ -128,8 +128,8 @@ static __device__ void store_pooled(const conv_plan *p, const float (*sum)[WIDE]
 }
 
 template <int ROWS, bool POOLED>
-static __global__ void conv_product(conv_plan p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out,
-                                    rh_tensor codes)
+static __global__ void __launch_bounds__(THREADS, 5)
+    conv_product(conv_plan p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out, rh_tensor codes)
 {
   enum { COLUMNS = THREADS * TALL * WIDE / ROWS, APART = COLUMNS / WIDE };
   __shared__ float4 weights[DEPTH][ROWS / 4];

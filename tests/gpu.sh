@@ -43,7 +43,7 @@ if [ -n "$out" ]; then
 fi
 cd "$here/.." || exit 1
 # Where things are and how long they may take may be changed, for tests of this script.
-build=${RH_GPU_BUILD:-build/cuda} pack=${RH_GPU_PACK:-build/gpu-pack} budget=${RH_GPU_SECONDS:-570} most=${RH_GPU_STEP:-600}
+build=${RH_GPU_BUILD:-build/cuda} pack=${RH_GPU_PACK:-build/gpu-pack} budget=${RH_GPU_SECONDS:-570}
 mkdir -p "$build" "$pack" || exit 1
 build=$(cd "$build" && pwd) pack=$(cd "$pack" && pwd)
 results=$build/gpu tree=$pack/tree
@@ -60,9 +60,8 @@ row() {
 
 # Seconds that a step with this limit may take; fails when there is no time for it.
 allowed() {
-  local left=$((budget - SECONDS))
-  [ $left -le "$most" ] || left=$most
-  [ "$1" -gt "$left" ] || left=$1
+  local left=$((budget - SECONDS)) limit=${RH_GPU_STEP:-$1}
+  [ "$limit" -gt "$left" ] || left=$limit
   [ "$left" -ge 2 ] && echo "$left"
 }
 
@@ -236,7 +235,7 @@ have_program() {
 profile() {
   local first=(experiments/quickstart.yaml) all=(experiments/compressors.yaml experiments/low-precision.yaml)
   if [ -n "$program" ]; then
-    [ -n "$small" ] && first=("$small_study" --samples 2) all=()
+    [ -n "$small" ] && first=("$small_study" --samples 20) all=()
     step profile 60 "${with[@]}" "$program" calibrate "${first[@]}" --set run.backend=cuda -o "$results/profile.json" &&
       [ ${#all[@]} -gt 0 ] && cp "$results/profile.json" "$results/profile-more.json" &&
       step profile-more 60 "${with[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda -o "$results/profile-more.json" &&

@@ -53,7 +53,7 @@ run() {
   local name=$1
   shift
   mkdir -p "$folder/$name"
-  timeout 900 env PATH="$folder/bin:$PATH" MADE="$folder/made" RH_GPU_BUILD="$folder/$name/build" \
+  timeout 1450 env PATH="$folder/bin:$PATH" MADE="$folder/made" RH_GPU_BUILD="$folder/$name/build" \
     RH_GPU_PACK="$folder/$name/pack" "$@" >"$folder/$name.txt" 2>&1
 }
 # has NAME PATTERN: the table of a run
@@ -69,7 +69,7 @@ if [ $# -eq 2 ]; then
   cp "$1"/tests/cuda/{rehearse_cuda_conformance,bench_gpu,calibrate_gpu} "$folder/made/" || exit 1
   echo 'echo "devices: 1"' | stand_in "$folder/made/rehearse_cuda_info"
   bash "$tests/cuda/pack.sh" "$folder/whole/pack" "$1" || say "no pack"
-  run whole bash "$tests/gpu.sh" --small --out "$folder/whole"
+  run whole RH_GPU_SECONDS=1400 RH_GPU_STEP=600 bash "$tests/gpu.sh" --small --out "$folder/whole"
   ended whole $? 0
   for line in 'build .* yes' 'conformance-replicas .* yes' 'hashes of two .* yes' 'profile .* [0-9]+ steps' 'sanitizer-synccheck-rows .* yes' \
     'study, twice and on the CPU .* yes' 'rows on the device, or not .* yes' 'cnn, 4 workers, a study .*ms a round' 'study, run twice .* yes'; do
