@@ -7,11 +7,11 @@
  * covers holds for each place of x, output channel and tap the gradient of the output that saw the place under this
  * tap, or 0. A block makes a tile of ROWS x COLUMNS of one replica in registers, 8 x 4 a thread, DEPTH terms at a time
  * from shared memory. A term's offset is its channel's and tap's plus its column's: both are tables, so that nothing is
- * divided where values are loaded. Sums run in f32 over the terms in their order, fused. Where max(., 0) and pooling over
- * squares of two follow, a thread's four columns are a square, and its maximum alone is written.
+ * divided where values are loaded. Sums run in f32 over the terms in their order, fused. Where max(., 0) and pooling
+ * over squares of two follow, a thread's four columns are a square, and its maximum alone is written.
  *
- * Places and values of a batch's plane are counted in 32 bits, whose division takes a fifth of the time of 64: more than
- * 16 GB of one channel would be needed to exceed them.
+ * A replica's values are counted in 32 bits, whose division takes a fraction of the time of 64: more than 16 GB of one
+ * layer of one replica would be needed to exceed them.
  * Source      Chellapilla, Puri, Simard, High performance convolutional neural networks for document processing, 2006
  */
 #include "launch.h"

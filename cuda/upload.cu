@@ -1,6 +1,6 @@
 /* Uploads. The program may change at once what it uploads, and the device goes on meanwhile: bytes are put into pinned
- * memory first, a ring of two halves, each of which is used again when the device has taken all of it. Of memory that is
- * not pinned CUDA says neither that it was read when a copy returns nor that a copy waits for nothing. */
+ * memory first, a ring of two halves, each of which is used again when the device has taken all of it. Of memory that
+ * is not pinned CUDA says neither that it was read when a copy returns nor that a copy waits for nothing. */
 #include <string.h>
 
 #include "device.h"

@@ -8,9 +8,9 @@
 # It needs nvcc, cmake and a C compiler, and downloads nothing. It builds the module for sm_80 and sm_90 and, beside it,
 # what needs none of the program's libraries: conformance of every operation with ref, hashes of two processes,
 # benchmarks (beside PyTorch where it is there), a profile, compute-sanitizer. With the program, of build/gpu-pack or
-# built here where its libraries are, come the profile of whole studies, studies on the GPU that must repeat by hash, and
-# rows on the device against rows in the program's memory. What is left out is said, and what fails stops nothing else:
-# each step has a limit, and the most valuable come first. A table of targets and figures comes last. --small: the least
+# built here where its libraries are, come the profile of whole studies, studies on the GPU that must repeat by hash,
+# and rows on the device against rows in the program's memory. What is left out is said, and what fails stops nothing
+# else: each step has a limit, and the most valuable come first. A table of targets and figures comes last. --small: the least
 # of everything, to try this script out.
 # Status 0: all that could be done held, or there is nothing to do here; 1: something did not; 2: bad usage.
 set -u
@@ -115,8 +115,8 @@ last() {
 
 say_machine() {
   echo "== machine"
-  nvidia-smi --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit --format=csv 2>&1 |
-    head -n 20
+  nvidia-smi --format=csv --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit \
+    2>&1 | head -n 20
   { nvcc --version || /usr/local/cuda/bin/nvcc --version; } 2>/dev/null | tail -n 2
   { cmake --version | head -n 1; cc --version | head -n 1; } 2>/dev/null
   echo "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
@@ -124,8 +124,8 @@ say_machine() {
 
 try_build() {
   { cmake -S cuda -B "$build" -DCMAKE_BUILD_TYPE=Release -DRH_WERROR="$1" &&
-    timeout -k 5 "$(allowed 150 || echo 2)" cmake --build "$build" --parallel "$(nproc)"; } >"$results/build.log" 2>&1 &&
-    [ -e "$build/rehearse_cuda.so" ]
+    timeout -k 5 "$(allowed 150 || echo 2)" cmake --build "$build" --parallel "$(nproc)"; } \
+    >"$results/build.log" 2>&1 && [ -e "$build/rehearse_cuda.so" ]
 }
 
 # The module and its programs: built here, or else those of the pack. Status 3: neither, and no way to have them.
@@ -160,9 +160,8 @@ use_pack() {
 
 # CUDA's libraries where the loader does not look for them by itself.
 find_libraries() {
-  local folder
-  for folder in /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
-    $(python3 -c 'import glob, sysconfig; print(*glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/*/lib"))' 2>/dev/null); do
+  local folder packages='import glob, sysconfig; print(*glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/*/lib"))'
+  for folder in /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib $(python3 -c "$packages" 2>/dev/null); do
     ldd "$module" 2>/dev/null | grep -q 'not found' || return 0
     [ -d "$folder" ] && export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
   done
@@ -206,7 +205,8 @@ benches() {
   else
     row torch '' 'left out: no python3' -
   fi
-  cat "$results"/bench-{cnn,many,mlp,tf32,bf16}.log "$results/torch.log" 2>/dev/null | awk -f tests/bench/gpu_table.awk >"$results/targets"
+  cat "$results"/bench-{cnn,many,mlp,tf32,bf16}.log "$results/torch.log" 2>/dev/null |
+    awk -f tests/bench/gpu_table.awk >"$results/targets"
   while IFS=';' read -r what target figure holds; do
     row "$what" "$target" "$figure" "$holds"
   done <"$results/targets"
@@ -238,11 +238,13 @@ profile() {
     [ -n "$small" ] && first=("$small_study" --samples 20) all=()
     step profile 60 "${with[@]}" "$program" calibrate "${first[@]}" --set run.backend=cuda -o "$results/profile.json" &&
       [ ${#all[@]} -gt 0 ] && cp "$results/profile.json" "$results/profile-more.json" &&
-      step profile-more 60 "${with[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda -o "$results/profile-more.json" &&
+      step profile-more 60 "${with[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda \
+        -o "$results/profile-more.json" &&
       mv "$results/profile-more.json" "$results/profile.json"
   fi
   [ -s "$results/profile.json" ] ||
-    step profile-passes 60 "${with[@]}" "$tools/calibrate_gpu" "$module" ${small:+-n 1} -o "$results/profile.json" ${small:+logreg}
+    step profile-passes 60 "${with[@]}" "$tools/calibrate_gpu" "$module" ${small:+-n 1} -o "$results/profile.json" \
+      ${small:+logreg}
   [ -s "$results/profile.json" ] && row profile '' "$(grep -c median_s "$results/profile.json") steps in profile.json" -
 }
 
@@ -276,10 +278,11 @@ twice() {
   shift 2
   for run in 1 2; do
     rm -f "$results/$name-$run.db"
-    step "$name-$run" "$limit" "${with[@]}" "$program" run "$@" --db "$results/$name-$run.db" --set run.backend=cuda --set time.source=flops ||
-      return
+    step "$name-$run" "$limit" "${with[@]}" "$program" run "$@" --db "$results/$name-$run.db" --set run.backend=cuda \
+      --set time.source=flops || return
     "${with[@]}" sqlite3 "$results/$name-$run.db" "SELECT parameters_hash, simulated_s FROM runs ORDER BY id;
-      SELECT run_id, round, train_loss, finish_s, wire_bytes FROM rounds ORDER BY run_id, round;" >"$results/$name-$run.rows"
+      SELECT run_id, round, train_loss, finish_s, wire_bytes FROM rounds ORDER BY run_id, round;" \
+      >"$results/$name-$run.rows"
   done
   if [ -s "$results/$name-1.rows" ] && cmp -s "$results/$name-1.rows" "$results/$name-2.rows"; then
     row "$name, run twice" 'equal rows' "$(wc -l <"$results/$name-1.rows") rows" yes
@@ -304,9 +307,9 @@ run: {backend: cuda}
 YAML
   rm -f "$results/large.db"
   step large 90 "${with[@]}" "$program" run "$results/large.yaml" --db "$results/large.db" || return
-  row "cnn, $workers workers, a study" '' \
-    "$("${with[@]}" sqlite3 "$results/large.db" "SELECT printf('%.0f ms a round, %d rounds, loss %.3f', 1e3 * wall_s / rounds_done, rounds_done,
-      (SELECT train_loss FROM rounds WHERE run_id = runs.id ORDER BY round DESC LIMIT 1)) FROM runs" 2>&1)" -
+  row "cnn, $workers workers, a study" '' "$("${with[@]}" sqlite3 "$results/large.db" "SELECT printf(
+    '%.0f ms a round, %d rounds, loss %.3f', 1e3 * wall_s / rounds_done, rounds_done,
+    (SELECT train_loss FROM rounds WHERE run_id = runs.id ORDER BY round DESC LIMIT 1)) FROM runs" 2>&1)" -
 }
 
 studies() {
@@ -334,8 +337,8 @@ kernels() {
   [ -n "$tool" ] || { row kernels '' 'left out: no ncu' -; return; }
   limit=$(allowed 60) || return
   echo "== kernels"
-  timeout -k 5 "$limit" "${with[@]}" "$tool" --clock-control none --metrics gpu__time_duration.sum,dram__bytes.sum --csv \
-    "$tools/bench_gpu" "$module" ${small:+small} cnn >"$results/kernels.log" 2>&1
+  timeout -k 5 "$limit" "${with[@]}" "$tool" --clock-control none --metrics gpu__time_duration.sum,dram__bytes.sum \
+    --csv "$tools/bench_gpu" "$module" ${small:+small} cnn >"$results/kernels.log" 2>&1
   awk -f tests/bench/gpu_kernels.awk "$results/kernels.log" | tee "$results/kernels"
   [ -s "$results/kernels" ] || row kernels '' "left out: $(last kernels)" -
 }
@@ -365,7 +368,8 @@ main() {
   esac
   small_study=$results/small.yaml
   printf '%s\n' 'platform: {file: ideal.xml, workers: 3}' 'data: {name: glyphs, train: 60, test: 20}' \
-    'model: {name: logreg}' 'train: {method: dpsgd, rounds: 2, batch: 4, lr: 0.05}' 'compress: {name: qsgd}' >"$small_study"
+    'model: {name: logreg}' 'train: {method: dpsgd, rounds: 2, batch: 4, lr: 0.05}' 'compress: {name: qsgd}' \
+    >"$small_study"
   conformance
   hashes
   benches

@@ -15,12 +15,13 @@ function yes(condition) { return condition ? "yes" : "NO" }
   if ($3 == 16384) {
     # activations of a tile, the data set and the replicas' indices: as much as of 4096, but for the indices
     known = 4096 in beside
-    row("cnn, 16384 replicas: memory", "as 4096, rows off", $5 " GB, without rows " $10 (known ? " and " beside[4096] : ""),
-      known ? yes($10 < 1.1 * beside[4096] + 0.1) : "-")
+    row("cnn, 16384 replicas: memory", "as 4096, rows off",
+      $5 " GB, rows off " $10 (known ? " and " beside[4096] : ""), known ? yes($10 < 1.1 * beside[4096] + 0.1) : "-")
   }
 }
 /^bench mlp: a round takes / {
-  row("mlp, share of bare products, " products, products == "fp32" ? ">= 0.50" : "", $6, products == "fp32" ? yes($6 >= 0.5) : "-")
+  row("mlp, share of bare products, " products, products == "fp32" ? ">= 0.50" : "", $6,
+    products == "fp32" ? yes($6 >= 0.5) : "-")
 }
 /^torch [a-z]+: (vmap|loop), [0-9]+ replicas, / {
   name = substr($2, 1, length($2) - 1)

@@ -71,8 +71,9 @@ if [ $# -eq 2 ]; then
   bash "$tests/cuda/pack.sh" "$folder/whole/pack" "$1" || say "no pack"
   run whole RH_GPU_SECONDS=1400 RH_GPU_STEP=600 bash "$tests/gpu.sh" --small --out "$folder/whole"
   ended whole $? 0
-  for line in 'build .* yes' 'conformance-replicas .* yes' 'hashes of two .* yes' 'profile .* [0-9]+ steps' 'sanitizer-synccheck-rows .* yes' \
-    'study, twice and on the CPU .* yes' 'rows on the device, or not .* yes' 'cnn, 4 workers, a study .*ms a round' 'study, run twice .* yes'; do
+  for line in 'build .* yes' 'conformance-replicas .* yes' 'hashes of two .* yes' 'profile .* [0-9]+ steps' \
+    'sanitizer-synccheck-rows .* yes' 'study, twice and on the CPU .* yes' 'rows on the device, or not .* yes' \
+    'cnn, 4 workers, a study .*ms a round' 'study, run twice .* yes'; do
     has whole "$line"
   done
   ! grep -E 'NO$|line [0-9]+:|unbound|command not found' "$folder/whole.txt" || say "see above"
@@ -113,8 +114,9 @@ echo exit 1 | stand_in "$folder/bin/pkg-config"
 run good bash "$tests/gpu.sh" --out "$folder/good"
 ended good $? 0
 for line in 'build .* sm_80 and sm_90.* yes' 'conformance-models .* yes' 'hashes of two processes +equal .* yes' \
-  'cnn, 4096 replicas +< 60 ms a round +41.200 ms, 5.73 TFLOP/s +yes' 'memory .* 2.230 and 2.228 +yes' 'bare products, fp32 .* 0.52 +yes' \
-  'cnn, 1024 replicas, times vmap.s rate +>= 2 +2.86 .* yes' 'PyTorch .* OutOfMemory' 'profile .* 1 steps' 'sanitizer-racecheck-codes +clean .* yes' \
+  'cnn, 4096 replicas +< 60 ms a round +41.200 ms, 5.73 TFLOP/s +yes' 'memory .* 2.230 and 2.228 +yes' \
+  'bare products, fp32 .* 0.52 +yes' 'cnn, 1024 replicas, times vmap.s rate +>= 2 +2.86 .* yes' \
+  'PyTorch .* OutOfMemory' 'profile .* 1 steps' 'sanitizer-racecheck-codes +clean .* yes' \
   'program .* left out'; do
   has good "$line"
 done
@@ -127,8 +129,9 @@ grep -qE '100.0 %  +1300.5 us .* 0.650 GB .* conv<' "$folder/good/gpu.log" || sa
 # What is wrong is said, fails the run, and stops nothing else; what hangs is ended.
 run bad WRONG=codes HANGS=bf16 RH_GPU_STEP=2 MS=75 OTHER_HASH=1 bash "$tests/gpu.sh" --out "$folder/bad"
 ended bad $? 1
-for line in 'conformance-codes .*status 1: replica 0 of 1: 1, expected 2 +NO' 'conformance-layers .* yes' 'hashes of two processes .* NO' \
-  'bench-bf16 .*not done in 2 s +NO' '< 60 ms a round +75 ms.* NO' 'sanitizer-memcheck-codes .*status 1' 'sanitizer-memcheck-layers .* yes'; do
+for line in 'conformance-codes .*status 1: replica 0 of 1: 1, expected 2 +NO' 'conformance-layers .* yes' \
+  'hashes of two processes .* NO' 'bench-bf16 .*not done in 2 s +NO' '< 60 ms a round +75 ms.* NO' \
+  'sanitizer-memcheck-codes .*status 1' 'sanitizer-memcheck-layers .* yes'; do
   has bad "$line"
 done
 

@@ -18,10 +18,20 @@ build=${2:-build/release}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 most_bytes=$((52 << 20)) # what is carried along with the tree
 
+# build TARGET
+build() {
+  cmake --build --preset release --target "$1" >>"$folder/build.log" 2>&1
+}
 if [ $# -lt 2 ]; then
-  { cmake --preset release && cmake --build --preset release --parallel 2 --target rehearse rehearse_cuda rehearse_cuda_info \
-    rehearse_cuda_conformance rehearse_cuda_staged bench_gpu calibrate_gpu; } >"$folder/build.log" 2>&1 ||
-    { tail -n 20 "$folder/build.log" >&2; echo "pack: the program does not build" >&2; exit 1; }
+  cmake --preset release >"$folder/build.log" 2>&1
+  if ! build rehearse; then
+    tail -n 20 "$folder/build.log" >&2
+    echo "pack: the program does not build: $folder/build.log" >&2
+    exit 1
+  fi
+  for target in rehearse_cuda rehearse_cuda_{info,conformance,staged} bench_gpu calibrate_gpu; do
+    build "$target" # without nvcc or cmocka some are no targets
+  done
 fi
 
 tree=$folder/tree
@@ -34,7 +44,10 @@ for file in cuda/rehearse_cuda_info tests/cuda/rehearse_cuda_conformance tests/c
   [ -e "$build/$file" ] || { echo "pack: without $file, which this build has not"; continue; }
   cp "$build/$file" "$tree/tools/" || exit 1
 done
-cp "$(command -v sqlite3)" "$tree/bin/" || { echo "pack: sqlite3 is not installed (bash experiments/packages.sh)" >&2; exit 1; }
+if ! cp "$(command -v sqlite3)" "$tree/bin/"; then
+  echo "pack: sqlite3 is not installed: bash experiments/packages.sh" >&2
+  exit 1
+fi
 strip "$tree"/bin/* "$tree"/tools/* 2>/dev/null
 
 of_the_system='^(linux-vdso|ld-linux|libc\.|libm\.|libdl\.|librt\.|libpthread\.|libstdc\+\+|libgcc_s|libcu|libnv)'
@@ -49,8 +62,8 @@ while read -r name path; do
 done <"$folder/libraries"
 
 # With these alone, in front of what is installed here, every one of them must be found there.
-foreign=$(env -i LD_LIBRARY_PATH="$tree/lib" "$(command -v ldd)" "${programs[@]}" "$tree"/lib/* | awk '$2 == "=>" {print $1, $3}' |
-  grep -vE "$of_the_system" | grep -v " $tree/lib/" | sort -u)
+foreign=$(env -i LD_LIBRARY_PATH="$tree/lib" "$(command -v ldd)" "${programs[@]}" "$tree"/lib/* |
+  awk '$2 == "=>" {print $1, $3}' | grep -vE "$of_the_system" | grep -v " $tree/lib/" | sort -u)
 if [ -n "$foreign" ]; then
   echo "pack: not of the pack: $foreign" >&2
   exit 1
