@@ -10,8 +10,8 @@
 # benchmarks (beside PyTorch where it is there), a profile, compute-sanitizer. With the program, of build/gpu-pack or
 # built here where its libraries are, come the profile of whole studies, studies on the GPU that must repeat by hash,
 # and rows on the device against rows in the program's memory. What is left out is said, and what fails stops nothing
-# else: each step has a limit, and the most valuable come first. A table of targets and figures comes last. --small: the least
-# of everything, to try this script out.
+# else: each step has a limit, and the most valuable come first. A table of targets and figures comes last. --small: the
+# least of everything, to try this script out.
 # Status 0: all that could be done held, or there is nothing to do here; 1: something did not; 2: bad usage.
 set -u
 usage() {
@@ -123,7 +123,9 @@ say_machine() {
 }
 
 try_build() {
-  { cmake -S cuda -B "$build" -DCMAKE_BUILD_TYPE=Release -DRH_WERROR="$1" &&
+  local generator=()
+  command -v ninja >/dev/null && [ ! -e "$build/Makefile" ] && generator=(-G Ninja)
+  { cmake -S cuda -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DRH_WERROR="$1" &&
     timeout -k 5 "$(allowed 150 || echo 2)" cmake --build "$build" --parallel "$(nproc)"; } \
     >"$results/build.log" 2>&1 && [ -e "$build/rehearse_cuda.so" ]
 }
@@ -248,7 +250,7 @@ profile() {
   [ -s "$results/profile.json" ] && row profile '' "$(grep -c median_s "$results/profile.json") steps in profile.json" -
 }
 
-# Beside the studies, since it asks for no quiet machine.
+# Beside the studies: neither asks for a quiet machine.
 sanitizers() {
   local tool kind group
   tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
@@ -322,7 +324,6 @@ studies() {
     step messages 90 "${with[@]}" bash tests/cuda/emulated.sh "$program" "$module" "$staged" ${small:+few-}device &&
       row 'rows on the device, or not' 'equal bits' "$(last messages)" yes
   fi
-  large
   if [ -n "$small" ]; then
     twice study 60 "$small_study"
   else
@@ -375,9 +376,10 @@ main() {
   benches
   have_program
   profile
+  [ -z "$program" ] || large
+  kernels
   sanitizers
   studies
-  kernels
   [ ${#running[@]} -eq 0 ] || wait "${running[@]}"
   sanitized
   return $failed
