@@ -151,8 +151,10 @@ static double processor_MHz(void)
 }
 
 /* How it was measured: clocks, libraries, threads. */
-static char *about(const char *backend)
+static char *about(const rh_profile *profile)
 {
+  const rh_backend *const backend = rh_backend_find(profile->backend);
+  const char *const kernel = backend ? backend->kernel() : profile->device; /* a GPU's names the device */
   rh_text text = {0};
   struct timespec tick = {0};
   char date[16] = "";
@@ -161,9 +163,8 @@ static char *about(const char *backend)
   if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%d", &utc);
   clock_getres(CLOCK_MONOTONIC, &tick);
   rh_text_append(&text, "\"kernel\": ");
-  rh_text_append_json(&text, rh_backend_find(backend)->kernel());
-  rh_text_append(&text, ",\n \"versions\": \"rehearse %s, %s, GSL %s\"", RH_VERSION, rh_backend_find(backend)->kernel(),
-                 gsl_version);
+  rh_text_append_json(&text, kernel);
+  rh_text_append(&text, ",\n \"versions\": \"rehearse %s, %s, GSL %s\"", RH_VERSION, kernel, gsl_version);
   rh_text_append(&text, ",\n \"threads\": 1,\n \"clock\": \"CLOCK_MONOTONIC, %ld ns\"", tick.tv_nsec);
   rh_text_append(&text, ",\n \"frequency_MHz\": %.0f,\n \"date\": \"%s\"", processor_MHz(), date);
   return text.data;
@@ -215,7 +216,7 @@ static rh_status calibrate(arguments *a, const char *command, rh_profile *profil
   }
   rh_profile_add_command(profile, command);
   free(profile->about);
-  profile->about = about(profile->backend);
+  profile->about = about(profile);
   RH_TRY(rh_profile_write_file(profile, a->out));
   rh_profile_warn_disturbed(profile, a->out);
   printf("%s: %d timings, %d of them new, of %s\n", a->out, (int)profile->count, (int)(profile->count - before),

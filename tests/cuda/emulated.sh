@@ -133,5 +133,11 @@ run whole graphs.db || say "graphs: $(head -n 2 err.txt)"
 [ "$(sqlite3 plain.db "SELECT count(*) FROM warnings WHERE warning LIKE '%CUDA graphs%'")" = 1 ] ||
   say "no graphs: not said"
 [ "$(sqlite3 graphs.db 'SELECT count(*) FROM warnings')" = 0 ] || say "graphs: warned"
+
+# A profile of the device's steps, which a run on it is charged with.
+"$folder/whole/bin/rehearse" calibrate study.yaml --samples 20 --set run.backend=cuda -o gpu.json >out.txt 2>&1 ||
+  say "a profile: $(tail -n 2 out.txt)"
+grep -q '"kernel": "cuBLAS' gpu.json || say "a profile does not name the device"
+run whole profile.db --set time.source=profile --set time.profile=gpu.json || say "with a profile: $(head -n 2 err.txt)"
 [ $failed -eq 0 ] && echo "runs with rows on an emulated device have the bits of the host's encoders"
 exit $failed
