@@ -224,7 +224,7 @@ have_program() {
     echo '#include <simgrid/engine.h>' | cc -E - >/dev/null 2>&1; then
     step program 200 bash -c 'cmake --preset release >/dev/null && cmake --build --preset release --target rehearse \
       rehearse_cuda rehearse_cuda_staged' || return 1
-    program=build/release/experiments/rehearse
+    program=$PWD/build/release/experiments/rehearse
   else
     row program '' 'left out: no SimGrid or another library, and no pack' -
     return 1
@@ -235,18 +235,16 @@ have_program() {
 
 # Of whole studies where the program is; else of passes, updates and mixing.
 profile() {
-  local first=(experiments/quickstart.yaml) all=(experiments/compressors.yaml experiments/low-precision.yaml)
+  local first=(quickstart.yaml) all=(compressors.yaml low-precision.yaml) how=(env -C "$results" "${with[@]}")
   if [ -n "$program" ]; then
-    [ -n "$small" ] && first=("$small_study" --samples 20) all=()
-    step profile 60 "${with[@]}" "$program" calibrate "${first[@]}" --set run.backend=cuda -o "$results/profile.json" &&
-      [ ${#all[@]} -gt 0 ] && cp "$results/profile.json" "$results/profile-more.json" &&
-      step profile-more 60 "${with[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda \
-        -o "$results/profile-more.json" &&
-      mv "$results/profile-more.json" "$results/profile.json"
+    [ -n "$small" ] && first=(small.yaml --samples 20) all=()
+    step profile 60 "${how[@]}" "$program" calibrate "${first[@]}" --set run.backend=cuda -o profile.json &&
+      [ ${#all[@]} -gt 0 ] && cp "$results/profile.json" "$results/more.json" &&
+      step profile-more 60 "${how[@]}" "$program" calibrate "${all[@]}" --set run.backend=cuda -o more.json &&
+      mv "$results/more.json" "$results/profile.json"
   fi
   [ -s "$results/profile.json" ] ||
-    step profile-passes 60 "${with[@]}" "$tools/calibrate_gpu" "$module" ${small:+-n 1} -o "$results/profile.json" \
-      ${small:+logreg}
+    step profile-passes 60 "${how[@]}" "$tools/calibrate_gpu" "$module" ${small:+-n 1} -o profile.json ${small:+logreg}
   [ -s "$results/profile.json" ] && row profile '' "$(grep -c median_s "$results/profile.json") steps in profile.json" -
 }
 
