@@ -6,6 +6,7 @@
 
 #include "cuda_module.h"
 #include "machine.h"
+#include "masking_device.h"
 #include "model_file.h"
 
 static rh_status find_backend(const rh_run *run, const rh_backend **backend)
@@ -246,13 +247,17 @@ static int64_t other_bytes(const rh_setup *setup, const rh_run *run, int32_t zon
   return bytes + state_bytes(setup, run, zones);
 }
 
-/* Of the device where rows live: what the method keeps there and, for messages, some 16 bytes a value up to the most
- * that are made at once (coder_device.c). */
+/* Of the device where rows live: what the method keeps there, for messages some 24 bytes a value up to the most that
+ * are made at once (coder_device.c), and for a mask a few rows. */
 static int64_t device_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
-  const int64_t most = 512 << 20, all = 16 * setup->model.stride * run->platform.workers;
+  const int64_t row = 24 * setup->model.stride, most = (512 << 20) + row, all = row * run->platform.workers;
   if (rh_backend_on_host(setup->rows)) return 0;
-  return state_bytes(setup, run, zones) + (run->compressor->lossless ? 0 : all < most ? all : most);
+  return state_bytes(setup, run, zones) +
+         (run->compressor->lossless ? 0
+          : all < most              ? all
+                                    : most) +
+         (run->train.mask.kind == RH_MASK_NONE ? 0 : rh_masking_device_bytes(&setup->model));
 }
 
 const char *rh_setup_backend(const rh_setup *setup, const rh_run *run)

@@ -3,8 +3,9 @@
 
 #include "coder.h"
 
-/* Messages at once: enough to keep a device busy, while their bytes stay few beside the rows. */
-static const int64_t slice_bytes = 256 << 20;
+/* Messages at once, with the two rows that callers have for each: enough to keep a device busy, while their bytes stay
+ * few beside the workers' rows. */
+static const int64_t slice_bytes = 512 << 20;
 
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows)
 {
@@ -101,7 +102,8 @@ rh_status rh_coder_init_device(rh_coder *coder, const rh_world *world)
   const rh_backend *d = rh_replicas_get_def(world->replicas)->backend;
   coder->device = d;
   size_messages(coder);
-  const int64_t slice = slice_bytes / (coder->wire_size + coder->scratch_size + 1) + 1;
+  const int64_t rows = 2 * world->model->stride * (int64_t)sizeof(float);
+  const int64_t slice = slice_bytes / (coder->wire_size + coder->scratch_size + rows) + 1;
   coder->slice = slice < world->workers ? (int32_t)slice : world->workers;
   coder->device_wire = d->alloc((size_t)(coder->slice * coder->wire_size) + 64);
   coder->device_scratch = d->alloc((size_t)(coder->slice * coder->scratch_size) + 64);

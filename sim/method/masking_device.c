@@ -19,6 +19,11 @@ struct rh_masking_device {
   int64_t most;
 };
 
+int64_t rh_masking_device_bytes(const rh_model *model)
+{
+  return around_bytes + model->stride * (int64_t)(sizeof(float) + WAYS * sizeof(int32_t));
+}
+
 rh_status rh_masking_device_new(const rh_world *world, rh_masking_device **device)
 {
   const int64_t stride = world->model->stride, rows = around_bytes / (stride * (int64_t)sizeof(float)) + 1;

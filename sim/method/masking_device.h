@@ -6,6 +6,7 @@
 
 typedef struct rh_masking_device rh_masking_device;
 
+int64_t rh_masking_device_bytes(const rh_model *model); /* of the device, at most */
 /* On failure *device is to be freed, too. */
 RH_CHECKED rh_status rh_masking_device_new(const rh_world *world, rh_masking_device **device);
 void rh_masking_device_free(rh_masking_device *device); /* may be NULL */

@@ -2,6 +2,7 @@
  * program where somebody mixes it up with its own, rounds are bit for bit those in the program's memory. Checked with
  * RH_ASSERT, as in test_method.c. */
 #include "method_fixture.h"
+#include "rows.h"
 
 enum { ROUNDS = 4 };
 
@@ -111,11 +112,36 @@ static void masked_rounds_on_a_device_are_those_in_memory_body(void)
 }
 VALUES_TEST(masked_rounds_on_a_device_are_those_in_memory)
 
+/* How many workers were in the call that had worker i. */
+static void take_count(void *context, rh_rows rows)
+{
+  int32_t *together = context;
+  for (int32_t i = rows.first; i < rows.first + rows.count; i++)
+    together[i] += rows.count;
+}
+
+/* Workers 1 .. 7 by threes: 3, 3 and 1 on a device, each alone in the program's memory. */
+static void rows_are_cut_by_where_they_live_body(void)
+{
+  static const int32_t expected[2][N] = {{0, 1, 1, 1, 1, 1, 1, 1}, {0, 3, 3, 3, 3, 3, 3, 1}};
+  for (int on_device = 0; on_device < 2; on_device++) {
+    fixture f;
+    int32_t together[N] = {0};
+    fixture_init(&f, &(choice){.method = "dpsgd", .graph = "ring", .on_device = on_device});
+    RH_ASSERT(rh_backend_on_host(rh_replicas_get_def(f.world.replicas)->backend) == !on_device);
+    rh_rows_each(&f.world, (rh_rows){1, N - 1, 0}, 3, take_count, together);
+    RH_ASSERT(memcmp(together, expected[on_device], sizeof together) == 0);
+    fixture_clear(&f);
+  }
+}
+VALUES_TEST(rows_are_cut_by_where_they_live)
+
 int main(int argc, char **argv)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(rounds_on_a_device_are_those_in_memory),
                                      cmocka_unit_test(estimates_on_a_device_are_those_in_memory),
-                                     cmocka_unit_test(masked_rounds_on_a_device_are_those_in_memory)};
+                                     cmocka_unit_test(masked_rounds_on_a_device_are_those_in_memory),
+                                     cmocka_unit_test(rows_are_cut_by_where_they_live)};
   in_process_begin(argc, argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
