@@ -68,19 +68,21 @@ while read -r settings; do
     run $kind $kind$n.db "${arguments[@]}" || say "$kind: $settings: $(head -n 2 err.txt)"
   done
   [ "$(results whole$n.db)" = "$(results staged$n.db)" ] || say "rows on the device give other results: $settings"
-done <<'RUNS'
+done <<RUNS
 train.method=allreduce compress.name=fp16
 train.method=allreduce compress.name=bf16 compress.error_feedback=classic train.bucket=1B
 train.method=allreduce compress.name=qsgd compress.bits=4 train.bucket=1B
 train.method=allreduce compress.name=sign train.clip=0
 train.method=allreduce compress.name=ef-sign compress.error_feedback=classic
 train.method=allreduce compress.name=topk compress.ratio=0.1 compress.error_feedback=classic
-train.method=allreduce compress.name=int8 compress.error_feedback=step-ahead compress.average_every=2 train.clip=0 train.decay=0.01
+train.method=allreduce compress.name=int8 compress.error_feedback=step-ahead compress.average_every=2 \
+  train.clip=0 train.decay=0.01
 train.method=allreduce compress.name=topk compress.error_feedback=step-ahead train.bucket=1B train.clip=0
 train.method=allreduce compress.name=randomk compress.ratio=0.2 compress.error_feedback=classic train.bucket=1B
 train.method=allreduce compress.name=randomk compress.ratio=0.3 compress.scale=on train.mask=nm train.mask_start=2
 train.method=allreduce compress.name=threshold compress.threshold=0.01 compress.error_feedback=classic train.bucket=1B
-train.method=allreduce compress.name=dgc compress.ratio=0.05 compress.warmup=3 train.bucket=1B train.clip=0 train.decay=0.01
+train.method=allreduce compress.name=dgc compress.ratio=0.05 compress.warmup=3 train.bucket=1B train.clip=0 \
+  train.decay=0.01
 train.method=choco compress.name=threshold compress.threshold=1 compress.relative=on train.consensus_step=0.3
 train.method=choco compress.name=randomk compress.ratio=0.3 train.consensus_step=0.3
 train.method=dpsgd compress.name=int8
@@ -92,11 +94,15 @@ train.method=dcd compress.name=qsgd compress.bits=6
 train.method=dcd compress.name=none train.optimiser=adamw train.gossip_rounds=2
 train.method=qg-dsgdm compress.name=ef-sign train.consensus_step=0.3 train.nesterov=on
 train.method=qg-dsgdm compress.name=none train.decay=0.01
-train.method=allreduce train.mask=magnitude train.sparsity=0.7 train.mask_schedule=ac-dc train.mask_sparse=1 train.mask_dense=1 train.mask_end=4
-train.method=allreduce compress.name=topk compress.error_feedback=classic train.bucket=1B train.mask=random train.sparsity=0.6 train.mask_schedule=gradual train.mask_every=2 train.mask_end=4
+train.method=allreduce train.mask=magnitude \
+  train.sparsity=0.7 train.mask_schedule=ac-dc train.mask_sparse=1 train.mask_dense=1 train.mask_end=4
+train.method=allreduce compress.name=topk compress.error_feedback=classic train.bucket=1B \
+  train.mask=random train.sparsity=0.6 train.mask_schedule=gradual train.mask_every=2 train.mask_end=4
 train.method=allreduce compress.name=bf16 compress.error_feedback=classic train.mask=nm train.mask_start=2
-train.method=allreduce compress.name=sign train.clip=0 train.bucket=1B train.mask=magnitude train.sparsity=0.5 train.mask_scope=layer
-train.method=dcd compress.name=int8 train.mask=magnitude train.sparsity=0.7 train.mask_schedule=ac-dc train.mask_sparse=2 train.mask_dense=1 train.mask_end=5
+train.method=allreduce compress.name=sign train.clip=0 train.bucket=1B \
+  train.mask=magnitude train.sparsity=0.5 train.mask_scope=layer
+train.method=dcd compress.name=int8 train.mask=magnitude \
+  train.sparsity=0.7 train.mask_schedule=ac-dc train.mask_sparse=2 train.mask_dense=1 train.mask_end=5
 train.method=deepsqueeze compress.name=cosine train.consensus_step=0.3 train.mask=random train.sparsity=0.5
 train.method=sgp compress.name=topk train.consensus_step=0.1 graph.weights=push train.mask=nm train.mask_start=1
 train.method=sgp compress.name=terngrad compress.clip=0 train.consensus_step=0.1 graph.weights=push
