@@ -2,9 +2,9 @@
  *
  * Symbols     N workers, x_i parameters and u_i momentum of worker i, T rounds of a training, G rounds of gossip alone
  *
- * A round:    rh_agents_begin; the method's steps, sends and mixes; rh_agents_end. In the last G of the T rounds no
- *             gradient is
- * computed or charged: models travel and mix, steps do nothing, and the training loss stays that of round T - G.
+ * A round is rh_agents_begin; the method's steps, sends and mixes; rh_agents_end. In the last G of the T rounds no
+ * gradient is computed or charged: models travel and mix, steps do nothing, and the training loss stays that of round
+ * T - G.
  * With train.mask all agents have the same mask at any time (masking.h): models, gradients, moments, estimates and kept
  * errors are zero outside, and messages hold what is inside.
  */
@@ -17,7 +17,7 @@
 enum rh_agents_order {
   RH_AGENTS_STEP_FIRST, /* after the step; mixing waits for them */
   RH_AGENTS_MIX_FIRST,  /* while the gradient is computed; the step is applied to what has been mixed */
-  RH_AGENTS_BACKGROUND /* at the end of the round, while the next gradient is computed; the next mixing waits for them */
+  RH_AGENTS_BACKGROUND  /* at the end of the round, beside the next gradient; the next mixing waits for them */
 };
 
 /* Options that several methods have, of a `type` with fields of these names. */
