@@ -11,14 +11,14 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
 cat >golden.txt <<'TXT'
-edge-wifi-16|allreduce|none|3.03493462868
-edge-wifi-16|allreduce|qsgd|6.1196421817
-edge-wifi-16|dpsgd|none|3.23613271672
-edge-wifi-16|dpsgd|qsgd|0.818674919888
-fat-tree-64|allreduce|none|0.0032143247798
-fat-tree-64|allreduce|qsgd|0.00351845728313
-fat-tree-64|dpsgd|none|0.00316982006265
-fat-tree-64|dpsgd|qsgd|0.00318883163255
+edge-wifi-16|allreduce|none|3.03324511177
+edge-wifi-16|allreduce|qsgd|6.11791478651
+edge-wifi-16|dpsgd|none|3.23444274755
+edge-wifi-16|dpsgd|qsgd|0.816979090133
+fat-tree-64|allreduce|none|0.0015248078645
+fat-tree-64|allreduce|qsgd|0.00179106209783
+fat-tree-64|dpsgd|none|0.00147985089735
+fat-tree-64|dpsgd|qsgd|0.00149300187725
 TXT
 
 # same NAME PATTERN ARGUMENT...: the runs whose golden line matches take the golden seconds, to 1e-9 of them: the
