@@ -44,8 +44,9 @@ static void close_pair(int pair[2])
 
 static void set_tunables(void)
 {
-  static char setting[] = RH_PROCESS_TUNABLES; /* the environment keeps it */
-  if (getenv("GLIBC_TUNABLES") == NULL) putenv(setting);
+  static char tunables[] = RH_PROCESS_TUNABLES, waiting[] = RH_PROCESS_WAITING; /* the environment keeps them */
+  if (getenv("GLIBC_TUNABLES") == NULL) putenv(tunables);
+  if (getenv("GOMP_SPINCOUNT") == NULL && getenv("OMP_WAIT_POLICY") == NULL) putenv(waiting);
 }
 
 /* The child's streams, process group and signals. The signals that a parent may ignore or block are put back to

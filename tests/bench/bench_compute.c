@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "blas_kernel.h"
+#include "process.h"
 #include "replicas.h"
 
 enum { BATCH = 32, WORKERS = 4, FEW = 16, MANY = 256, SAMPLES = 8192, SIDE = 28, CLASSES = 10, TURNS = 15 };
@@ -260,9 +262,18 @@ static rh_dataset make_data(uint8_t *pixels, int32_t *labels)
                       .deviation = 0.29F};
 }
 
+/* As `rehearse` gives it to its runs; libgomp reads it when it is loaded. */
+static void wait_as_runs_do(char **argv)
+{
+  static char waiting[] = RH_PROCESS_WAITING;
+  if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY") || putenv(waiting) != 0) return;
+  execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
   rh_status status = RH_OK;
+  wait_as_runs_do(argv);
   static uint8_t pixels[SAMPLES * SIDE * SIDE];
   static int32_t labels[SAMPLES];
   rh_blas_kernel_choose(argv);

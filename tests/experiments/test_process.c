@@ -50,6 +50,27 @@ static void output_larger_than_a_pipe_arrives(void **state)
   rh_text_clear(&err);
 }
 
+/* Whoever said how OpenMP's threads wait is obeyed; nobody: shortly. */
+static void children_are_told_how_to_wait(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *policy, *spins, *expected;
+  } rows[] = {{"passive", NULL, "-passive\n"}, {NULL, "7", "7-\n"}, {NULL, NULL, "1000-\n"}};
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    rh_text out = {0}, err = {0};
+    rh_status status;
+    unsetenv("OMP_WAIT_POLICY");
+    unsetenv("GOMP_SPINCOUNT");
+    if (rows[i].policy) setenv("OMP_WAIT_POLICY", rows[i].policy, 1);
+    if (rows[i].spins) setenv("GOMP_SPINCOUNT", rows[i].spins, 1);
+    assert_int_equal(run("echo $GOMP_SPINCOUNT-$OMP_WAIT_POLICY", 0, &out, &err, &status), 0);
+    assert_string_equal(rh_text_get(&out), rows[i].expected);
+    rh_text_clear(&out);
+    rh_text_clear(&err);
+  }
+}
+
 static void a_signal_is_128_and_its_number(void **state)
 {
   (void)state;
@@ -168,6 +189,7 @@ int main(void)
       cmocka_unit_test(a_signal_is_128_and_its_number), cmocka_unit_test(a_child_that_takes_too_long_is_killed),
       cmocka_unit_test(a_missing_program_is_named),     cmocka_unit_test(children_run_side_by_side),
       cmocka_unit_test(a_failure_ends_the_others),      cmocka_unit_test(a_child_that_is_not_wanted_any_more_is_killed),
+      cmocka_unit_test(children_are_told_how_to_wait),
   };
   return cmocka_run_group_tests(tests, use_shell, NULL);
 }
