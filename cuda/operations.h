@@ -34,6 +34,12 @@ void rh_cuda_dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_te
                             rh_tensor db, rh_tensor dx);
 void rh_cuda_product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c);
 
+/* split.cu */
+bool rh_cuda_prepare_split(const rh_svd *p);
+void rh_cuda_split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s,
+                   int32_t *result);
+void rh_cuda_resize(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y);
+
 /* conv.cu, conv_weights.cu */
 int64_t rh_cuda_conv_scratch(const rh_conv *c);
 void rh_cuda_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
@@ -80,6 +86,7 @@ void rh_cuda_clip(int64_t n, int64_t count, double most, const double *squares, 
 /* rows.cu, mix.cu */
 void rh_cuda_fold_rows(int64_t n, int64_t count, rh_tensor x, uint64_t before, float *levels);
 void rh_cuda_squared_distances(int64_t n, int64_t count, rh_tensor x, const float *y, double *out);
+void rh_cuda_add_doubles(int64_t count, const double *terms, double *sums);
 void rh_cuda_weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
 void rh_cuda_mix(int64_t n, int64_t count, const int32_t *offset, const int32_t *column, const double *weights,
                  rh_tensor own, rh_tensor x, rh_tensor y);

@@ -74,3 +74,14 @@ extern "C" void rh_cuda_pick(int64_t n, int64_t count, const int32_t *places, rh
 {
   RH_LAUNCH(pick, rh_grid(n, count), RH_BLOCK, n, count, places, x, y);
 }
+
+static __global__ void add_doubles(int64_t count, const double *terms, double *sums)
+{
+  RH_EACH(r, 1, i, count)
+  sums[i] += terms[i];
+}
+
+extern "C" void rh_cuda_add_doubles(int64_t count, const double *terms, double *sums)
+{
+  RH_LAUNCH(add_doubles, rh_grid(count, 1), RH_BLOCK, count, terms, sums);
+}

@@ -50,6 +50,14 @@ typedef struct rh_product {
   bool transpose_a, transpose_b;
 } rh_product;
 
+/* Matrices M, m x n with m >= n, to be split into two factors; transposed: they lie in memory as [n][m]. */
+typedef struct rh_svd {
+  int64_t m, n;
+  bool transposed;
+} rh_svd;
+
+typedef enum rh_split_result { RH_SPLIT_DONE, RH_SPLIT_ITERATES, RH_SPLIT_NO_MEMORY } rh_split_result;
+
 /* Normalisation of each sample's groups of neighbouring channels, with a gate q that may take a rectifier's part:
  *
  *     y = gain q / s + bias,  gain, bias and v of a channel, s of a sample's group, e = 1e-5
@@ -187,6 +195,19 @@ typedef struct rh_backend {
   /* c = op(a) op(b), overwritten; c is neither a nor b. */
   void (*product)(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c);
 
+  /* Economy SVDs M = U S V^T, shared out: a = U sqrt(S), b = sqrt(S) V^T. Signs: the entry of largest modulus in each
+   * column of U is positive (the first of equal ones), so that the split does not hang on the library's choice. Of equal
+   * singular values the factors are any that span the same space.
+   *
+   * x [R][m][n] or, transposed, [R][n][m], its values finite; a [R][m][n], b [R][n][n], s [R][n] descending, out
+   * result [R], out: enum rh_split_result; RH_SPLIT_ITERATES: the iteration did not end, and outputs mean nothing */
+  void (*split)(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s, int32_t *result);
+  /* (optional) Takes what splits of such matrices need beside their arguments, so that none of them takes memory. False:
+   * there is not enough, or the device failed. */
+  bool (*prepare_split)(const rh_svd *p);
+  /* y [R][rows][to] = the first columns of x [R][rows][from], the rest of it 0. y does not overlap x. */
+  void (*resize)(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y);
+
   /* One row of a mixing: y[n] = sum_k weights[k] * rows[k][n], k ascending, terms > 0; y is none of the rows. The two
    * arrays are the program's. */
   void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
@@ -208,11 +229,13 @@ typedef struct rh_backend {
   /* x [n][size] = (pixels[indices[i]] / 255 - mean) / deviation, picked[i] = labels[indices[i]] */
   void (*gather)(int64_t n, int64_t size, const uint8_t *pixels, const int32_t *labels, const int32_t *indices,
                  float mean, float deviation, float *x, int32_t *picked);
-  /* Adds `count` rows of n values, `stride` apart, to a fold (fold.h) that holds `before` rows; levels [32][n]. The
-   * same bits as one row after the other. */
+  /* Adds `count` rows of n values, `stride` apart, to a fold (fold.h) that holds `before` rows; levels [as many
+   * bits as before + count has][n]. The same bits as one row after the other. */
   void (*fold_rows)(int64_t n, int64_t count, rh_tensor x, uint64_t before, float *levels);
   /* out[r] f64 = sum over n of (x_r - y)^2, or of x_r^2 where y is NULL, in 16 interleaved partial sums. */
   void (*squared_distances)(int64_t n, int64_t count, rh_tensor x, const float *y, double *out);
+  /* sums[r] += terms[r], f64 */
+  void (*add_doubles)(int64_t count, const double *terms, double *sums);
   /* x_r = factor x_r where factor = most / |x_r|, if |x_r|^2 = squares[r] is longer than most */
   void (*clip)(int64_t n, int64_t count, double most, const double *squares, rh_tensor x);
   /* y_i = sum over k in [offset[i], offset[i+1]) of weights[k] x_(column[k]), k ascending; offset [count + 1], column

@@ -186,5 +186,7 @@ const rh_backend rh_backend_cpu = {
     .combine = rh_cpu_combine,
     .divide = rh_cpu_divide,
     .product = product,
+    .split = rh_cpu_split,
+    .resize = rh_host_resize,
     .weighted_sum = rh_cpu_weighted_sum,
 };

@@ -55,6 +55,9 @@ void rh_cpu_norm_forward(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor
 void rh_cpu_norm_backward(const rh_norm *n, int64_t count, rh_tensor x, rh_tensor gain, rh_tensor v, rh_tensor dy,
                           rh_tensor dgain, rh_tensor dbias, rh_tensor dv, rh_tensor dx);
 
+/* backend_cpu_split.c */
+void rh_cpu_split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s, int32_t *result);
+
 /* backend_cpu_loops.c */
 void rh_cpu_relu_forward(int64_t n, int64_t count, rh_tensor x, rh_tensor y);
 void rh_cpu_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, rh_tensor dx);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -20,4 +21,15 @@ void *rh_host_alloc(size_t bytes)
 void rh_host_release(void *memory)
 {
   if (memory) free(((void **)memory)[-1]);
+}
+
+void rh_host_resize(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y)
+{
+  const int64_t kept = from < to ? from : to;
+  for (int64_t r = 0; r < count; r++)
+    for (int64_t i = 0; i < rows; i++) {
+      float *const row = y.data + r * y.stride + i * to;
+      memcpy(row, x.data + r * x.stride + i * from, (size_t)kept * sizeof *row);
+      memset(row + kept, 0, (size_t)(to - kept) * sizeof *row);
+    }
 }

@@ -229,6 +229,19 @@ static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b
   rh_backend_ref.product(p, count, a, b, c);
 }
 
+static void split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s, int32_t *result)
+{
+  rh_poison_check("split", "result", result, CHUNK * count);
+  BEGIN("split", IN(x, p->m * p->n), OUT(a, p->m * p->n), OUT(b, p->n * p->n), OUT(s, p->n));
+  rh_backend_ref.split(p, count, x, a, b, s, result);
+}
+
+static void resize(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y)
+{
+  BEGIN("resize", IN(x, rows * from), OUT(y, rows * to));
+  rh_backend_ref.resize(rows, from, to, count, x, y);
+}
+
 static void weighted_sum(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y)
 {
   const int64_t count = 1;
@@ -272,5 +285,7 @@ const rh_backend rh_backend_poison = {
     .combine = combine,
     .divide = divide,
     .product = product,
+    .split = split,
+    .resize = resize,
     .weighted_sum = weighted_sum,
 };

@@ -208,6 +208,17 @@ static void product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b
   rh_backend_poison.product(p, count, AT(a, p->m * p->k), AT(b, p->k * p->n), AT(c, p->m * p->n));
 }
 
+static void split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s, int32_t *result)
+{
+  rh_backend_poison.split(p, count, AT(x, p->m * p->n), AT(a, p->m * p->n), AT(b, p->n * p->n), AT(s, p->n),
+                          AT_ARRAY(result, count));
+}
+
+static void resize(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y)
+{
+  rh_backend_poison.resize(rows, from, to, count, AT(x, rows * from), AT(y, rows * to));
+}
+
 /* y += weight x, or y = weight x, of n values behind the device's addresses. */
 static void add_weighted(int64_t n, double weight, const float *x, bool first, float *y)
 {
@@ -252,7 +263,10 @@ static void add_row(void *context, const void *from, void *to)
 static void fold_rows(int64_t n, int64_t count, rh_tensor x, uint64_t before, float *levels)
 {
   const rh_tensor rows = AT(x, n);
-  rh_fold fold = {.levels = AT_ARRAY(levels, RH_FOLD_LEVELS * n),
+  int64_t filled = 0;
+  while ((before + (uint64_t)count) >> filled)
+    filled++;
+  rh_fold fold = {.levels = AT_ARRAY(levels, filled * n),
                   .row_bytes = F32 * n,
                   .context = &n,
                   .copy = copy_row,
@@ -278,6 +292,14 @@ static void squared_distances(int64_t n, int64_t count, rh_tensor x, const float
     for (int64_t k = 0; k < LANES; k++)
       squares[r] += lane[k];
   }
+}
+
+static void add_doubles(int64_t count, const double *terms, double *sums)
+{
+  const double *const from = AT_ARRAY(terms, count);
+  double *const to = AT_ARRAY(sums, count);
+  for (int64_t r = 0; r < count; r++)
+    to[r] += from[r];
 }
 
 static void clip(int64_t n, int64_t count, double most, const double *squares, rh_tensor x)
@@ -346,10 +368,13 @@ const rh_backend rh_backend_poison_device = {
     .combine = combine,
     .divide = divide,
     .product = product,
+    .split = split,
+    .resize = resize,
     .weighted_sum = weighted_sum,
     .gather = gather,
     .fold_rows = fold_rows,
     .squared_distances = squared_distances,
+    .add_doubles = add_doubles,
     .clip = clip,
     .mix = mix,
     .pick = pick,

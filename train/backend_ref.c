@@ -350,5 +350,7 @@ const rh_backend rh_backend_ref = {
     .combine = combine,
     .divide = divide,
     .product = product,
+    .split = rh_ref_split,
+    .resize = rh_host_resize,
     .weighted_sum = weighted_sum,
 };

@@ -1,15 +1,8 @@
-/* Weights as products of two factors: which ones, where their factors lie, and the way there and back.
- *
- * LAPACK's matrices are column-major, ours row-major: in the same memory it sees M^T. It is asked for that one's SVD,
- * M^T = V S U^T, and leaves V and U^T, which in our order are V^T and U: nothing but a weight that is seen transposed
- * is ever moved. */
+/* Weights as products of two factors: which ones, where their factors lie, and the way there and back. */
 #include "factor.h"
 
 #include <inttypes.h>
-#include <lapacke.h>
-#include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_weight(const rh_segment *segment)
@@ -86,8 +79,8 @@ double rh_factors_ratio(const rh_factors *factors)
   return (double)now / (double)(factors->full_values + factors->dense_values);
 }
 
-/* matrix [m][n] = the factor's matrix in a parameter row, or RH_EINVAL where it is not finite. */
-static rh_status read_matrix(const rh_model *model, const rh_factor *f, const float *parameters, float *matrix)
+/* RH_EINVAL where the weight is not finite. */
+static rh_status check_finite(const rh_model *model, const rh_factor *f, const float *parameters)
 {
   const rh_segment *segment = &model->segments[f->segment];
   const float *w = parameters + segment->offset;
@@ -97,57 +90,34 @@ static rh_status read_matrix(const rh_model *model, const rh_factor *f, const fl
                       "model %s: %s cannot be split into factors: its value %" PRId64 " is %g; the training diverged, "
                       "try a lower train.lr",
                       model->name, segment->name, i, (double)w[i]);
-  if (!f->transposed) {
-    memcpy(matrix, w, (size_t)segment->count * sizeof *matrix);
-    return RH_OK;
-  }
-  for (int64_t i = 0; i < f->m; i++)
-    for (int64_t j = 0; j < f->n; j++)
-      matrix[i * f->n + j] = w[j * f->m + i];
   return RH_OK;
 }
 
-/* Scales column k of U and row k of V^T by sqrt(s[k]), with the sign that makes U's largest entry positive. */
-static void share_singular_values(const rh_factor *f, float *u, float *vt, const float *s)
+static rh_tensor one(const float *data)
 {
-  const int64_t m = f->m, n = f->n;
-  for (int64_t k = 0; k < n; k++) {
-    float largest = 0;
-    for (int64_t i = 0; i < m; i++)
-      if (fabsf(u[i * n + k]) > fabsf(largest)) largest = u[i * n + k];
-    const float factor = copysignf(sqrtf(s[k]), largest);
-    for (int64_t i = 0; i < m; i++)
-      u[i * n + k] *= factor;
-    for (int64_t j = 0; j < n; j++)
-      vt[k * n + j] *= factor;
-  }
+  return (rh_tensor){(float *)(uintptr_t)data, 0};
 }
 
-rh_status rh_factor_split(const rh_model *model, const rh_factor *f, const float *parameters, float *a, float *b,
-                          float *s)
+rh_status rh_factor_split(const rh_model *model, const rh_backend *backend, const rh_factor *f, const float *parameters,
+                          float *a, float *b, float *room, float *s)
 {
   rh_status status = RH_OK;
-  RH_ASSERT(f->m <= INT_MAX && f->n <= INT_MAX);
-  float *matrix = malloc((size_t)(f->m * f->n) * sizeof *matrix);
-  if (!matrix) return rh_error(RH_ENOMEM, "no memory to factorise %s", model->segments[f->segment].name);
-  RH_TRY(read_matrix(model, f, parameters, matrix));
-  const lapack_int m = (lapack_int)f->m, n = (lapack_int)f->n;
-  const lapack_int info = LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', n, m, matrix, n, s, b, n, a, n);
-  if (info == LAPACK_WORK_MEMORY_ERROR) {
-    status = rh_error(RH_ENOMEM, "no memory to factorise %s", model->segments[f->segment].name);
-    goto done;
-  }
-  RH_ASSERT(info >= 0); /* else an argument is wrong */
-  if (info > 0) {
-    status = rh_error(RH_EINVAL,
-                      "model %s: the singular values of %s (%" PRId64 " x %" PRId64 ") do not converge; the training "
-                      "may be diverging, try a lower train.lr",
-                      model->name, model->segments[f->segment].name, f->m, f->n);
-    goto done;
-  }
-  share_singular_values(f, a, b, s);
+  const rh_segment *segment = &model->segments[f->segment];
+  const rh_svd split = {f->m, f->n, f->transposed};
+  int32_t result;
+  if (rh_backend_on_host(backend)) RH_TRY(check_finite(model, f, parameters));
+  backend->split(&split, 1, one(parameters + segment->offset), one(a), one(b), one(room), (int32_t *)(room + f->n));
+  rh_backend_download(backend, s, room, (size_t)(f->n + 1) * sizeof *s);
+  RH_TRY(rh_backend_check(backend));
+  memcpy(&result, s + f->n, sizeof result);
+  if (result == RH_SPLIT_NO_MEMORY)
+    return rh_error(RH_ENOMEM, "no memory to factorise %s", model->segments[f->segment].name);
+  if (result != RH_SPLIT_DONE)
+    return rh_error(RH_EINVAL,
+                    "model %s: the singular values of %s (%" PRId64 " x %" PRId64 ") do not converge; the training "
+                    "may be diverging, try a lower train.lr",
+                    model->name, segment->name, f->m, f->n);
 done:
-  free(matrix);
   return status;
 }
 
@@ -170,59 +140,58 @@ int64_t rh_factor_rank(const float *s, int64_t n, double cut)
   return rank;
 }
 
-void rh_factor_crop(const rh_factor *factor, const float *a_full, const float *b_full, float *a, float *b)
+void rh_factor_crop(const rh_backend *backend, const rh_factor *factor, int64_t count, const float *a_full,
+                    const float *b_full, rh_tensor a, rh_tensor b)
 {
-  rh_factor_resize_a(factor->m, factor->n, a_full, factor->rank, a);
-  rh_factor_resize_b(factor->n, factor->n, b_full, factor->rank, b);
+  rh_factor_resize_a(backend, factor->m, count, factor->n, one(a_full), factor->rank, a);
+  rh_factor_resize_b(backend, factor->n, count, factor->n, one(b_full), factor->rank, b);
 }
 
-void rh_factor_resize_a(int64_t m, int64_t from_rank, const float *from, int64_t to_rank, float *to)
+void rh_factor_resize_a(const rh_backend *backend, int64_t m, int64_t count, int64_t from_rank, rh_tensor from,
+                        int64_t to_rank, rh_tensor to)
 {
-  const int64_t kept = from_rank < to_rank ? from_rank : to_rank;
-  for (int64_t i = 0; i < m; i++) {
-    memcpy(to + i * to_rank, from + i * from_rank, (size_t)kept * sizeof *to);
-    memset(to + i * to_rank + kept, 0, (size_t)(to_rank - kept) * sizeof *to);
-  }
+  backend->resize(m, from_rank, to_rank, count, from, to);
 }
 
-void rh_factor_resize_b(int64_t n, int64_t from_rank, const float *from, int64_t to_rank, float *to)
+void rh_factor_resize_b(const rh_backend *backend, int64_t n, int64_t count, int64_t from_rank, rh_tensor from,
+                        int64_t to_rank, rh_tensor to)
 {
-  const int64_t kept = from_rank < to_rank ? from_rank : to_rank;
-  memcpy(to, from, (size_t)(kept * n) * sizeof *to);
-  memset(to + kept * n, 0, (size_t)((to_rank - kept) * n) * sizeof *to);
+  backend->resize(1, from_rank * n, to_rank * n, count, from, to);
 }
 
-/* c = op(a) op(b) of a single copy; inputs are not written. */
-static void multiply(const rh_backend *backend, rh_product product, const float *a, const float *b, float *c)
+static rh_tensor at(rh_tensor x, int64_t offset)
 {
-  backend->product(&product, 1, (rh_tensor){(float *)a, 0}, (rh_tensor){(float *)b, 0}, (rh_tensor){c, 0});
+  return (rh_tensor){x.data + offset, x.stride};
 }
 
 /* In memory a weight that is seen transposed is (A B)^T = B^T A^T. */
-void rh_factor_compose(const rh_model *model, const rh_backend *backend, const rh_factor *f, const float *a,
-                       const float *b, float *parameters)
+void rh_factor_compose(const rh_model *model, const rh_backend *backend, const rh_factor *f, int64_t count, rh_tensor a,
+                       rh_tensor b, rh_tensor parameters)
 {
-  float *w = parameters + model->segments[f->segment].offset;
-  a += f->a_offset;
-  b += f->b_offset;
+  const rh_product as_it_is = {f->m, f->n, f->rank, false, false}, transposed = {f->n, f->m, f->rank, true, true};
+  const rh_tensor w = at(parameters, model->segments[f->segment].offset);
+  a = at(a, f->a_offset);
+  b = at(b, f->b_offset);
   if (f->transposed)
-    multiply(backend, (rh_product){f->n, f->m, f->rank, true, true}, b, a, w);
+    backend->product(&transposed, count, b, a, w);
   else
-    multiply(backend, (rh_product){f->m, f->n, f->rank, false, false}, a, b, w);
+    backend->product(&as_it_is, count, a, b, w);
 }
 
-void rh_factor_gradient_a(const rh_model *model, const rh_backend *backend, const rh_factor *f, const float *gradient,
-                          const float *b, float *da)
+void rh_factor_gradient_a(const rh_model *model, const rh_backend *backend, const rh_factor *f, int64_t count,
+                          rh_tensor gradient, rh_tensor b, rh_tensor da)
 {
   const rh_product product = {f->m, f->rank, f->n, f->transposed, true};
-  multiply(backend, product, gradient + model->segments[f->segment].offset, b + f->b_offset, da + f->a_offset);
+  backend->product(&product, count, at(gradient, model->segments[f->segment].offset), at(b, f->b_offset),
+                   at(da, f->a_offset));
 }
 
-void rh_factor_gradient_b(const rh_model *model, const rh_backend *backend, const rh_factor *f, const float *gradient,
-                          const float *a, float *db)
+void rh_factor_gradient_b(const rh_model *model, const rh_backend *backend, const rh_factor *f, int64_t count,
+                          rh_tensor gradient, rh_tensor a, rh_tensor db)
 {
   const rh_product product = {f->rank, f->n, f->m, true, f->transposed};
-  multiply(backend, product, a + f->a_offset, gradient + model->segments[f->segment].offset, db + f->b_offset);
+  backend->product(&product, count, at(a, f->a_offset), at(gradient, model->segments[f->segment].offset),
+                   at(db, f->b_offset));
 }
 
 double rh_factors_product_flop(const rh_factors *factors)

@@ -46,37 +46,43 @@ int64_t rh_factors_b_room(const rh_factors *factors);
 /* (a_values + b_values + D) / P. */
 double rh_factors_ratio(const rh_factors *factors);
 
-/* Economy SVD in f32 of one weight of a parameter row. Signs: the entry of largest modulus in each column of U is
- * positive (the first of equal ones), so that the split does not hang on the library's choice.
+/* The backend's split of one weight of a parameter row, W = U S V^T. All but the last argument lie in the backend's
+ * memory.
  *
  * parameters  a parameter row of the model; the factor's rank is not looked at
- * a, b, s     U sqrt(S) [m][n], sqrt(S) V^T [n][n], S [n] descending; out
- * returns     RH_EINVAL if a value is not finite or the SVD does not converge (the weight is named), RH_ENOMEM
- * bits        repeat for one library kernel (rh_backend_cpu's), on any thread
- * source      LAPACK's sgesdd: Gu & Eisenstat, A divide-and-conquer algorithm for the bidiagonal SVD, SIAM J. Matrix
- *             Anal. Appl. 16(1), 1995 */
-RH_CHECKED rh_status rh_factor_split(const rh_model *model, const rh_factor *factor, const float *parameters, float *a,
-                                     float *b, float *s);
+ * a, b        U sqrt(S) [m][n], sqrt(S) V^T [n][n]; out
+ * room        [n + 1], overwritten
+ * s           the program's [n + 1]: S descending, then no value of use; out
+ * returns     RH_EINVAL if the SVD does not converge or, in the program's memory, a value is not finite (the weight is
+ *             named; on a device the caller has looked), RH_ENOMEM, RH_EDEVICE
+ * bits        repeat for one kernel of a backend, on any thread */
+RH_CHECKED rh_status rh_factor_split(const rh_model *model, const rh_backend *backend, const rh_factor *factor,
+                                     const float *parameters, float *a, float *b, float *room, float *s);
 /* Values that the largest of these splits takes while it runs: a matrix and the library's room, of which 4 n^2 counts.
  * Source: sgesdd's documentation (JOBZ = 'S'). */
 int64_t rh_factors_split_values(const rh_factors *factors);
 /* Number of singular values s [n], descending, above cut * s[0]; at least 1. */
 int64_t rh_factor_rank(const float *s, int64_t n, double cut);
 /* Takes the first r columns of a [m][n] and rows of b [n][n], as rh_factor_split leaves them, into A [m][r] and
- * B [r][n]. */
-void rh_factor_crop(const rh_factor *factor, const float *a_full, const float *b_full, float *a, float *b);
+ * B [r][n] of `count` vectors of factors. */
+void rh_factor_crop(const rh_backend *backend, const rh_factor *factor, int64_t count, const float *a_full,
+                    const float *b_full, rh_tensor a, rh_tensor b);
 /* Moments of A [m][r] (or B [r][n]) after a change of rank: cropped or zero-padded. from and to may not overlap. */
-void rh_factor_resize_a(int64_t m, int64_t from_rank, const float *from, int64_t to_rank, float *to);
-void rh_factor_resize_b(int64_t n, int64_t from_rank, const float *from, int64_t to_rank, float *to);
+void rh_factor_resize_a(const rh_backend *backend, int64_t m, int64_t count, int64_t from_rank, rh_tensor from,
+                        int64_t to_rank, rh_tensor to);
+void rh_factor_resize_b(const rh_backend *backend, int64_t n, int64_t count, int64_t from_rank, rh_tensor from,
+                        int64_t to_rank, rh_tensor to);
 
-/* The weight in a parameter row = A B, with vectors a and b of all factors. */
-void rh_factor_compose(const rh_model *model, const rh_backend *backend, const rh_factor *factor, const float *a,
-                       const float *b, float *parameters);
-/* dA = dW B^T from a gradient row, into the vector da of all factors; likewise dB = A^T dW. */
-void rh_factor_gradient_a(const rh_model *model, const rh_backend *backend, const rh_factor *factor,
-                          const float *gradient, const float *b, float *da);
-void rh_factor_gradient_b(const rh_model *model, const rh_backend *backend, const rh_factor *factor,
-                          const float *gradient, const float *a, float *db);
+/* The rest: of `count` parameter rows, gradient rows and vectors of factors at once. */
+
+/* The weight in parameter rows = A B, with vectors a and b of all factors. */
+void rh_factor_compose(const rh_model *model, const rh_backend *backend, const rh_factor *factor, int64_t count,
+                       rh_tensor a, rh_tensor b, rh_tensor parameters);
+/* dA = dW B^T from gradient rows, into vectors da of all factors; likewise dB = A^T dW. */
+void rh_factor_gradient_a(const rh_model *model, const rh_backend *backend, const rh_factor *factor, int64_t count,
+                          rh_tensor gradient, rh_tensor b, rh_tensor da);
+void rh_factor_gradient_b(const rh_model *model, const rh_backend *backend, const rh_factor *factor, int64_t count,
+                          rh_tensor gradient, rh_tensor a, rh_tensor db);
 
 /* flop of the passes above for all factors at their current ranks: 2 m r n each; of the SVD of all of them, stated as
  * 14 m n^2 + 8 n^3 (Golub, Van Loan, Matrix computations, 4th ed., table 8.6.1: R-SVD with U1). */

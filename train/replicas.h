@@ -97,6 +97,8 @@ void rh_replicas_clip(rh_replicas *replicas, int32_t count, float *grads);
 /* Streaming sum of N rows in rank order as a balanced binary tree: same bits for any chunking. */
 typedef struct rh_tree_sum rh_tree_sum;
 RH_CHECKED rh_status rh_tree_sum_new(const rh_backend *backend, int64_t stride, rh_tree_sum **sum);
+/* The same with room for sums of at most so many rows: a device's memory is taken whether it is used or not. */
+RH_CHECKED rh_status rh_tree_sum_new_of(const rh_backend *backend, int64_t stride, int64_t most, rh_tree_sum **sum);
 void rh_tree_sum_free(rh_tree_sum *sum);
 void rh_tree_sum_begin(rh_tree_sum *sum);
 void rh_tree_sum_add(rh_tree_sum *sum, const float *row);          /* [stride], as out of the backend's memory */

@@ -24,7 +24,6 @@
  */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "method_ab.h"
 
@@ -165,137 +164,26 @@ static rh_status check_settings(const rh_world *w)
   return status == RH_OK && blocks ? check(w) : status;
 }
 
-static void free_state(void *opaque)
-{
-  ab_state *s = opaque;
-  if (!s) return;
-  for (int32_t k = 0; s->groups && k < s->group_count; k++) {
-    ab_group *g = &s->groups[k];
-    free(g->ranks);
-    free(g->a);
-    free(g->b);
-    for (int m = 0; m < RH_MOMENTS_MAX; m++)
-      free(g->moments[m]);
-    rh_tree_sum_free(g->sum);
-  }
-  free(s->groups);
-  free(s->group_of);
-  free(s->order);
-  free(s->weight);
-  free(s->rows);
-  rh_tree_sum_free(s->sum);
-  free(s->mean);
-  free(s->factor_grads);
-  free(s->loss);
-  free(s->after);
-  free(s);
-}
-
-/* Which group each rank is in, and the groups' shares. */
-static void assign_groups(const rh_world *w, const ab_options *o, ab_state *s)
-{
-  for (int32_t i = 0; i < w->workers; i++) {
-    int32_t k = 0;
-    if (o->sync != AB_SYNC_ONLY_B) k = o->groups == AB_GROUPS_ZONES ? w->zone_of[i] : (int32_t)(i / o->group_size);
-    ab_group *g = &s->groups[k];
-    s->group_of[i] = k;
-    g->ranks[g->count++] = i;
-  }
-  int32_t *order = s->order;
-  for (int part = 0; part < 3; part++) /* A's ranks, B's, A's */
-    for (int32_t k = 0; k < s->group_count; k++)
-      for (int32_t p = 0; s->groups[k].trains_a == (part != 1) && p < s->groups[k].count; p++)
-        *order++ = s->groups[k].ranks[p];
-  for (int32_t k = 0; k < s->group_count; k++) {
-    s->weight[k] = (double)s->groups[k].count / w->workers;
-    if (s->groups[k].trains_a) s->a_ranks += s->groups[k].count;
-  }
-}
-
-/* What stays dense, as runs of values. */
-static void plan_spans(const rh_model *model, ab_state *s)
-{
-  for (int segment = 0, k = 0; segment < model->segment_count; segment++) {
-    const rh_segment *part = &model->segments[segment];
-    if (k < s->factors.count && s->factors.list[k].segment == segment) {
-      s->rank_names[k++] = part->name;
-      continue;
-    }
-    ab_span *last = s->span_count ? &s->spans[s->span_count - 1] : NULL;
-    if (last && last->offset + last->count == part->offset)
-      last->count += part->count;
-    else
-      s->spans[s->span_count++] = (ab_span){part->offset, part->count};
-  }
-}
-
-static bool allocate_group(const rh_world *w, const ab_state *s, ab_group *g)
-{
-  const size_t a = (size_t)rh_factors_a_room(&s->factors), b = (size_t)rh_factors_b_room(&s->factors);
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
-  g->ranks = calloc((size_t)w->workers, sizeof *g->ranks);
-  g->a = calloc(a, sizeof *g->a);
-  g->b = calloc(b, sizeof *g->b);
-  bool there = g->ranks && g->a && g->b;
-  for (int m = 0; m < rh_optimiser_moments(&def->optimiser); m++)
-    there = (g->moments[m] = calloc(g->trains_a ? a : b, sizeof(float))) && there;
-  return there && rh_tree_sum_new(def->backend, w->model->stride, &g->sum) == RH_OK;
-}
-
-static bool allocate(const rh_world *w, ab_state *s)
-{
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
-  const size_t workers = (size_t)w->workers, threads = (size_t)def->threads, groups = (size_t)s->group_count;
-  s->groups = calloc(groups, sizeof *s->groups);
-  s->group_of = calloc(workers, sizeof *s->group_of);
-  s->order = calloc(2 * workers, sizeof *s->order);
-  s->weight = calloc(2 * groups, sizeof *s->weight);
-  s->rows = calloc(groups, sizeof *s->rows);
-  s->mean = calloc(threads * (size_t)w->model->stride, sizeof *s->mean);
-  s->factor_grads = calloc(threads * (size_t)rh_factors_a_room(&s->factors), sizeof *s->factor_grads);
-  s->loss = calloc(workers, sizeof *s->loss);
-  s->after = calloc(workers, sizeof *s->after);
-  if (!s->groups || !s->group_of || !s->order || !s->weight || !s->rows || !s->mean || !s->factor_grads || !s->loss ||
-      !s->after)
-    return false;
-  const ab_options *o = w->method_options;
-  for (int32_t k = 0; k < s->group_count; k++) {
-    s->groups[k].trains_a = o->sync != AB_SYNC_ONLY_B && k < s->group_count / 2;
-    if (!allocate_group(w, s, &s->groups[k])) return false;
-  }
-  return rh_tree_sum_new(def->backend, w->model->stride, &s->sum) == RH_OK;
-}
-
 static rh_status new_state(rh_world *w, void **out)
 {
   const ab_options *o = w->method_options;
-  ab_state *s = calloc(1, sizeof *s);
-  *out = NULL;
-  if (!s) return rh_error(RH_ENOMEM, "no memory for the groups of %" PRId32 " workers", w->workers);
-  rh_factors_plan(w->model, o->dense_ends, &s->factors);
-  plan_spans(w->model, s);
-  s->periods = periods_of(o, w->rounds);
-  s->ramp = scaled(o->ramp, w->rounds, 267, 1);
-  s->ramp_start = -1;
-  s->group_count = count_groups(o, w->workers, w->zone_count);
-  if (!allocate(w, s)) {
-    rh_status status = rh_error(RH_ENOMEM, "no memory for the factors of model %s in %" PRId32 " groups",
-                                w->model->name, s->group_count);
-    free_state(s);
-    return status;
-  }
-  assign_groups(w, o, s);
-  rh_replicas_share(w->replicas, 1, NULL);
+  const rh_ab_periods periods = periods_of(o, w->rounds);
+  ab_state *s = NULL;
+  const rh_status status =
+      ab_new_state(w, &periods, scaled(o->ramp, w->rounds, 267, 1), count_groups(o, w->workers, w->zone_count), &s);
   *out = s;
-  return RH_OK;
+  return status;
 }
 
 /* Phase changes after `t` finished steps: their values and their traffic. */
 static rh_status change_phase(rh_world *w, ab_state *s, int64_t t, double scheduled_lr)
 {
+  rh_status status = RH_OK;
   const rh_ab_change change = rh_ab_change_after(&s->periods, t, s->in_ab);
-  if (change == RH_AB_STAY) return RH_OK;
-  s->diverged = s->diverged || !ab_finite(w);
+  if (change == RH_AB_STAY || s->diverged) return RH_OK;
+  bool finite;
+  RH_TRY(ab_finite(w, s, &finite));
+  s->diverged = !finite;
   if (s->diverged) return RH_OK;
   s->ramp_start = t;
   s->ramp_lr = scheduled_lr;
@@ -310,8 +198,9 @@ static rh_status change_phase(rh_world *w, ab_state *s, int64_t t, double schedu
   if (!s->apart) rh_replicas_share(w->replicas, s->group_count, s->group_of);
   if (!s->apart) ab_spread(w, s);
   s->apart = true;
-  rh_status status = ab_enter(w, s, cut);
-  if (status == RH_OK) ab_append_enter(w, s, cut);
+  RH_TRY(ab_enter(w, s, cut));
+  ab_append_enter(w, s, cut);
+done:
   return status;
 }
 
@@ -324,69 +213,14 @@ static double ramped(const rh_world *w, const ab_state *s, int64_t t, double sch
   return fmin(scheduled_lr, (double)k * rise / (double)s->ramp);
 }
 
-/* All gradients, into the sum of all or of each rank's group. */
-static rh_status sum_gradients(rh_world *w, ab_state *s, int64_t t)
-{
-  const int32_t chunk = (int32_t)rh_replicas_chunk(w->replicas);
-  rh_tree_sum_begin(s->sum);
-  for (int32_t k = 0; k < s->group_count; k++)
-    rh_tree_sum_begin(s->groups[k].sum);
-  for (int32_t first = 0; first < w->workers; first += chunk) {
-    const int32_t count = w->workers - first < chunk ? w->workers - first : chunk;
-    float *g;
-    rh_status status = rh_replicas_gradients(w->replicas, t, first, count, &g, s->loss + first);
-    if (status != RH_OK) return status;
-    for (int32_t i = 0; i < count; i++)
-      rh_tree_sum_add(s->in_ab ? s->groups[s->group_of[first + i]].sum : s->sum, g + i * w->model->stride);
-  }
-  return RH_OK;
-}
-
-typedef struct step_job {
-  rh_world *world;
-  ab_state *state;
-  int64_t t;
-  double lr;
-} step_job;
-
-/* Item: a group. */
-static bool step_group(void *context, int64_t group, int thread)
-{
-  const step_job *job = context;
-  if (job->state->in_ab)
-    ab_step_factors(job->world, job->state, (int32_t)group, thread, job->t, job->lr);
-  else
-    ab_step_full(job->world, job->state, (int32_t)group, job->t, job->state->mean, job->lr);
-  return true;
-}
-
-static void step(rh_world *w, ab_state *s, int64_t t, double lr)
-{
-  const rh_replicas_def *def = rh_replicas_get_def(w->replicas);
-  step_job job = {w, s, t, lr};
-  if (s->in_ab) {
-    s->factor_steps++;
-  } else {
-    s->full_steps++;
-    rh_tree_sum_end(s->sum, 1.0 / w->workers, s->mean);
-    if (!s->apart) {
-      rh_replicas_step(w->replicas, 0, 1, s->mean, lr, t);
-      return;
-    }
-    const double clip = rh_optimiser_clip(&def->optimiser, rh_squared_norm(w->model->stride, s->mean));
-    if (clip != 1) def->backend->scale(w->model->stride, 1, clip, (rh_tensor){s->mean, 0}, (rh_tensor){s->mean, 0});
-  }
-  def->backend->parallel(s->group_count, def->threads, step_group, &job);
-}
-
 static rh_status round_(rh_world *w, void *opaque, int64_t t, double scheduled_lr)
 {
   rh_status status = RH_OK;
   ab_state *s = opaque;
   RH_TRY(change_phase(w, s, t, scheduled_lr));
   const double lr = ramped(w, s, t, scheduled_lr);
-  RH_TRY(sum_gradients(w, s, t));
-  step(w, s, t, lr);
+  RH_TRY(ab_sum_gradients(w, s, t));
+  ab_step(w, s, t, lr);
   ab_append_step(w, s);
   w->learning_rate = lr;
   rh_world_take_losses(w, s->loss);
@@ -402,47 +236,11 @@ done:
   return status;
 }
 
-static void parts(void *opaque, const rh_parts *p)
+/* Whatever the settings: rows are touched by the backend's operations alone. */
+static bool stays_on_device(const rh_world *w)
 {
-  ab_state *s = opaque;
-  const size_t a = (size_t)rh_factors_a_room(&s->factors), b = (size_t)rh_factors_b_room(&s->factors);
-  int64_t ranks[RH_SEGMENTS_MAX] = {0};
-  for (int k = 0; k < s->factors.count; k++)
-    ranks[k] = s->factors.list[k].rank;
-  rh_part(p, "ranks", ranks, (size_t)s->factors.count * sizeof *ranks);
-  for (int k = 0; k < s->factors.count; k++) /* whatever was read */
-    if (ranks[k] < 1 || ranks[k] > s->factors.list[k].n) ranks[k] = s->factors.list[k].n;
-  rh_factors_set_ranks(&s->factors, ranks);
-  for (int32_t k = 0; k < s->group_count; k++) {
-    ab_group *g = &s->groups[k];
-    rh_part(p, "a", g->a, a * sizeof *g->a);
-    rh_part(p, "b", g->b, b * sizeof *g->b);
-    for (int m = 0; m < RH_MOMENTS_MAX; m++)
-      rh_part(p, "moment", g->moments[m], (g->trains_a ? a : b) * sizeof *g->moments[m]);
-  }
-  rh_part(p, "in_ab", &s->in_ab, sizeof s->in_ab);
-  rh_part(p, "apart", &s->apart, sizeof s->apart);
-  rh_part(p, "diverged", &s->diverged, sizeof s->diverged);
-  rh_part(p, "full_steps", &s->full_steps, sizeof s->full_steps);
-  rh_part(p, "factor_steps", &s->factor_steps, sizeof s->factor_steps);
-  rh_part(p, "ramp_start", &s->ramp_start, sizeof s->ramp_start);
-  rh_part(p, "ramp_lr", &s->ramp_lr, sizeof s->ramp_lr);
-}
-
-static int64_t state_bytes(const rh_sizes *z)
-{
-  const ab_options *o = z->method_options;
-  rh_factors f;
-  rh_factors_plan(z->model, o->dense_ends, &f);
-  const int64_t value = (int64_t)sizeof(float), row = z->model->stride * value;
-  const int64_t a = rh_factors_a_room(&f) * value, b = rh_factors_b_room(&f) * value;
-  int64_t sums = 2;
-  for (int64_t n = z->workers / z->copies; n > 1; n /= 2)
-    sums++;
-  const int64_t group = a + b + z->moments * a + sums * row; /* A-groups; B-groups keep less */
-  const int64_t entering = (ab_enter_values(&f) + rh_factors_split_values(&f)) * value;
-  const int64_t at_once = z->threads < z->copies ? z->threads : z->copies;
-  return z->copies * group + at_once * (row + a) + entering + 32 * (int64_t)z->workers;
+  (void)w;
+  return true;
 }
 
 const rh_method rh_method_ab = {
@@ -459,8 +257,9 @@ const rh_method rh_method_ab = {
     .check = check,
     .check_settings = check_settings,
     .new_state = new_state,
-    .free_state = free_state,
-    .state_bytes = state_bytes,
-    .parts = parts,
+    .free_state = ab_free_state,
+    .state_bytes = ab_state_bytes,
+    .stays_on_device = stays_on_device,
+    .parts = ab_parts,
     .round = round_,
 };

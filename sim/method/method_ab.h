@@ -20,13 +20,18 @@ typedef struct ab_options {
 
 /* One group of ranks: they hold the same weights and moments, the replicas' copy of the same number. */
 typedef struct ab_group {
-  int32_t count;                  /* g */
-  int32_t *ranks;                 /* [g] ascending; owned */
-  bool trains_a;                  /* else B */
-  float *a, *b;                   /* vectors of factors, for any rank; owned */
-  float *moments[RH_MOMENTS_MAX]; /* of the factor that it trains; owned */
-  rh_tree_sum *sum;               /* of its ranks' gradients; owned */
+  int32_t count;    /* g */
+  int32_t *ranks;   /* [g] ascending; owned */
+  bool trains_a;    /* else B */
+  rh_tree_sum *sum; /* of its ranks' gradients; owned */
 } ab_group;
+
+/* Groups first .. first + count - 1, whose rows follow each other and who train the same factor: in the program's
+ * memory one, on a device many with each operation. */
+typedef struct ab_some {
+  int32_t first, count;
+  int slot; /* the first of `count` rows of scratch that belong to the call */
+} ab_some;
 
 /* A run of values that stay dense, in the parameter vector. */
 typedef struct ab_span {
@@ -53,25 +58,66 @@ typedef struct ab_state {
   int64_t ramp_start;               /* round of the last change; -1 before the first */
   double ramp_lr;                   /* scheduled then */
   rh_tree_sum *sum;                 /* of all gradients; owned */
-  float *mean;                      /* [threads][stride]; owned */
-  float *factor_grads;              /* [threads][room of a factor]; owned */
-  double *loss;                     /* [N]; owned */
-  rh_token *after;                  /* [N]; owned */
+  /* where the replicas' rows live; owned */
+  const rh_backend *backend;      /* that memory; borrowed */
+  int64_t room;                   /* of A's vector: B's is not longer */
+  float *a, *b;                   /* [group_count][room] vectors of factors, for any rank */
+  float *moments[RH_MOMENTS_MAX]; /* [group_count][room] of the factor that the group trains */
+  int32_t slots;                  /* rows of scratch: threads, or groups that a device steps at once */
+  float *mean;                    /* [slots][stride] */
+  float *factor_grads;            /* [slots][room] */
+  double *squares;                /* [2][slots] of gradients that are clipped; of a device alone, else NULL */
+  float *entering;                /* full A, full B, moments, singular values: ab_enter_values */
+  /* the program's; owned */
+  float *singular; /* [n + 1] of the largest weight */
+  double *loss;    /* [N]; owned */
+  rh_token *after; /* [N]; owned */
   int64_t ranks[RH_SEGMENTS_MAX];
   const char *rank_names[RH_SEGMENTS_MAX];
 } ab_state;
 
+/* What a method of these settings keeps (ab_state.c). */
+RH_CHECKED rh_status ab_new_state(rh_world *world, const rh_ab_periods *periods, int64_t ramp, int32_t groups,
+                                  ab_state **state);
+void ab_free_state(void *state);
+void ab_parts(void *state, const rh_parts *parts);
+int64_t ab_state_bytes(const rh_sizes *sizes);
+
 /* Values of a phase change (ab_model.c). */
-bool ab_finite(rh_world *world);                  /* rank 0's parameters: those that are not have no singular values */
+RH_CHECKED rh_status ab_finite(rh_world *world, ab_state *state, bool *finite); /* rank 0's parameters: those that are
+                                                                                   not have no singular values */
 void ab_spread(rh_world *world, ab_state *state); /* copy 0 and its moments to all groups: they are apart from now on */
-int64_t ab_enter_values(const rh_factors *factors); /* that the next takes while it runs, beside a split's */
 RH_CHECKED rh_status ab_enter(rh_world *world, ab_state *state, bool cut); /* W -> A, B in all groups */
 void ab_synchronise(rh_world *world, ab_state *state);                     /* the groups' averages, by mode */
 void ab_leave(rh_world *world, ab_state *state);                           /* A, B -> W in all groups */
-/* One group's step in AB from the sum of its gradients. */
-void ab_step_factors(rh_world *world, ab_state *state, int32_t group, int thread, int64_t t, double lr);
-/* One group's step in FULL, groups being apart, from the mean of all gradients (clipped by the caller). */
-void ab_step_full(rh_world *world, ab_state *state, int32_t group, int64_t t, const float *mean, double lr);
+
+/* Values of a step (ab_step.c). */
+RH_CHECKED rh_status ab_sum_gradients(rh_world *world, ab_state *state, int64_t t);
+void ab_step(rh_world *world, ab_state *state, int64_t t, double lr); /* all groups, from these sums */
+/* The weights of some groups = A B. */
+void ab_compose(rh_world *world, ab_state *state, ab_some some);
+
+/* Rows of group g and those after it. */
+static inline rh_tensor ab_a(const ab_state *s, int32_t g)
+{
+  return (rh_tensor){s->a + g * s->room, s->room};
+}
+
+static inline rh_tensor ab_b(const ab_state *s, int32_t g)
+{
+  return (rh_tensor){s->b + g * s->room, s->room};
+}
+
+static inline rh_tensor ab_moment(const ab_state *s, int32_t g, int m)
+{
+  return (rh_tensor){s->moments[m] + g * s->room, s->room};
+}
+
+/* Whether some groups can be stepped with one call of each operation. */
+static inline bool ab_on_device(const ab_state *s)
+{
+  return !rh_backend_on_host(s->backend);
+}
 
 /* What the ranks do, and for how long (method_ab_time.c). */
 void ab_append_synchronise(rh_world *world, ab_state *state);

@@ -190,6 +190,7 @@ static inline rh_replicas *build_replicas(fixture *f, const choice *c)
                          .optimiser = {.momentum = c->momentum, .decay = c->decay}};
   test_backends(c->int8, c->on_device, &def.backend, &def.passes);
   if (c->optimiser) def.optimiser = *c->optimiser;
+  if (f->method->group_copies) def.copies = f->method->group_copies(f->method_options, N, 0);
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
   return replicas;
@@ -219,12 +220,12 @@ static inline rh_step_seconds seconds_of(const choice *c)
 static inline void fixture_init(fixture *f, const choice *c)
 {
   *f = (fixture){.method = rh_method_find(c->method)};
-  rh_replicas *replicas = build_replicas(f, c);
   rh_settings settings = settings_of(c);
-  if (c->graph) build_graphs(f, c, &settings);
-  const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
   f->method_options =
       options_read(f->method->options, f->method->option_count, f->method->options_size, "train", &settings);
+  rh_replicas *replicas = build_replicas(f, c);
+  if (c->graph) build_graphs(f, c, &settings);
+  const rh_compressor *q = rh_compressor_find(c->compressor ? c->compressor : "none");
   f->compressor_options = options_read(q->options, q->option_count, q->options_size, "compress", &settings);
   rh_settings_clear(&settings);
   cut(f, c->buckets ? c->buckets : 1);

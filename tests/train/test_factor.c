@@ -8,6 +8,12 @@
 #include "factor.h"
 
 static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu, &rh_backend_poison};
+static const rh_backend *backend; /* that splits; all tests run with ref's and with cpu's */
+
+static rh_tensor T(const float *data)
+{
+  return (rh_tensor){(float *)(uintptr_t)data, 0};
+}
 
 enum { MARGIN = 3 }; /* values before and after the weight in a row, NaN: nothing but the weight is touched */
 
@@ -16,7 +22,7 @@ typedef struct single {
   rh_model model;
   rh_factors factors;
   const rh_factor *f;
-  float *row, *w, *a, *b, *s; /* w in row; a, b with room for any rank */
+  float *row, *w, *a, *b, *room, *s; /* w in row; a, b with room for any rank */
 } single;
 
 static float *new_values(int64_t count)
@@ -41,7 +47,8 @@ static void begin(single *one, int64_t rows, int64_t columns)
   one->w = one->row + MARGIN;
   one->a = new_values(rh_factors_a_room(&one->factors));
   one->b = new_values(rh_factors_b_room(&one->factors));
-  one->s = new_values(one->f->n);
+  one->room = new_values(one->f->n + 1);
+  one->s = new_values(one->f->n + 1);
 }
 
 static void end(single *one)
@@ -49,6 +56,7 @@ static void end(single *one)
   free(one->row);
   free(one->a);
   free(one->b);
+  free(one->room);
   free(one->s);
 }
 
@@ -67,7 +75,7 @@ static void begin_random(single *one, int64_t rows, int64_t columns)
 
 static void split(single *one)
 {
-  assert_int_equal(rh_factor_split(&one->model, one->f, one->row, one->a, one->b, one->s), RH_OK);
+  assert_int_equal(rh_factor_split(&one->model, backend, one->f, one->row, one->a, one->b, one->room, one->s), RH_OK);
 }
 
 /* Entry (i, j) of the working matrix, m x n. */
@@ -76,7 +84,7 @@ static double entry(const single *one, int64_t i, int64_t j)
   return one->f->transposed ? one->w[j * one->f->m + i] : one->w[i * one->f->n + j];
 }
 
-/* LAPACK's SVD is exact for a matrix that differs by a modest multiple of 6e-8 times the largest singular value; the
+/* An SVD is exact for a matrix that differs by a modest multiple of 6e-8 times the largest singular value; the
  * multiple grows with the root of the sides: 30 for the sides here, up to 300, is some ten times what is seen. */
 static const double rounding = 30 * 6e-8;
 
@@ -204,7 +212,7 @@ static bool split_part(void *context, int64_t item, int thread)
 {
   (void)context, (void)thread;
   single *one = &parts[item];
-  return rh_factor_split(&one->model, one->f, one->row, one->a, one->b, one->s) == RH_OK;
+  return rh_factor_split(&one->model, backend, one->f, one->row, one->a, one->b, one->room, one->s) == RH_OK;
 }
 
 /* The same bits from the same weight, also on two threads at a time. */
@@ -238,7 +246,7 @@ static void test_compose_full_rank(void **state)
       begin_random(&one, shapes[k][0], shapes[k][1]);
       split(&one);
       float *row = new_values(count + 2 * MARGIN);
-      rh_factor_compose(&one.model, backends[b], one.f, one.a, one.b, row);
+      rh_factor_compose(&one.model, backends[b], one.f, 1, T(one.a), T(one.b), T(row));
       for (int64_t i = 0; i < count + 2 * MARGIN; i++)
         if (i < MARGIN || i >= MARGIN + count)
           assert_true(isnan(row[i]));
@@ -260,8 +268,8 @@ static void test_crop(void **state)
     split(&one);
     float *a = new_values(40 * r), *b = new_values(7 * r), *row = new_values(280 + 2 * MARGIN);
     rh_factors_set_ranks(&one.factors, &r);
-    rh_factor_crop(one.f, one.a, one.b, a, b);
-    rh_factor_compose(&one.model, &rh_backend_ref, one.f, a, b, row);
+    rh_factor_crop(&rh_backend_ref, one.f, 1, one.a, one.b, T(a), T(b));
+    rh_factor_compose(&one.model, &rh_backend_ref, one.f, 1, T(a), T(b), T(row));
     double off = 0, dropped = 0;
     for (int64_t i = 0; i < 280; i++)
       off += pow((double)row[MARGIN + i] - one.w[i], 2);
@@ -295,15 +303,15 @@ static void test_resize(void **state)
   const float a[6] = {1, 2, 3, 4, 5, 6}, a_cut[2] = {1, 4}, a_more[8] = {1, 2, 3, 0, 4, 5, 6, 0}; /* 2 x 3 */
   const float b[6] = {1, 2, 3, 4, 5, 6}, b_more[8] = {1, 2, 3, 4, 5, 6, 0, 0};                    /* 3 x 2 */
   float to[8];
-  rh_factor_resize_a(2, 3, a, 1, to);
+  rh_factor_resize_a(backend, 2, 1, 3, T(a), 1, T(to));
   assert_memory_equal(to, a_cut, sizeof a_cut);
-  rh_factor_resize_a(2, 3, a, 3, to);
+  rh_factor_resize_a(backend, 2, 1, 3, T(a), 3, T(to));
   assert_memory_equal(to, a, sizeof a);
-  rh_factor_resize_a(2, 3, a, 4, to);
+  rh_factor_resize_a(backend, 2, 1, 3, T(a), 4, T(to));
   assert_memory_equal(to, a_more, sizeof a_more);
-  rh_factor_resize_b(2, 3, b, 2, to);
+  rh_factor_resize_b(backend, 2, 1, 3, T(b), 2, T(to));
   assert_memory_equal(to, b, 4 * sizeof *b);
-  rh_factor_resize_b(2, 3, b, 4, to);
+  rh_factor_resize_b(backend, 2, 1, 3, T(b), 4, T(to));
   assert_memory_equal(to, b_more, sizeof b_more);
 }
 
@@ -316,7 +324,7 @@ static void test_not_finite(void **state)
       single one;
       begin_random(&one, 3, 4);
       one.w[place] = bad[k];
-      assert_int_equal(rh_factor_split(&one.model, one.f, one.row, one.a, one.b, one.s), RH_EINVAL);
+      assert_int_equal(rh_factor_split(&one.model, backend, one.f, one.row, one.a, one.b, one.room, one.s), RH_EINVAL);
       assert_non_null(strstr(rh_error_message(), "only.weight"));
       end(&one);
     }
@@ -331,5 +339,8 @@ int main(void)
       cmocka_unit_test(test_crop),      cmocka_unit_test(test_rank_cut),
       cmocka_unit_test(test_resize),    cmocka_unit_test(test_not_finite),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  backend = &rh_backend_cpu;
+  const int failed = cmocka_run_group_tests_name("split by cpu", tests, NULL, NULL);
+  backend = &rh_backend_poison; /* ref, on guarded memory */
+  return failed + cmocka_run_group_tests_name("split by ref", tests, NULL, NULL);
 }

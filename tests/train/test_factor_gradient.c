@@ -84,7 +84,7 @@ static void new_training(training *t, const rh_backend *backend, int64_t batch)
       t->a[f->a_offset + i] = (float)(scale * rh_rng_normal(&rng));
     for (int64_t i = 0; i < f->rank * f->n; i++)
       t->b[f->b_offset + i] = (float)(scale * rh_rng_normal(&rng));
-    rh_factor_compose(model, backend, f, t->a, t->b, t->params);
+    rh_factor_compose(model, backend, f, 1, (rh_tensor){t->a, 0}, (rh_tensor){t->b, 0}, (rh_tensor){t->params, 0});
   }
   assert_int_equal(rh_workspace_new(model, backend, batch, 1, &t->workspace), RH_OK);
   float *x = rh_workspace_input(t->workspace);
@@ -154,8 +154,10 @@ static void check_gradients(training *t, int64_t batch)
     rh_model_gradient(&t->model, t->workspace, 1, (rh_tensor){t->params, 0}, (rh_tensor){t->grads, 0}, &loss, &correct);
     assert_true(t->factors.count > 0);
     for (int i = 0; i < t->factors.count; i++) { /* all before the first is looked at: none disturbs another */
-      rh_factor_gradient_a(&t->model, backends[k], &t->factors.list[i], t->grads, t->b, t->da);
-      rh_factor_gradient_b(&t->model, backends[k], &t->factors.list[i], t->grads, t->a, t->db);
+      rh_factor_gradient_a(&t->model, backends[k], &t->factors.list[i], 1, (rh_tensor){t->grads, 0},
+                           (rh_tensor){t->b, 0}, (rh_tensor){t->da, 0});
+      rh_factor_gradient_b(&t->model, backends[k], &t->factors.list[i], 1, (rh_tensor){t->grads, 0},
+                           (rh_tensor){t->a, 0}, (rh_tensor){t->db, 0});
     }
     for (int i = 0; i < t->factors.count; i++) {
       const rh_factor *f = &t->factors.list[i];

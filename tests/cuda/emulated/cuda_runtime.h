@@ -7,7 +7,7 @@
  * cannot show: races, the device's own rounding of exp, log and pow, and its speed.
  *
  * The environment may ask for what devices do now and then, REHEARSE_EMULATED_GPU being one or more of
- *     no-driver, old-driver, no-device, old-device, memory=BYTES, lost=LAUNCH, no-graphs, no-solver
+ *     no-driver, old-driver, no-device, old-device, memory=BYTES, lost=LAUNCH, no-graphs, no-solver, no-jacobi
  */
 #ifndef RH_EMULATED_CUDA_RUNTIME_H
 #define RH_EMULATED_CUDA_RUNTIME_H
