@@ -195,7 +195,8 @@ typedef struct rh_backend {
   /* c = op(a) op(b), overwritten; c is neither a nor b. */
   void (*product)(const rh_product *p, int64_t count, rh_tensor a, rh_tensor b, rh_tensor c);
 
-  /* Economy SVDs M = U S V^T, shared out: a = U sqrt(S), b = sqrt(S) V^T. Signs: the entry of largest modulus in each
+  /* (A device may have none: methods that factorise then keep their rows in the program's memory.)
+   * Economy SVDs M = U S V^T, shared out: a = U sqrt(S), b = sqrt(S) V^T. Signs: the entry of largest modulus in each
    * column of U is positive (the first of equal ones), so that the split does not hang on the library's choice. Of equal
    * singular values the factors are any that span the same space.
    *

@@ -115,6 +115,32 @@ case $short in
     ;;
 esac
 
+# AB-training through all its phases, FULL and factors of full and of lower rank. Products of factors, gradients by them and
+# singular values come from other libraries, which sum in another order: a relative 6e-8 each, growing with the root of the
+# terms (some 60 here) and with the steps between (12): 1e-5 leaves room for a tenfold more. Times, ranks and traffic are equal.
+ab="platform.workers=4 train.method=ab train.rounds=12 train.dense_ends=off train.groups=blocks train.group_size=2"
+ab="$ab train.ab_warmup=1 train.ab_period=5 train.ab_rebound=2 train.rank_cut=0.4"
+shape="SELECT round, finish_s, wire_bytes, phase FROM rounds; SELECT * FROM factor_ranks;"
+apart="ATTACH 'stagedab.db' AS s; SELECT max(abs(w.train_loss / h.train_loss - 1))"
+apart="$apart FROM rounds w JOIN s.rounds h USING (round);"
+for more in "" " train.ab_sync=full train.optimiser=adamw train.lr=0.002" " train.ab_sync=only-b" " train.ab_sync=only-learned"; do
+  settings=$ab$more
+  arguments=()
+  for setting in $settings; do
+    arguments+=(--set "$setting")
+  done
+  rm -f ./*ab.db
+  for kind in whole staged; do
+    run $kind ${kind}ab.db "${arguments[@]}" || say "$kind: $settings: $(head -n 2 err.txt)"
+  done
+  [ "$(sqlite3 wholeab.db "$shape")" = "$(sqlite3 stagedab.db "$shape")" ] || say "other phases, ranks or times: $settings"
+  off=$(sqlite3 wholeab.db "$apart")
+  [ "$(sqlite3 :memory: "SELECT ${off:-1} <= 1e-5")" = 1 ] || say "losses are apart by ${off:-nothing that is known}: $settings"
+  REHEARSE_EMULATED_GPU=no-jacobi run whole jacobiab.db "${arguments[@]}" || say "no-jacobi: $settings: $(head -n 2 err.txt)"
+  [ "$(results wholeab.db)" = "$(results jacobiab.db)" ] || say "where Jacobi's method does not end, results are others: $settings"
+  [ "$short" = short ] && break
+done
+
 # What does not fit is refused with what would; a device that is lost, or not there, is said; and the database is whole.
 # told WHAT FAULT PATTERN ARGUMENT...
 told() {
@@ -131,6 +157,9 @@ told "no device" no-device 'nvidia-smi'
 told "an old device" old-device 'compute capability 7.0, and this module needs 8.0'
 told "no memory" memory=60000000 'would fit' --set train.method=dpsgd --set platform.workers=64 --set model.hidden=64
 told "a lost device" lost=120 'the device was lost; what was recorded is kept'
+
+mapfile -t arguments < <(printf -- '--set\n%s\n' $ab)
+told "no cuSOLVER" no-solver 'cuSOLVER failed in its opening' "${arguments[@]}"
 
 # A driver that does not record graphs: the same results, and a warning.
 REHEARSE_EMULATED_GPU=no-graphs run whole plain.db || say "no graphs: $(head -n 2 err.txt)"

@@ -60,7 +60,6 @@ static void rounds_on_a_device_are_those_in_memory_body(void)
   for (size_t i = 0; i < RH_COUNT(optimisers); i++) {
     check(&(choice){.method = "allreduce", .momentum = 0.9, .optimiser = optimisers[i]});
     check(&(choice){.method = "dpsgd", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
-<<<<<<< HEAD
     check(&(choice){.method = "dpsgd",
                     .graph = "ring",
                     .order = "combine-then-adapt",
@@ -74,7 +73,6 @@ static void rounds_on_a_device_are_those_in_memory_body(void)
                     .optimiser = optimisers[i]});
     if (!optimisers[i] || optimisers[i]->kind == RH_OPTIMISER_SGD)
       check(&(choice){.method = "qg-dsgdm", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
-=======
     for (size_t k = 0; k < RH_COUNT(ab_syncs); k++) /* through all its phases: FULL, AB, FULL, AB of a lower rank */
       check(&(choice){.method = "ab",
                       .momentum = 0.9,
@@ -82,7 +80,6 @@ static void rounds_on_a_device_are_those_in_memory_body(void)
                       .settings = (const char *[]){"train.ab_warmup=1", "train.ab_period=4", "train.ab_rebound=2",
                                                    "train.dense_ends=off", "train.groups=blocks", "train.group_size=2",
                                                    "train.rank_cut=0.3", ab_syncs[k], NULL}});
->>>>>>> e75544f (AB-training's rows stay on the device: splits by cuSOLVER, factors and their moments in arenas, many groups with each operation)
   }
 }
 VALUES_TEST(rounds_on_a_device_are_those_in_memory)

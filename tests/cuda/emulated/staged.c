@@ -1,5 +1,6 @@
-/* A module that is another one without its making of messages: lossy methods then keep their rows in the program's
- * memory, where the program's own encoders work. What a device makes of the same run must be the same bits. */
+/* A module that is another one without its making of messages and its splits: lossy methods and those that factorise
+ * then keep their rows in the program's memory, where the program's own encoders and LAPACK work. What a device makes of
+ * the same run must be the same bits or, where products are summed in another order, the same up to rounding. */
 #include <dlfcn.h>
 #include <string.h>
 
@@ -35,5 +36,6 @@ const rh_backend *rh_cuda_module_open(rh_cuda_products products, char *reason, s
   if (!whole) return NULL;
   table = *whole;
   table.encode = NULL;
+  table.split = NULL;
   return &table;
 }
