@@ -115,12 +115,14 @@ case $short in
     ;;
 esac
 
-# AB-training through all its phases, FULL and factors of full and of lower rank. Products of factors, gradients by them and
-# singular values come from other libraries, which sum in another order: a relative 6e-8 each, growing with the root of the
-# terms (some 60 here) and with the steps between (12): 1e-5 leaves room for a tenfold more. Times, ranks and traffic are equal.
+# AB-training through all its phases, FULL and factors of full and of lower rank. Products of factors, gradients by them
+# and singular values come from other libraries, which sum in another order: a relative 6e-8 each, growing with the root of
+# the terms (some 60 here) and with the steps between (12). Seen are losses 1e-6 apart: 1e-5 leaves room for ten times
+# that. Times, ranks and traffic are equal.
 ab="platform.workers=4 train.method=ab train.rounds=12 train.dense_ends=off train.groups=blocks train.group_size=2"
 ab="$ab train.ab_warmup=1 train.ab_period=5 train.ab_rebound=2 train.rank_cut=0.4"
-shape="SELECT round, finish_s, wire_bytes, phase FROM rounds; SELECT * FROM factor_ranks;"
+shape="SELECT round, finish_s, wire_bytes FROM rounds; SELECT round, phase FROM phases;"
+shape="$shape SELECT round, weight, rank FROM factor_ranks;"
 apart="ATTACH 'stagedab.db' AS s; SELECT max(abs(w.train_loss / h.train_loss - 1))"
 apart="$apart FROM rounds w JOIN s.rounds h USING (round);"
 for more in "" " train.ab_sync=full train.optimiser=adamw train.lr=0.002" " train.ab_sync=only-b" " train.ab_sync=only-learned"; do
