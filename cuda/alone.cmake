@@ -6,7 +6,7 @@ file(GLOB models CONFIGURE_DEPENDS ${train}/model_*.c ${train}/layer_*.c)
 file(GLOB compressors CONFIGURE_DEPENDS ${train}/compress/*.c)
 add_library(rh_core STATIC
   ${train}/base/status.c ${train}/base/unit.c ${train}/base/text.c ${train}/base/option.c ${train}/base/settings.c
-  ${train}/base/rng.c ${train}/base/fold.c ${train}/base/extent.c
+  ${train}/base/rng.c ${train}/base/fold.c ${train}/base/thin.c ${train}/base/extent.c
   ${train}/backend_memory.c ${train}/backend_host.c ${train}/backend_ref.c ${train}/backend_ref_norm.c ${train}/backend_ref_split.c
   ${train}/backend_poison.c ${train}/backend_poison_device.c ${train}/poison.c
   ${train}/model.c ${train}/workspace.c ${train}/conv_pool.c ${train}/quantise.c ${train}/int8.c
@@ -23,7 +23,7 @@ target_link_options(rh_core PUBLIC -Wl,--gc-sections)
 
 add_executable(rehearse_cuda_conformance ${tests}/cuda/conformance.c ${tests}/cuda/test_layers.c
   ${tests}/cuda/test_models.c ${tests}/cuda/test_replicas.c ${tests}/cuda/test_rows.c
-  ${tests}/cuda/test_factors.c ${tests}/cuda/test_codes.c)
+  ${tests}/cuda/test_factors.c ${tests}/cuda/test_thin.c ${tests}/cuda/test_codes.c)
 target_link_libraries(rehearse_cuda_conformance PRIVATE rh_core)
 
 add_executable(bench_gpu ${tests}/bench/bench_gpu.c ${tests}/bench/noise.c)

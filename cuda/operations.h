@@ -40,6 +40,13 @@ void rh_cuda_split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_
                    int32_t *result);
 void rh_cuda_resize(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y);
 
+/* thin.cu */
+void rh_cuda_thin_right(const struct rh_thin *t, int64_t count, rh_tensor m, rh_tensor q, rh_tensor p);
+void rh_cuda_thin_left(const struct rh_thin *t, int64_t count, rh_tensor m, rh_tensor p, rh_tensor q);
+void rh_cuda_thin_expand(const struct rh_thin *t, int64_t count, double factor, rh_tensor p, rh_tensor q, rh_tensor m);
+void rh_cuda_thin_orthonormalise(int64_t n, int64_t columns, int64_t count, const struct rh_rng *stream, int64_t *drawn,
+                                 rh_tensor x);
+
 /* conv.cu, conv_weights.cu */
 int64_t rh_cuda_conv_scratch(const rh_conv *c);
 void rh_cuda_conv_forward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,

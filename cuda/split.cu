@@ -35,7 +35,7 @@ static int64_t work_values(int m, int n)
 {
   int jacobi = 0, iteration = 0;
   cusolverStatus_t status = cusolverDnSgesvdj_bufferSize(rh_cuda.solver, CUSOLVER_EIG_MODE_VECTOR, 1, m, n, room.matrix,
-                                                         m, nullptr, room.u, m, room.v, n, &jacobi, room.jacobi);
+                                                         m, room.v, room.u, m, room.v, n, &jacobi, room.jacobi);
   if (status == CUSOLVER_STATUS_SUCCESS) status = cusolverDnSgesvd_bufferSize(rh_cuda.solver, m, n, &iteration);
   if (!rh_cuda_check_solver(status, "the size of a split's room")) return -1;
   return jacobi > iteration ? jacobi : iteration;

@@ -13,6 +13,7 @@
 
 #include "coder.h"
 #include "factor.h"
+#include "lowrank_device.h"
 #include "measure_private.h"
 
 enum { WARM_UP = 3, ATTEMPTS = 3 };
@@ -136,12 +137,54 @@ static void encode_on_device(bench *b, int bucket)
   rows->encode(&code, &coding.rng, 1, b->state ? u : g, b->wire, message_stride(b, bucket), b->length, b->scratch);
 }
 
+/* A step of `lowrank` on the device: its two phases, each beginning with what everybody does with the sum before it, and
+ * decoding. */
+static void run_lowrank(bench *b, int bucket, step kind, int phase)
+{
+  const rh_backend *rows = b->setup->rows;
+  const rh_code code = code_of(b, bucket);
+  const rh_coding coding = coding_of(b, bucket);
+  const int64_t offset = b->setup->buckets[bucket].offset;
+  const rh_tensor g = {b->g + offset, 0}, y = {b->y + offset, 0}, q = {b->scratch, 0};
+  const rh_tensor left = {(float *)(void *)b->wire, 0}, second = {left.data + rh_lowrank_sizes(&code).left, 0};
+  if (kind == STEP_DECODE) {
+    rh_lowrank_pick(rows, &code, 1, second, q);
+    rh_lowrank_orthonormalise_right(rows, &code, 1, &coding.shared, b->length, q);
+    rh_lowrank_expand(rows, &code, 1, 1, left, second, y);
+  } else if (phase == 0) {
+    rh_lowrank_left(rows, &code, 1, g, q, left);
+  } else {
+    rh_lowrank_orthonormalise_left(rows, &code, 1, left);
+    rh_lowrank_second(rows, &code, 1, g, left, second);
+  }
+}
+
+/* Right factors to begin with. */
+static void start_lowrank(bench *b, int bucket)
+{
+  const rh_backend *rows = b->setup->rows;
+  const rh_code code = code_of(b, bucket);
+  const rh_coding coding = coding_of(b, bucket);
+  const rh_tensor q = {b->scratch, 0};
+  rh_lowrank_clear(rows, rh_lowrank_sizes(&code).right, 1, q);
+  rh_lowrank_orthonormalise_right(rows, &code, 1, &coding.shared, b->length, q);
+}
+
+static bool is_lowrank(const bench *b)
+{
+  return b->run->compressor == &rh_compressor_lowrank;
+}
+
 /* A second phase begins with what everybody does with the first one's sum. */
 static void run_encode(bench *b)
 {
   const rh_compressor *c = b->run->compressor;
   const int bucket = b->index / 2, phase = b->index % 2;
   const float *g = b->g + b->setup->buckets[bucket].offset;
+  if (b->length && is_lowrank(b)) {
+    run_lowrank(b, bucket, STEP_ENCODE, phase);
+    return;
+  }
   if (b->length) {
     encode_on_device(b, bucket);
     return;
@@ -159,6 +202,10 @@ static void run_decode(bench *b)
 {
   const rh_compressor *c = b->run->compressor;
   float *y = b->y + b->setup->buckets[b->index].offset;
+  if (b->length && is_lowrank(b)) {
+    run_lowrank(b, b->index, STEP_DECODE, 0);
+    return;
+  }
   if (b->length) {
     const rh_code code = code_of(b, b->index);
     b->setup->rows->decode(&code, 1, b->wire, message_stride(b, b->index), (rh_tensor){y, 0});
@@ -180,7 +227,10 @@ static void before_step(bench *b, step kind)
   if (kind != STEP_ENCODE && kind != STEP_DECODE) return;
   const int index = b->index, bucket = kind == STEP_ENCODE ? index / 2 : index;
   rh_coding coding = coding_of(b, bucket);
-  if (c->sum && c->sum->start) c->sum->start(&coding, b->common);
+  if (b->length && is_lowrank(b))
+    start_lowrank(b, bucket);
+  else if (!b->length && c->sum && c->sum->start)
+    c->sum->start(&coding, b->common);
   const int last = kind == STEP_DECODE ? 2 * bucket + (c->sum ? c->sum->phases - 1 : 0) : index - 1;
   for (b->index = 2 * bucket; b->index <= last; b->index++)
     run_encode(b);
@@ -371,12 +421,13 @@ static rh_status init_device_messages(bench *b)
   for (int32_t k = 0; k < b->setup->bucket_count; k++) {
     const rh_code code = code_of(b, k);
     take_larger(&wire, message_stride(b, k));
-    take_larger(&scratch, rows->code_scratch(&code));
+    take_larger(&scratch, is_lowrank(b) ? message_stride(b, k) : rows->code_scratch(&code));
     if (c->state_values) take_larger(&state, c->state_values(b->run->compressor_options, &b->setup->buckets[k].layout));
   }
   if (!(b->length = rows->alloc(sizeof *b->length))) return no_memory();
   b->wire = rows->alloc((size_t)wire);
   b->scratch = rows->alloc((size_t)scratch);
+  if (is_lowrank(b)) state = 0; /* of an all-reduce: there is none */
   b->state = state > 0 ? rows->alloc((size_t)state * sizeof *b->state) : NULL;
   if (!b->wire || !b->scratch || (state > 0 && !b->state)) return no_memory();
   return c->draw ? draw_places(b) : RH_OK;

@@ -179,7 +179,7 @@ unpack() {
 # Conformance by groups, each for itself, so that a failure of one hides no other.
 conformance() {
   local group
-  for group in rows factors codes layers models replicas; do
+  for group in rows factors thin codes layers models replicas; do
     [ -n "$small" ] && [ $group = models ] && continue
     step conformance-$group 60 "${with[@]}" "$tools/rehearse_cuda_conformance" "$module" 1 ${small:+small} $group &&
       row conformance-$group 'agrees with ref' "$(last conformance-$group)" yes

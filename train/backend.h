@@ -98,6 +98,7 @@ typedef struct rh_quantising {
 
 struct rh_rng;
 struct rh_range;
+struct rh_thin;
 
 typedef struct rh_backend {
   const char *name;    /* "ref", "cpu", "cuda" */
@@ -255,6 +256,16 @@ typedef struct rh_backend {
    * bits. y may be x. */
   void (*quantise)(const rh_quantising *q, const struct rh_rng *stream, int64_t count, rh_tensor x, rh_tensor y,
                    struct rh_range *running, int64_t step);
+
+  /* Matrices and thin factors (thin.h), in its orders of sums: the same bits, but that a normal number may differ in the
+   * last one. m [R][rows][columns], p [R][rank][rows], q [R][rank][columns]; of rank 0 q [R][rows][columns] */
+  void (*thin_right)(const struct rh_thin *t, int64_t count, rh_tensor m, rh_tensor q, rh_tensor p);
+  void (*thin_left)(const struct rh_thin *t, int64_t count, rh_tensor m, rh_tensor p, rh_tensor q);
+  void (*thin_expand)(const struct rh_thin *t, int64_t count, double factor, rh_tensor p, rh_tensor q, rh_tensor m);
+  /* x [R][columns][n]. Replica r draws from `stream` with a rank r more, after drawn[r] numbers, which are counted on; both
+   * NULL: what depends on earlier columns becomes zero. */
+  void (*thin_orthonormalise)(int64_t n, int64_t columns, int64_t count, const struct rh_rng *stream, int64_t *drawn,
+                              rh_tensor x);
 
   /* Messages; all NULL, or none. Bytes that `encode` needs beside them for each message of a call, a multiple of 64. */
   int64_t (*code_scratch)(const rh_code *code);

@@ -12,6 +12,7 @@
 #include "fold.h"
 #include "optim.h"
 #include "poison.h"
+#include "thin.h"
 
 enum { F32 = 4 };
 
@@ -302,6 +303,43 @@ static void add_doubles(int64_t count, const double *terms, double *sums)
     to[r] += from[r];
 }
 
+static void thin_right(const rh_thin *t, int64_t count, rh_tensor m, rh_tensor q, rh_tensor p)
+{
+  const rh_tensor from = AT(m, t->rows * t->columns), by = AT(q, t->rank * t->columns), to = AT(p, t->rank * t->rows);
+  for (int64_t r = 0; r < count; r++)
+    rh_thin_right(t, from.data + r * from.stride, by.data + r * by.stride, to.data + r * to.stride);
+}
+
+static void thin_left(const rh_thin *t, int64_t count, rh_tensor m, rh_tensor p, rh_tensor q)
+{
+  const rh_tensor from = AT(m, t->rows * t->columns), by = AT(p, t->rank * t->rows);
+  const rh_tensor to = AT(q, rh_thin_right_values(t));
+  for (int64_t r = 0; r < count; r++)
+    rh_thin_left(t, from.data + r * from.stride, by.data + r * by.stride, to.data + r * to.stride);
+}
+
+static void thin_expand(const rh_thin *t, int64_t count, double factor, rh_tensor p, rh_tensor q, rh_tensor m)
+{
+  const rh_tensor left = AT(p, t->rank * t->rows), right = AT(q, rh_thin_right_values(t));
+  const rh_tensor to = AT(m, t->rows * t->columns);
+  for (int64_t r = 0; r < count; r++)
+    rh_thin_expand(t, left.data + r * left.stride, right.data + r * right.stride, factor, to.data + r * to.stride);
+}
+
+static void thin_orthonormalise(int64_t n, int64_t columns, int64_t count, const struct rh_rng *stream, int64_t *drawn,
+                                rh_tensor x)
+{
+  const rh_tensor rows = AT(x, n * columns);
+  int64_t *const so_far = stream ? AT_ARRAY(drawn, count) : NULL;
+  for (int64_t r = 0; r < count; r++) {
+    rh_rng rng = stream ? *stream : (rh_rng){0};
+    if (stream) rng.counter[0] += (uint32_t)so_far[r];
+    rng.counter[2] += (uint32_t)r;
+    rh_thin_orthonormalise(rows.data + r * rows.stride, n, columns, stream ? &rng : NULL);
+    if (stream) so_far[r] = (int64_t)(rng.counter[0] - stream->counter[0]);
+  }
+}
+
 static void clip(int64_t n, int64_t count, double most, const double *squares, rh_tensor x)
 {
   const rh_tensor rows = AT(x, n);
@@ -376,6 +414,10 @@ const rh_backend rh_backend_poison_device = {
     .squared_distances = squared_distances,
     .add_doubles = add_doubles,
     .clip = clip,
+    .thin_right = thin_right,
+    .thin_left = thin_left,
+    .thin_expand = thin_expand,
+    .thin_orthonormalise = thin_orthonormalise,
     .mix = mix,
     .pick = pick,
 };

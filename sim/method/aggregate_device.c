@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "aggregate_lowrank.h"
 #include "fold.h"
 
 struct rh_aggregate_device {
@@ -20,6 +21,7 @@ struct rh_aggregate_device {
   rh_tree_sum *sums[RH_BUCKETS_MAX]; /* of floats; owned */
   int64_t strides[RH_BUCKETS_MAX];   /* values of a message of those, on the wire */
   int64_t t;
+  rh_aggregate_lowrank *lowrank; /* does all of it, if the compressor is that one; owned */
 };
 
 static bool feeds(const rh_aggregate_device *a)
@@ -64,6 +66,7 @@ rh_status rh_aggregate_device_new(const rh_world *world, rh_coder *coder, rh_agg
   a->world = world;
   a->coder = coder;
   a->backend = coder->device;
+  if (world->compressor == &rh_compressor_lowrank) return rh_aggregate_lowrank_new(world, coder, &a->lowrank);
   a->floats = world->compressor->sum && world->compressor->sum->element_bytes == sizeof(float);
   a->halves = world->compressor->sum && !a->floats;
   const bool has =
@@ -82,6 +85,7 @@ rh_status rh_aggregate_device_new(const rh_world *world, rh_coder *coder, rh_agg
 void rh_aggregate_device_free(rh_aggregate_device *a)
 {
   if (!a) return;
+  rh_aggregate_lowrank_free(a->lowrank);
   rh_tree_sum_free(a->sum);
   for (int32_t b = 0; b < RH_BUCKETS_MAX; b++)
     rh_tree_sum_free(a->sums[b]);
@@ -94,12 +98,20 @@ void rh_aggregate_device_free(rh_aggregate_device *a)
 
 void rh_aggregate_device_parts(rh_aggregate_device *a, const rh_parts *parts)
 {
+  if (a->lowrank) {
+    rh_aggregate_lowrank_parts(a->lowrank, parts);
+    return;
+  }
   const size_t row = (size_t)a->world->model->stride * sizeof(float);
   rh_replicas_arena_part(a->backend, parts, "aggregate.kept", a->errors, (size_t)a->world->workers * row);
 }
 
 void rh_aggregate_device_begin(rh_aggregate_device *a, int64_t t)
 {
+  if (a->lowrank) {
+    rh_aggregate_lowrank_begin(a->lowrank, t);
+    return;
+  }
   a->t = t;
   a->rows = 0;
   if (a->sum) rh_tree_sum_begin(a->sum);
@@ -175,6 +187,10 @@ static void give_slice(rh_aggregate_device *a, int32_t first, int32_t count, flo
 
 void rh_aggregate_device_give(rh_aggregate_device *a, int32_t first, int32_t count, float *rows)
 {
+  if (a->lowrank) {
+    rh_aggregate_lowrank_give(a->lowrank, first, count, rows);
+    return;
+  }
   const int32_t slice = a->coder->slice;
   for (int32_t i = 0; i < count; i += slice)
     give_slice(a, first + i, count - i < slice ? count - i : slice, rows + i * a->world->model->stride);
@@ -199,6 +215,10 @@ static const uint16_t *end_halves(rh_aggregate_device *a)
 
 void rh_aggregate_device_end(rh_aggregate_device *a, float *mean)
 {
+  if (a->lowrank) {
+    rh_aggregate_lowrank_end(a->lowrank, mean);
+    return;
+  }
   const rh_world *w = a->world;
   const int64_t stride = w->model->stride;
   const rh_tensor m = {mean, stride};
@@ -224,5 +244,6 @@ void rh_aggregate_device_end(rh_aggregate_device *a, float *mean)
 
 float *rh_aggregate_device_error(const rh_aggregate_device *a, int32_t worker)
 {
-  return a->errors + worker * a->world->model->stride;
+  float *const errors = a->lowrank ? rh_aggregate_lowrank_errors(a->lowrank) : a->errors;
+  return errors + worker * a->world->model->stride;
 }

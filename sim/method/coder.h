@@ -52,6 +52,8 @@ rh_code rh_coder_code(rh_coder *coder, int32_t bucket, int64_t t);
 
 /* For coder*.c: all messages of a bucket are as long as they can be. */
 void rh_coder_fill_lengths(rh_coder *coder, int32_t bucket);
+void rh_coder_send_lowrank(rh_coder *coder, const rh_code *code, int32_t bucket, rh_rows rows, int64_t t, rh_tensor x,
+                           rh_tensor decoded, int64_t state_from);
 void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor x, rh_tensor decoded);
 RH_CHECKED rh_status rh_coder_init_device(rh_coder *coder, const rh_world *world);
 void rh_coder_clear_device(rh_coder *coder);

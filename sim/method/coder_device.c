@@ -9,7 +9,8 @@ static const int64_t slice_bytes = 512 << 20;
 
 bool rh_coder_fits_device(const rh_compressor *compressor, const rh_backend *rows)
 {
-  return compressor->code && rows->encode && !rh_backend_on_host(rows);
+  if (!compressor->code || rh_backend_on_host(rows)) return false;
+  return compressor == &rh_compressor_lowrank ? rows->thin_right != NULL : rows->encode != NULL;
 }
 
 /* Places of a bucket's messages. */
@@ -62,7 +63,9 @@ static void size_messages(rh_coder *coder)
     for (int late = 0; late < 2; late++) { /* shares that are sent are largest in the first round, or at last */
       rh_code code;
       rh_compressor_code(c, w->compressor_options, &w->buckets[b].layout, late ? INT64_MAX : 0, &code);
-      const int64_t scratch = coder->device->code_scratch(&code);
+      const int64_t scratch = code.kind == RH_CODE_LOWRANK /* right factors */
+                                  ? c->bound_bytes(w->compressor_options, &w->buckets[b].layout)
+                                  : coder->device->code_scratch(&code);
       if (scratch > coder->scratch_size) coder->scratch_size = scratch;
     }
     if (c->state_values) coder->state_values += c->state_values(w->compressor_options, &w->buckets[b].layout);
@@ -150,6 +153,12 @@ void rh_coder_send_on_device(rh_coder *coder, rh_rows rows, int64_t t, rh_tensor
   int64_t state_from = 0;
   for (int32_t b = 0; b < w->bucket_count; b++) {
     const rh_code code = rh_coder_code(coder, b, t);
+    if (code.kind == RH_CODE_LOWRANK) {
+      rh_coder_send_lowrank(coder, &code, b, rows, t, from(x, w->buckets[b].offset),
+                            from(decoded, w->buckets[b].offset), state_from);
+      state_from += w->compressor->state_values(w->compressor_options, &w->buckets[b].layout);
+      continue;
+    }
     const rh_coding coding = rh_coder_coding(coder, 0, rows.first, b, t);
     const rh_tensor v = gather(coder, &code, &coding, rows, from(x, w->buckets[b].offset), state_from);
     coder->device->encode(&code, &coding.rng, rows.count, v, coder->device_wire, coder->wire_size,

@@ -1,6 +1,6 @@
 /* rehearse_cuda_conformance MODULE.so|poison-device [SEED [small] [GROUP]...]: every operation of the module against
  * `ref`; small: a few shapes of each and no whole models, for tools that make it a hundred times slower; GROUP: rows,
- * factors, codes, layers, models, replicas, all of them unless one is named. poison-device is a device that is none: with it
+ * factors, thin, codes, layers, models, replicas, all of them unless one is named. poison-device is a device that is none: with it
  * these tests themselves run on any machine.
  * Exit status: 0 all agree, 1 one does not, 3 there is no device to test, 2 the module cannot be used. */
 #include <dlfcn.h>
@@ -36,6 +36,7 @@ static const struct {
   void (*run)(void);
 } groups[] = {{"rows", test_rows},
               {"factors", test_factors},
+              {"thin", test_thin},
               {"codes", test_codes},
               {"layers", test_layers},
               {"models", test_models},

@@ -86,6 +86,10 @@ train.method=allreduce compress.name=dgc compress.ratio=0.05 compress.warmup=3 t
 train.method=choco compress.name=threshold compress.threshold=1 compress.relative=on train.consensus_step=0.3
 train.method=choco compress.name=randomk compress.ratio=0.3 train.consensus_step=0.3
 train.method=dpsgd compress.name=int8
+train.method=allreduce compress.name=lowrank compress.rank=3 train.bucket=1B
+train.method=allreduce compress.name=lowrank compress.warm=off compress.error_feedback=classic
+train.method=dpsgd compress.name=lowrank compress.rank=1
+train.method=choco compress.name=lowrank train.consensus_step=0.3 compress.warm=off
 train.method=dpsgd compress.name=qsgd train.message=model train.order=combine-then-adapt
 train.method=choco compress.name=topk compress.ratio=0.2 train.consensus_step=0.3
 train.method=choco compress.name=cosine train.exchange=background train.optimiser=adamw train.consensus_step=0.5

@@ -109,6 +109,7 @@ static inline double sum_tolerance(int64_t n)
 /* The tests of a file; each ends the program if it fails. */
 void test_layers(void);
 void test_factors(void);
+void test_thin(void);
 void test_rows(void);
 void test_codes(void);
 void test_models(void);

@@ -73,6 +73,21 @@ static void rounds_on_a_device_are_those_in_memory_body(void)
                     .optimiser = optimisers[i]});
     if (!optimisers[i] || optimisers[i]->kind == RH_OPTIMISER_SGD)
       check(&(choice){.method = "qg-dsgdm", .graph = "ring", .momentum = 0.9, .optimiser = optimisers[i]});
+    for (int feedback = RH_FEEDBACK_NONE; feedback <= RH_FEEDBACK_CLASSIC; feedback++)
+      for (int cold = 0; cold < 2; cold++)
+        check(&(choice){.method = "allreduce",
+                        .momentum = 0.9,
+                        .compressor = "lowrank",
+                        .buckets = cold ? 3 : 1,
+                        .feedback = feedback,
+                        .optimiser = optimisers[i],
+                        .settings = (const char *[]){cold ? "compress.warm=off" : "compress.rank=3", NULL}});
+    check(&(choice){.method = "dpsgd",
+                    .graph = "ring",
+                    .momentum = 0.9,
+                    .compressor = "lowrank",
+                    .optimiser = optimisers[i],
+                    .settings = (const char *[]){"compress.rank=2", NULL}});
     for (size_t k = 0; k < RH_COUNT(ab_syncs); k++) /* through all its phases: FULL, AB, FULL, AB of a lower rank */
       check(&(choice){.method = "ab",
                       .momentum = 0.9,

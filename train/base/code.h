@@ -22,8 +22,9 @@ typedef enum rh_code_kind {
   RH_CODE_COSINE,    /* angles */
   RH_CODE_TOPK,      /* largest magnitudes with their places */
   RH_CODE_THRESHOLD, /* magnitudes of at least a bound, with their places */
-  RH_CODE_DGC,    /* as topk, of what waits: x is [2][d], momentum and what waits, both zeroed where values were sent */
-  RH_CODE_RANDOMK /* values at places that all know; messages are f32 and can be added */
+  RH_CODE_DGC, /* as topk, of what waits: x is [2][d], momentum and what waits, both zeroed where values were sent */
+  RH_CODE_LOWRANK, /* products of thin factors (thin.h): not by encode and decode, but by operations on those */
+  RH_CODE_RANDOMK  /* values at places that all know; messages are f32 and can be added */
 } rh_code_kind;
 
 /* How places are written; compress/index.h has the formats. */
@@ -46,6 +47,9 @@ typedef struct rh_code {
   double factor;          /* and by this: 1 of a message, 1 / N of the sum of N */
   const uint32_t *places; /* of randomk: [k] of each segment, from its start, ascending; the device's; borrowed */
   rh_index_layout index;  /* of topk, threshold and dgc */
+  int64_t rank;           /* of lowrank: most columns of a factor, */
+  bool warm;              /* the right one of which starts from the last round's, */
+  const int64_t *rows;    /* and [count] rows of each segment; borrowed */
   int32_t count;          /* of segments */
   const int64_t *length;  /* [count] values of each; borrowed */
   int64_t values;         /* d, their sum */

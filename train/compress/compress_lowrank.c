@@ -28,9 +28,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "clones.h"
 #include "compressor.h"
 #include "summable.h"
+#include "thin.h"
 
 typedef struct lowrank_options {
   int64_t rank;
@@ -52,22 +52,11 @@ static const rh_option options[] = {
      .help = "the right factor starts from the last round's; off: from fresh Gaussian numbers in each round"},
 };
 
-/* A segment. Matrices are row-major; columns of factors stand behind each other. */
-typedef struct segment {
-  int64_t length, rows, columns;
-  int64_t rank; /* 0: sent as it is */
-} segment;
-
-static segment segment_of(const void *opaque, const rh_layout *layout, int32_t s)
+/* A segment; of rank 0: sent as it is. */
+static rh_thin segment_of(const void *opaque, const rh_layout *layout, int32_t s)
 {
   const lowrank_options *o = opaque;
-  segment g = {.length = layout->length[s], .rows = layout->rows[s]};
-  g.columns = g.rows > 0 ? g.length / g.rows : 0;
-  RH_ASSERT(g.rows * g.columns == g.length);
-  g.rank = g.rows < g.columns ? g.rows : g.columns;
-  if (o->rank < g.rank) g.rank = o->rank;
-  if (g.rank * (g.rows + g.columns) >= g.length) g.rank = 0;
-  return g;
+  return rh_thin_of(layout->length[s], layout->rows[s], o->rank);
 }
 
 /* Values of all left factors, of all right ones, and of the segments that are sent as they are. */
@@ -79,10 +68,10 @@ static sizes sizes_of(const void *opaque, const rh_layout *layout)
 {
   sizes sizes = {0};
   for (int32_t s = 0; s < layout->count; s++) {
-    const segment g = segment_of(opaque, layout, s);
+    const rh_thin g = segment_of(opaque, layout, s);
     sizes.left += g.rank * g.rows;
     sizes.right += g.rank * g.columns;
-    sizes.dense += g.rank > 0 ? 0 : g.length;
+    sizes.dense += g.rank > 0 ? 0 : rh_thin_right_values(&g);
   }
   return sizes;
 }
@@ -92,152 +81,11 @@ static rh_claims claims(const void *opaque, const rh_layout *layout)
   const lowrank_options *o = opaque;
   double smallest = 1;
   for (int32_t s = 0; s < layout->count; s++) {
-    const segment g = segment_of(opaque, layout, s);
+    const rh_thin g = segment_of(opaque, layout, s);
     if (g.rank > 0) smallest = fmin(smallest, (double)g.rank / (double)g.columns);
   }
   const bool exact = sizes_of(opaque, layout).left == 0;
   return (rh_claims){.unbiased = exact, .contraction = exact || !o->warm ? smallest : 0, .projection = true};
-}
-
-/* Dot product of a row and a column, summed in 16 lanes: the order is the same on every machine. */
-enum { LANES = 16 };
-
-RH_INLINE float sum_lanes(float *lane)
-{
-  for (int half = LANES / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++)
-      lane[l] += lane[l + half];
-  return lane[0];
-}
-
-RH_INLINE float dot_one(const float *restrict row, const float *restrict q, int64_t n)
-{
-  float lane[LANES] = {0};
-  int64_t j = 0;
-  for (; j + LANES <= n; j += LANES)
-    for (int l = 0; l < LANES; l++)
-      lane[l] += row[j + l] * q[j + l];
-  for (int l = 0; j < n; j++, l++)
-    lane[l] += row[j] * q[j];
-  return sum_lanes(lane);
-}
-
-/* p = M q; q [rank][columns], p [rank][rows] */
-RH_CLONES static void times_right(const segment *g, const float *m, const float *q, float *p)
-{
-  const int64_t n = g->columns;
-  for (int64_t i = 0; i < g->rows; i++)
-    for (int64_t k = 0; k < g->rank; k++)
-      p[k * g->rows + i] = dot_one(m + i * n, q + k * n, n);
-}
-
-/* q += M^T w over four rows of M, w their weights */
-RH_INLINE void add_four_rows(const float *restrict m, int64_t n, const float *restrict w, int64_t width,
-                             float *restrict q)
-{
-  for (int64_t j = 0; j < width; j++)
-    q[j] += (w[0] * m[j] + w[1] * m[n + j]) + (w[2] * m[2 * n + j] + w[3] * m[3 * n + j]);
-}
-
-RH_INLINE void add_row(const float *restrict m, float w, int64_t width, float *restrict q)
-{
-  for (int64_t j = 0; j < width; j++)
-    q[j] += w * m[j];
-}
-
-/* q = M^T p, in blocks of columns whose rows and sums stay in the first cache. */
-RH_CLONES static void times_left(const segment *g, const float *m, const float *p, float *q)
-{
-  enum { BLOCK = 1024 };
-  const int64_t n = g->columns, rows = g->rows, rank = g->rank;
-  memset(q, 0, (size_t)(rank * n) * sizeof *q);
-  for (int64_t j = 0; j < n; j += BLOCK) {
-    const int64_t width = n - j < BLOCK ? n - j : BLOCK;
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4)
-      for (int64_t k = 0; k < rank; k++)
-        add_four_rows(m + i * n + j, n, p + k * rows + i, width, q + k * n + j);
-    for (; i < rows; i++)
-      for (int64_t k = 0; k < rank; k++)
-        add_row(m + i * n + j, p[k * rows + i], width, q + k * n + j);
-  }
-}
-
-/* M = factor p q^T */
-RH_CLONES static void expand(const segment *g, const float *p, const float *q, double factor, float *m)
-{
-  const int64_t n = g->columns;
-  for (int64_t i = 0; i < g->rows; i++, m += n) {
-    int64_t k = 0;
-    const float first = (float)(factor * (double)p[i]);
-    if (g->rank & 1) {
-      for (int64_t j = 0; j < n; j++)
-        m[j] = first * q[j];
-      k = 1;
-    } else {
-      const float second = (float)(factor * (double)p[g->rows + i]);
-      for (int64_t j = 0; j < n; j++)
-        m[j] = first * q[j] + second * q[n + j];
-      k = 2;
-    }
-    for (; k < g->rank; k += 2) {
-      const float a = (float)(factor * (double)p[k * g->rows + i]);
-      const float b = (float)(factor * (double)p[(k + 1) * g->rows + i]);
-      for (int64_t j = 0; j < n; j++)
-        m[j] += a * q[k * n + j] + b * q[(k + 1) * n + j];
-    }
-  }
-}
-
-/* In f64 by eight lanes, like every other length here. */
-static double dot(const float *a, const float *b, int64_t n)
-{
-  double lane[8] = {0};
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int l = 0; l < 8; l++)
-      lane[l] += (double)a[i + l] * (double)b[i + l];
-  for (int l = 0; i < n; i++, l++)
-    lane[l] += (double)a[i] * (double)b[i];
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-}
-
-/* Takes from column k of a what the columns before it hold, and scales it to length 1. false: less than 1e-6 of it was
- * left, which f32 sums over some thousand values cannot tell from nothing. What is not finite stays: it must be seen.
- */
-static bool orthonormal_column(float *a, int64_t n, int64_t k)
-{
-  float *v = a + k * n;
-  const double before = sqrt(dot(v, v, n));
-  for (int pass = 0; pass < 2; pass++) /* the second takes what the first's rounding left: twice is enough (Kahan) */
-    for (int64_t other = 0; other < k; other++) {
-      const float *u = a + other * n;
-      const double along = dot(u, v, n);
-      for (int64_t i = 0; i < n; i++)
-        v[i] = (float)((double)v[i] - along * (double)u[i]);
-    }
-  const double left = sqrt(dot(v, v, n));
-  if (isfinite(before) && left <= 1e-6 * before) return false;
-  const double scale = 1 / left;
-  for (int64_t i = 0; i < n; i++)
-    v[i] = (float)(scale * (double)v[i]);
-  return true;
-}
-
-/* Gram-Schmidt on `count` columns of length n, in their order. A column that depends on the earlier ones is drawn
- * afresh, or without rng becomes zero. */
-static void orthonormalise(float *a, int64_t n, int64_t count, rh_rng *rng)
-{
-  for (int64_t k = 0; k < count; k++) {
-    float *v = a + k * n;
-    bool independent = orthonormal_column(a, n, k);
-    if (!independent && rng) {
-      for (int64_t i = 0; i < n; i++)
-        v[i] = (float)rh_rng_normal(rng);
-      independent = orthonormal_column(a, n, k);
-    }
-    if (!independent) memset(v, 0, (size_t)n * sizeof *v);
-  }
 }
 
 /* common: all left factors, then all right ones. */
@@ -255,8 +103,8 @@ static float *right_of(const rh_coding *coding, float *common)
 static void orthonormalise_left(const rh_coding *coding, float *p)
 {
   for (int32_t s = 0; s < coding->layout->count; s++) {
-    const segment g = segment_of(coding->options, coding->layout, s);
-    orthonormalise(p, g.rows, g.rank, NULL);
+    const rh_thin g = segment_of(coding->options, coding->layout, s);
+    rh_thin_orthonormalise(p, g.rows, g.rank, NULL);
     p += g.rank * g.rows;
   }
 }
@@ -264,8 +112,8 @@ static void orthonormalise_left(const rh_coding *coding, float *p)
 static void orthonormalise_right(const rh_coding *coding, rh_rng rng, float *q)
 {
   for (int32_t s = 0; s < coding->layout->count; s++) {
-    const segment g = segment_of(coding->options, coding->layout, s);
-    orthonormalise(q, g.columns, g.rank, &rng);
+    const rh_thin g = segment_of(coding->options, coding->layout, s);
+    rh_thin_orthonormalise(q, g.columns, g.rank, &rng);
     q += g.rank * g.columns;
   }
 }
@@ -274,11 +122,11 @@ static void orthonormalise_right(const rh_coding *coding, rh_rng rng, float *q)
 static void pick_right(const rh_coding *coding, const float *wire, float *q)
 {
   for (int32_t s = 0; s < coding->layout->count; s++) {
-    const segment g = segment_of(coding->options, coding->layout, s);
+    const rh_thin g = segment_of(coding->options, coding->layout, s);
     const int64_t values = g.rank * g.columns;
     memcpy(q, wire, (size_t)values * sizeof *q);
     q += values;
-    wire += g.rank > 0 ? values : g.length;
+    wire += rh_thin_right_values(&g);
   }
 }
 
@@ -297,9 +145,9 @@ static void start(rh_coding *coding, float *common)
 static void contribute_left(const rh_coding *coding, const float *q, const float *x, float *wire)
 {
   for (int32_t s = 0; s < coding->layout->count; s++) {
-    const segment g = segment_of(coding->options, coding->layout, s);
-    if (g.rank > 0) times_right(&g, x, q, wire);
-    x += g.length;
+    const rh_thin g = segment_of(coding->options, coding->layout, s);
+    rh_thin_right(&g, x, q, wire);
+    x += g.rows * g.columns;
     q += g.rank * g.columns;
     wire += g.rank * g.rows;
   }
@@ -308,14 +156,11 @@ static void contribute_left(const rh_coding *coding, const float *q, const float
 static void contribute_right(const rh_coding *coding, const float *p, const float *x, float *wire)
 {
   for (int32_t s = 0; s < coding->layout->count; s++) {
-    const segment g = segment_of(coding->options, coding->layout, s);
-    if (g.rank > 0)
-      times_left(&g, x, p, wire);
-    else
-      memcpy(wire, x, (size_t)g.length * sizeof *x);
-    x += g.length;
-    p += g.rank * g.rows;
-    wire += g.rank > 0 ? g.rank * g.columns : g.length;
+    const rh_thin g = segment_of(coding->options, coding->layout, s);
+    rh_thin_left(&g, x, p, wire);
+    x += g.rows * g.columns;
+    p += rh_thin_left_values(&g);
+    wire += rh_thin_right_values(&g);
   }
 }
 
@@ -351,15 +196,11 @@ static void decode_sum(rh_coding *coding, const float *common, const void *wire,
 {
   const float *p = common, *q = wire;
   for (int32_t s = 0; s < coding->layout->count; s++) {
-    const segment g = segment_of(coding->options, coding->layout, s);
-    if (g.rank > 0)
-      expand(&g, p, q, factor, x);
-    else
-      for (int64_t i = 0; i < g.length; i++)
-        x[i] = (float)(factor * (double)q[i]);
-    x += g.length;
-    p += g.rank * g.rows;
-    q += g.rank > 0 ? g.rank * g.columns : g.length;
+    const rh_thin g = segment_of(coding->options, coding->layout, s);
+    rh_thin_expand(&g, p, q, factor, x);
+    x += g.rows * g.columns;
+    p += rh_thin_left_values(&g);
+    q += rh_thin_right_values(&g);
   }
 }
 
@@ -421,7 +262,7 @@ static void decode(rh_coding *coding, const uint8_t *wire, int64_t wire_bytes, f
   decode_sum(coding, p, p + sizes_of(coding->options, coding->layout).left, 1, x);
 }
 
-/* Of orthonormalise: a column's two passes take a product and a sum twice for each column before it, its two lengths
+/* Of Gram-Schmidt: a column's two passes take a product and a sum twice for each column before it, its two lengths
  * and its scaling 5. */
 static double orthonormal_flop(int64_t n, int64_t count)
 {
@@ -434,14 +275,23 @@ static rh_flop flop(const void *opaque, const rh_layout *layout)
 {
   rh_flop flop = {0};
   for (int32_t s = 0; s < layout->count; s++) {
-    const segment g = segment_of(opaque, layout, s);
-    const double product = 2 * (double)g.rank * (double)g.length;
+    const rh_thin g = segment_of(opaque, layout, s);
+    const double product = 2 * (double)g.rank * (double)(g.rows * g.columns);
     flop.encode[0] += product;
     flop.encode[1] += orthonormal_flop(g.rows, g.rank) + product;
     flop.decode += orthonormal_flop(g.columns, g.rank) + product;
-    flop.decode += g.rank > 0 ? (double)(g.rank * g.rows) : (double)g.length; /* products with the factor */
+    flop.decode += g.rank > 0 ? (double)(g.rank * g.rows) : (double)(g.rows * g.columns); /* products with the factor */
   }
   return flop;
+}
+
+static void code(const void *opaque, const rh_layout *layout, rh_code *c)
+{
+  const lowrank_options *o = opaque;
+  c->kind = RH_CODE_LOWRANK;
+  c->rank = o->rank;
+  c->warm = o->warm;
+  c->rows = layout->rows;
 }
 
 const rh_compressor rh_compressor_lowrank = {
@@ -461,5 +311,6 @@ const rh_compressor rh_compressor_lowrank = {
     .encode = encode,
     .decode = decode,
     .sum = &sum,
+    .code = code,
     .flop = flop,
 };
