@@ -1,7 +1,7 @@
 /* Splits of weights into two factors, by cuSOLVER's singular values.
  *
- * Jacobi's method (gesvdj) is the fast one for the few hundred columns of a layer; where it does not come to its end, as
- * it may on a matrix of nearly lower rank, the QR iteration (gesvd) does the work again. Both take the matrix
+ * Jacobi's method (gesvdj) is the fast one for the few hundred columns of a layer; where it does not come to its end,
+ * as it may on a matrix of nearly lower rank, the QR iteration (gesvd) does the work again. Both take the matrix
  * column-major with at least as many rows as columns, and overwrite it. Their vectors' signs are the libraries' choice:
  * the last kernel makes them those of backend.h while it brings the factors into row-major order.
  *
@@ -91,8 +91,8 @@ static bool by_iteration(int m, int n, float *s, int *info)
   return !rh_cuda_failed();
 }
 
-/* A block: column k of U and of V, scaled by sqrt(s[k]), with the sign that makes U's largest entry positive. v holds V,
- * or its transpose, column-major; a column that belongs to no singular value may be anything, and becomes zeros. */
+/* A block: column k of U and of V, scaled by sqrt(s[k]), with the sign that makes U's largest entry positive. v holds
+ * V, or its transpose, column-major; a column that belongs to no singular value may be anything, and becomes zeros. */
 static __global__ void share(int64_t m, int64_t n, const float *u, const float *v, bool v_transposed, const float *s,
                              float *a, float *b)
 {

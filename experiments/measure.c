@@ -13,7 +13,6 @@
 
 #include "coder.h"
 #include "factor.h"
-#include "lowrank_device.h"
 #include "measure_private.h"
 
 enum { WARM_UP = 3, ATTEMPTS = 3 };
@@ -137,37 +136,13 @@ static void encode_on_device(bench *b, int bucket)
   rows->encode(&code, &coding.rng, 1, b->state ? u : g, b->wire, message_stride(b, bucket), b->length, b->scratch);
 }
 
-/* A step of `lowrank` on the device: its two phases, each beginning with what everybody does with the sum before it, and
- * decoding. */
-static void run_lowrank(bench *b, int bucket, step kind, int phase)
+/* What a step of `lowrank` on the device touches. */
+static measure_lowrank lowrank_of(const bench *b, int bucket)
 {
-  const rh_backend *rows = b->setup->rows;
-  const rh_code code = code_of(b, bucket);
-  const rh_coding coding = coding_of(b, bucket);
   const int64_t offset = b->setup->buckets[bucket].offset;
   const rh_tensor g = {b->g + offset, 0}, y = {b->y + offset, 0}, q = {b->scratch, 0};
-  const rh_tensor left = {(float *)(void *)b->wire, 0}, second = {left.data + rh_lowrank_sizes(&code).left, 0};
-  if (kind == STEP_DECODE) {
-    rh_lowrank_pick(rows, &code, 1, second, q);
-    rh_lowrank_orthonormalise_right(rows, &code, 1, &coding.shared, b->length, q);
-    rh_lowrank_expand(rows, &code, 1, 1, left, second, y);
-  } else if (phase == 0) {
-    rh_lowrank_left(rows, &code, 1, g, q, left);
-  } else {
-    rh_lowrank_orthonormalise_left(rows, &code, 1, left);
-    rh_lowrank_second(rows, &code, 1, g, left, second);
-  }
-}
-
-/* Right factors to begin with. */
-static void start_lowrank(bench *b, int bucket)
-{
-  const rh_backend *rows = b->setup->rows;
-  const rh_code code = code_of(b, bucket);
-  const rh_coding coding = coding_of(b, bucket);
-  const rh_tensor q = {b->scratch, 0};
-  rh_lowrank_clear(rows, rh_lowrank_sizes(&code).right, 1, q);
-  rh_lowrank_orthonormalise_right(rows, &code, 1, &coding.shared, b->length, q);
+  return (measure_lowrank){b->setup->rows,           code_of(b, bucket), coding_of(b, bucket).shared, g, y, q,
+                           (float *)(void *)b->wire, b->length};
 }
 
 static bool is_lowrank(const bench *b)
@@ -182,7 +157,8 @@ static void run_encode(bench *b)
   const int bucket = b->index / 2, phase = b->index % 2;
   const float *g = b->g + b->setup->buckets[bucket].offset;
   if (b->length && is_lowrank(b)) {
-    run_lowrank(b, bucket, STEP_ENCODE, phase);
+    const measure_lowrank l = lowrank_of(b, bucket);
+    measure_lowrank_encode(&l, phase);
     return;
   }
   if (b->length) {
@@ -203,7 +179,8 @@ static void run_decode(bench *b)
   const rh_compressor *c = b->run->compressor;
   float *y = b->y + b->setup->buckets[b->index].offset;
   if (b->length && is_lowrank(b)) {
-    run_lowrank(b, b->index, STEP_DECODE, 0);
+    const measure_lowrank l = lowrank_of(b, b->index);
+    measure_lowrank_decode(&l);
     return;
   }
   if (b->length) {
@@ -227,10 +204,12 @@ static void before_step(bench *b, step kind)
   if (kind != STEP_ENCODE && kind != STEP_DECODE) return;
   const int index = b->index, bucket = kind == STEP_ENCODE ? index / 2 : index;
   rh_coding coding = coding_of(b, bucket);
-  if (b->length && is_lowrank(b))
-    start_lowrank(b, bucket);
-  else if (!b->length && c->sum && c->sum->start)
+  if (b->length && is_lowrank(b)) {
+    const measure_lowrank l = lowrank_of(b, bucket);
+    measure_lowrank_start(&l);
+  } else if (!b->length && c->sum && c->sum->start) {
     c->sum->start(&coding, b->common);
+  }
   const int last = kind == STEP_DECODE ? 2 * bucket + (c->sum ? c->sum->phases - 1 : 0) : index - 1;
   for (b->index = 2 * bucket; b->index <= last; b->index++)
     run_encode(b);

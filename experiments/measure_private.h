@@ -2,6 +2,7 @@
 #ifndef RH_MEASURE_PRIVATE_H
 #define RH_MEASURE_PRIVATE_H
 
+#include "code.h"
 #include "measure.h"
 
 typedef enum step {
@@ -25,5 +26,20 @@ void measure_name(const rh_run *run, const rh_setup *setup, const char *backend,
 /* How many indices a step has, and which of them a run charges. */
 int measure_indices(const rh_setup *setup, step kind);
 bool measure_needs(const rh_run *run, step kind, int index);
+
+/* A message of `lowrank` of rows on a device (measure_lowrank.c): of a gradient g, decoded into y; the two phases begin
+ * with what everybody does with the sum before, and so does decoding. */
+typedef struct measure_lowrank {
+  const rh_backend *rows;
+  rh_code code;
+  rh_rng shared;
+  rh_tensor g, y, q; /* q: right factors */
+  float *wire;       /* left factors, then the second phase's contribution */
+  int64_t *drawn;    /* [1] */
+} measure_lowrank;
+
+void measure_lowrank_start(const measure_lowrank *l);
+void measure_lowrank_encode(const measure_lowrank *l, int phase);
+void measure_lowrank_decode(const measure_lowrank *l);
 
 #endif

@@ -1,5 +1,5 @@
-/* The mean of vectors on a device as `lowrank` sums them, in two phases, for aggregate_device.c: what aggregate.c does in
- * the program's memory, by the backend's operations. */
+/* The mean of vectors on a device as `lowrank` sums them, in two phases, for aggregate_device.c: what aggregate.c does
+ * in the program's memory, by the backend's operations. */
 #ifndef RH_AGGREGATE_LOWRANK_H
 #define RH_AGGREGATE_LOWRANK_H
 
