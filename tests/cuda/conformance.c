@@ -1,7 +1,7 @@
 /* rehearse_cuda_conformance MODULE.so|poison-device [SEED [small] [GROUP]...]: every operation of the module against
  * `ref`; small: a few shapes of each and no whole models, for tools that make it a hundred times slower; GROUP: rows,
- * factors, thin, codes, layers, models, replicas, all of them unless one is named. poison-device is a device that is none: with it
- * these tests themselves run on any machine.
+ * factors, thin, codes, layers, models, replicas, all of them unless one is named. poison-device is a device that is
+ * none: with it these tests themselves run on any machine.
  * Exit status: 0 all agree, 1 one does not, 3 there is no device to test, 2 the module cannot be used. */
 #include <dlfcn.h>
 
@@ -34,13 +34,8 @@ static const rh_backend *open_device(const char *name, int *status)
 static const struct {
   const char *name;
   void (*run)(void);
-} groups[] = {{"rows", test_rows},
-              {"factors", test_factors},
-              {"thin", test_thin},
-              {"codes", test_codes},
-              {"layers", test_layers},
-              {"models", test_models},
-              {"replicas", test_replicas}};
+} groups[] = {{"rows", test_rows},     {"factors", test_factors}, {"thin", test_thin},        {"codes", test_codes},
+              {"layers", test_layers}, {"models", test_models},   {"replicas", test_replicas}};
 
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 
