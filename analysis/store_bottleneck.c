@@ -133,25 +133,6 @@ rh_status rh_store_bottleneck_name(rh_store *store, const char *id, const char *
 
 enum { TOLD_RUNS = 4, LINE_WIDTH = 120, INDENT = 4 };
 
-/* Breaks at blanks; what comes after the first line is indented. */
-static void write_wrapped(const char *text, rh_text *out)
-{
-  for (size_t used = 0; *text != '\0';) {
-    const size_t word = strcspn(text, " ");
-    if (used > INDENT && used + 1 + word > LINE_WIDTH) {
-      rh_text_append(out, "\n%*s", (int)INDENT, "");
-      used = INDENT;
-    } else if (used > 0) {
-      rh_text_append(out, " ");
-      used++;
-    }
-    rh_text_append_bytes(out, text, word);
-    used += word;
-    text += word + (text[word] == ' ');
-  }
-  rh_text_append(out, "\n");
-}
-
 /* "bottlenecks: link in 12 runs, computing in 3" */
 static void write_counts(const int *counts, rh_text *out)
 {
@@ -192,7 +173,8 @@ rh_status rh_table_write_bottlenecks(rh_store *store, const rh_run_list *runs, r
       rh_text_append(&line, ": ");
     }
     rh_text_append(&line, "%s", rh_text_get(&sentence));
-    write_wrapped(rh_text_get(&line), out);
+    rh_text_append_wrapped(out, rh_text_get(&line), 0, INDENT, LINE_WIDTH);
+    rh_text_append(out, "\n");
   }
   if (runs->count > TOLD_RUNS) write_counts(counts, out);
 done:

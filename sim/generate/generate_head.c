@@ -17,19 +17,8 @@ void generate_note(rh_text *xml, const char *label, const char *format, ...)
   int length = vasprintf(&text, format, arguments);
   va_end(arguments);
   RH_ASSERT(length >= 0 && !strstr(text, "--"));
-  rh_text_append(xml, "%-*s", LABEL - 1, label);
-  int column = LABEL - 1;
-  for (const char *at = text; *at;) {
-    const int word = (int)strcspn(at, " ");
-    if (column > LABEL && column + 1 + word > LINE) {
-      rh_text_append(xml, "\n%*s", LABEL - 1, "");
-      column = LABEL - 1;
-    }
-    rh_text_append(xml, " %.*s", word, at);
-    column += 1 + word;
-    at += word;
-    at += strspn(at, " ");
-  }
+  rh_text_append(xml, "%-*s", LABEL, label);
+  rh_text_append_wrapped(xml, text, LABEL, LABEL, LINE);
   rh_text_append(xml, "\n");
   free(text);
 }

@@ -224,6 +224,19 @@ static void nearest_names_are_alike_or_hold_the_whole(void **state)
   assert_null(rh_text_nearest("butterfly", name_at, names));
 }
 
+static void text_is_wrapped_at_blanks(void **state)
+{
+  (void)state;
+  rh_text text = {0};
+  rh_text_append(&text, "ab ");
+  rh_text_append_wrapped(&text, " one two  three fourteen-letters x", 3, 2, 10);
+  assert_string_equal(rh_text_get(&text), "ab one two\n  three\n  fourteen-letters\n  x");
+  rh_text_clear(&text);
+  rh_text_append_wrapped(&text, "", 0, 2, 10);
+  assert_int_equal(text.length, 0);
+  rh_text_clear(&text);
+}
+
 static void unknown_keys_name_the_nearest(void **state)
 {
   (void)state;
@@ -366,6 +379,7 @@ int main(void)
       cmocka_unit_test(options_refuse_with_place_and_line),
       cmocka_unit_test(limits_that_mean_none_are_not_shown),
       cmocka_unit_test(nearest_names_are_alike_or_hold_the_whole),
+      cmocka_unit_test(text_is_wrapped_at_blanks),
       cmocka_unit_test(unknown_keys_name_the_nearest),
       cmocka_unit_test(canonical_text_reads_back),
       cmocka_unit_test(philox_gives_the_published_numbers),

@@ -292,6 +292,8 @@ static void describe_json(const rh_option *row, rh_text *out)
   rh_text_clear(&type);
 }
 
+enum { HELP_COLUMN = 21, HELP_WIDTH = 100 };
+
 void rh_option_describe(const rh_option *rows, size_t count, bool json, rh_text *out)
 {
   if (json) rh_text_append(out, "[");
@@ -301,12 +303,18 @@ void rh_option_describe(const rh_option *rows, size_t count, bool json, rh_text 
       describe_json(&rows[i], out);
       continue;
     }
-    rh_text_append(out, "  %-18s %s\n  %-18s ", rows[i].name, rows[i].help, "");
-    describe_type(&rows[i], out);
+    rh_text type = {0};
+    describe_type(&rows[i], &type);
     if (!rows[i].fallback)
-      rh_text_append(out, "; required\n");
+      rh_text_append(&type, "; required");
     else
-      rh_text_append(out, "; default %s\n", rows[i].fallback[0] ? rows[i].fallback : "none");
+      rh_text_append(&type, "; default %s", rows[i].fallback[0] ? rows[i].fallback : "none");
+    rh_text_append(out, "  %-18s ", rows[i].name);
+    rh_text_append_wrapped(out, rows[i].help, HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
+    rh_text_append(out, "\n%*s", (int)HELP_COLUMN, "");
+    rh_text_append_wrapped(out, rh_text_get(&type), HELP_COLUMN, HELP_COLUMN, HELP_WIDTH);
+    rh_text_append(out, "\n");
+    rh_text_clear(&type);
   }
   if (json) rh_text_append(out, "]");
 }

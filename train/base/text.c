@@ -219,6 +219,24 @@ static int edit_distance(const char *a, const char *b)
   return row[n % 3][m];
 }
 
+void rh_text_append_wrapped(rh_text *out, const char *text, int column, int indent, int width)
+{
+  bool first = true; /* of its line */
+  for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
+    const size_t word = strcspn(text, " ");
+    if (!first && column + 1 + (int)word > width) {
+      rh_text_append(out, "\n%*s", indent, "");
+      column = indent;
+      first = true;
+    }
+    if (!first) rh_text_append(out, " ");
+    rh_text_append_bytes(out, text, word);
+    column += !first + (int)word;
+    text += word;
+    first = false;
+  }
+}
+
 const char *rh_text_nearest(const char *name, const char *(*get)(const void *context, size_t i), const void *context)
 {
   const char *best = NULL;

@@ -33,6 +33,12 @@ void rh_text_append_json_number(rh_text *text, double value);
  * than 1 GiB. */
 RH_CHECKED rh_status rh_text_read_file(rh_text *text, const char *path);
 
+/* Appends words broken at blanks into lines of at most `width` bytes, where words are no longer; no line's end.
+ *
+ * column      bytes that the line has already
+ * indent      blanks before each further line */
+void rh_text_append_wrapped(rh_text *out, const char *text, int column, int indent, int width);
+
 /* strcmp in natural order: runs of digits compare as numbers, so n2 < n10. Ties fall back to strcmp. */
 int rh_text_compare_natural(const char *a, const char *b);
 
