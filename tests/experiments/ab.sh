@@ -15,7 +15,6 @@ time: {source: flops}
 vary:
   train.ab_sync: [with-stale, only-learned, full, only-b]
 YAML
-query() { sqlite3 "$1" "$2"; }
 results="SELECT configuration, parameters_hash, simulated_s FROM (SELECT substr(configuration,
   instr(configuration, 'ab_sync='), 16) AS configuration, parameters_hash, simulated_s FROM runs) ORDER BY 1"
 

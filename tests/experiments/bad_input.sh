@@ -4,11 +4,6 @@
 #   bash tests/experiments/bad_input.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-say() {
-  echo "FAILED: $*"
-  failed=1
-}
-
 # state: what lies in the folder, and what is in it
 state() {
   find . -type f -not -name '*.err' -exec cksum {} + | sort
@@ -33,25 +28,9 @@ study() {
   printf '%s\n' 'platform: {file: two.xml, workers: 2}' 'model: {name: logreg}' 'time: {source: flops}' "${@:2}" >"$1"
 }
 
-platform() {
-  cat <<XML
-<?xml version='1.0'?>
-<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
-<platform version="4.1">
-  <config id="General"><prop id="network/model" value="CM02"/></config>
-  <zone id="z" routing="Full">
-    <host id="a" speed="1Gf"/>
-    <host id="b" speed="1Gf"/>
-    <link id="l" bandwidth="$1" latency="1us"/>
-    $2
-  </zone>
-</platform>
-XML
-}
-route='<route src="a" dst="b"><link_ctn id="l"/></route>'
-platform 1GBps "$route" >two.xml
-platform 1 "$route" >unitless.xml
-platform 1GBps '' >routeless.xml
+two_hosts >two.xml
+two_hosts 1 >unitless.xml
+two_hosts 1GBps '' >routeless.xml
 
 # Studies
 refuse missing "no file 'nothere\.yaml'; tried 'nothere\.yaml', .*experiments/nothere\.yaml'" run nothere.yaml
@@ -147,17 +126,17 @@ refuse bandwidth_without_unit 'unitless\.xml' run good.yaml --set platform.file=
 refuse pair_without_route 'routeless\.xml.*(a.*b|b.*a)' run good.yaml --set platform.file=routeless.xml
 echo '<platform' >broken.xml
 refuse broken_platform 'broken\.xml' run good.yaml --set platform.file=broken.xml
-platform 1GBps "$route" | sed 's|<host id="b" speed="1Gf"/>|<host id="b" speed="1Gf" state_file="off.txt"/>|' >dark.xml
+two_hosts | sed 's|<host id="b" speed="1Gf"/>|<host id="b" speed="1Gf" state_file="off.txt"/>|' >dark.xml
 printf '%s\n' 'PERIODICITY 1000' '0 0' >off.txt
 refuse host_off "dark\.xml: host 'b' of rank 1 is off at the start" run good.yaml --set platform.file=dark.xml
 refuse describe_broken 'broken\.xml' platform broken.xml
-platform 0Bps "$route" >still.xml
+two_hosts 0Bps >still.xml
 refuse no_bandwidth "still\.xml: link 'l' has a bandwidth of 0 byte/s" run good.yaml --set platform.file=still.xml
-platform 1GBps "$route" | sed 's/1us/-1us/' >early.xml
+two_hosts | sed 's/1us/-1us/' >early.xml
 refuse negative_latency "early\.xml: link 'l' has a latency of -1e-06 s" run good.yaml --set platform.file=early.xml
-platform 1GBps "$route" | sed 's/ version="4.1"//' >versionless.xml
+two_hosts | sed 's/ version="4.1"//' >versionless.xml
 refuse no_version 'versionless\.xml:3: the <platform> tag has no version' platform versionless.xml
-platform 1GBps "$route" | sed 's/<prop /<prop id="tracing" value="yes"\/>&/' >tracing.xml
+two_hosts | sed 's/<prop /<prop id="tracing" value="yes"\/>&/' >tracing.xml
 refuse no_trace_written "two hosts|fewer than the 3 workers" \
   run good.yaml --set platform.file=tracing.xml --set platform.workers=3
 

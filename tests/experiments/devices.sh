@@ -4,14 +4,6 @@
 #   bash tests/experiments/devices.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-says() {
-  grep -qE -- "$2" "$1" || {
-    cat "$1"
-    return 1
-  }
-}
-value() { sqlite3 "$1" "$2"; }
-
 # profile NAME BACKEND SECONDS [FIT]: a step takes 7 times that: 1 forward, 2 backward, 4 the update
 profile() {
   printf '{"device": "the %s", "backend": "%s", "durations": [' "$1" "$2"
@@ -64,7 +56,7 @@ model: {name: logreg}
 train: {rounds: 2, batch: 8, evaluate_every: 2}
 time: {source: profile, profile: board.json}
 YAML
-seconds() { value "$1" \
+seconds() { query "$1" \
   "SELECT group_concat(cast(round(compute_s) AS INTEGER)) FROM (SELECT compute_s FROM ranks ORDER BY rank)"; }
 
 # The card takes 70 s a round and the controllers 700, whatever their speeds; of the other two the fastest takes the
@@ -73,8 +65,8 @@ seconds() { value "$1" \
 check "devices: seconds of ranks" [ "$(seconds rehearse.db)" = 140,1400,14,28,1400 ]
 check "devices: stored" says run.txt 'of the board; card\.json: the card; mcu: the mcu \(time\.profile: board\.json\)'
 check "devices: their durations are stored" \
-  [ "$(value rehearse.db "SELECT count(*) FROM durations WHERE name LIKE 'mcu: mcu/%'")" = 3 ]
-id=$(value rehearse.db 'SELECT id FROM runs')
+  [ "$(query rehearse.db "SELECT count(*) FROM durations WHERE name LIKE 'mcu: mcu/%'")" = 3 ]
+id=$(query rehearse.db 'SELECT id FROM runs')
 sed -i 's/"the mcu"/"another mcu"/' mcu.json
 "$program" run study.yaml --dry-run >other.txt 2>/dev/null
 check "devices: their files are part of the id" says other.txt '^[0-9a-f]{16}  new'
@@ -85,7 +77,7 @@ check "devices: the id is the same again" says same.txt "^$id  done"
 # Two ranks that both have a device ask for nothing else: not even measured steps are timed
 "$program" run study.yaml --set platform.workers=2 --set time.source=measured --db two.db >two.txt 2>two.err
 check "devices alone: nothing is timed" \
-  [ "$(value two.db "SELECT count(*) FROM durations WHERE name NOT LIKE '%: %'")" = 0 ]
+  [ "$(query two.db "SELECT count(*) FROM durations WHERE name NOT LIKE '%: %'")" = 0 ]
 check "devices alone: seconds" [ "$(seconds two.db)" = 140,1400 ]
 "$program" run study.yaml --set time.source=flops --db flops.db >/dev/null 2>flops.err
 check "flops: says that devices are not read" says flops.err 'the profiles that hosts name .* are not read'
@@ -108,7 +100,7 @@ mv gone.json mcu.json
 # Jitter: of nothing that is drawn nothing changes; draws repeat, and differ between ranks, rounds and drawings
 one=(--set platform.file=ideal.xml --set platform.workers=3 --set train.rounds=100 --set train.evaluate_every=100 \
   --set time.profile=fitted)
-rounds() { value "$1" 'SELECT printf("%.17g", finish_s) FROM rounds ORDER BY round'; }
+rounds() { query "$1" 'SELECT printf("%.17g", finish_s) FROM rounds ORDER BY round'; }
 "$program" run study.yaml "${one[@]}" --db off.db >/dev/null 2>&1
 "$program" run study.yaml "${one[@]}" --db off.db --set time.jitter=0 --dry-run >zero.txt 2>/dev/null
 check "jitter 0 is off" says zero.txt '  done'
@@ -119,23 +111,23 @@ for jitter in measured 0.2; do
   check "jitter $jitter: draws repeat" [ "$(rounds a.db)" = "$(rounds b.db)" ]
   check "jitter $jitter: another drawing differs" [ "$(rounds a.db)" != "$(rounds c.db)" ]
   check "jitter $jitter: values stay" \
-    [ "$(value off.db 'SELECT parameters_hash FROM runs')" = "$(value c.db 'SELECT parameters_hash FROM runs')" ]
-  check "jitter $jitter: no round is skipped" [ "$(value a.db 'SELECT skipped_rounds FROM runs')" = 0 ]
-  check "jitter $jitter: ranks differ" [ "$(value a.db 'SELECT count(DISTINCT compute_s) FROM ranks')" = 3 ]
+    [ "$(query off.db 'SELECT parameters_hash FROM runs')" = "$(query c.db 'SELECT parameters_hash FROM runs')" ]
+  check "jitter $jitter: no round is skipped" [ "$(query a.db 'SELECT skipped_rounds FROM runs')" = 0 ]
+  check "jitter $jitter: ranks differ" [ "$(query a.db 'SELECT count(DISTINCT compute_s) FROM ranks')" = 3 ]
   # three steps, drawn 100 times: 1 + 2 + 4 s with deviations of .2 of each; measured: three fits of mean 1 s and
   # deviation .2. The mean over 3 ranks and 100 rounds is within five standard errors
-  check "jitter $jitter: the mean" [ "$(value a.db "SELECT abs(avg(compute_s) / 100 - m) < 5 * s / sqrt(300)
+  check "jitter $jitter: the mean" [ "$(query a.db "SELECT abs(avg(compute_s) / 100 - m) < 5 * s / sqrt(300)
     FROM ranks, (SELECT iif('$jitter' = 'measured', 3, 7) AS m,
     iif('$jitter' = 'measured', sqrt(3 * .04), sqrt(21 * .04)) AS s)")" = 1 ]
   rm -f ./[abc].db
 done
-check "no jitter: rounds are skipped" [ "$(value off.db 'SELECT skipped_rounds > 0 FROM runs')" = 1 ]
+check "no jitter: rounds are skipped" [ "$(query off.db 'SELECT skipped_rounds > 0 FROM runs')" = 1 ]
 
 # Counted seconds vary by a factor, too; under a mask each rank keeps its own share
 "$program" run study.yaml "${one[@]}" --set train.rounds=4 --set time.source=flops --set time.jitter=0.5 \
   --set train.mask=random --set train.mask_ends=on --set train.sparsity=0.5 --db masked.db >/dev/null 2>masked.err ||
     cat masked.err
-check "jitter and mask: ranks differ" [ "$(value masked.db 'SELECT count(DISTINCT compute_s) FROM ranks')" = 3 ]
+check "jitter and mask: ranks differ" [ "$(query masked.db 'SELECT count(DISTINCT compute_s) FROM ranks')" = 3 ]
 
 refuse negative "time\.jitter: '-0\.1' is neither off, nor measured, nor a coefficient of variation" \
   --set time.jitter=-0.1
@@ -151,7 +143,7 @@ refuse counted 'time\.source: flops times nothing, so no spread is known' --set 
 "$program" run study.yaml "${one[@]}" --set time.source=measured --set time.jitter=measured --set train.rounds=2 \
   --db own.db >/dev/null 2>own.err
 check "measured: fits are stored" \
-  [ "$(value own.db \
+  [ "$(query own.db \
     "SELECT count(*) FROM durations WHERE profile_hash = 'study' AND samples = 200 AND fit ->> '\$.kind' <> ''")" = 3 ]
 "$program" run study.yaml "${one[@]}" --set time.source=measured --set train.rounds=2 --db few.db >/dev/null 2>few.err
 "$program" run study.yaml "${one[@]}" --set time.source=measured --set time.jitter=measured --set train.rounds=2 \

@@ -5,11 +5,6 @@
 #   bash tests/experiments/gpu.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-say() {
-  echo "FAILED: $*"
-  failed=1
-}
-
 cat >study.yaml <<'YAML'
 platform: {file: ideal.xml, workers: 6}
 data: {train: 600, test: 200, partition: skew, skew: 0.5}

@@ -16,7 +16,6 @@ vary:
   train.mask: [none, magnitude, nm, random]
   train.mask_schedule: [fixed, ac-dc]
 YAML
-query() { sqlite3 "$1" "$2"; }
 run() {
   "$program" run "$@" >/dev/null 2>err || { cat err; exit 1; }
 }

@@ -22,19 +22,7 @@ refuse() {
 }
 
 mkdir studies
-cat >studies/net.xml <<'XML'
-<?xml version='1.0'?>
-<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
-<platform version="4.1">
-  <config id="General"><prop id="network/model" value="CM02"/></config>
-  <zone id="z" routing="Full">
-    <host id="a" speed="1Gf"/>
-    <host id="b" speed="1Gf"/>
-    <link id="l" bandwidth="1GBps" latency="1us"/>
-    <route src="a" dst="b"><link_ctn id="l"/></route>
-  </zone>
-</platform>
-XML
+two_hosts >studies/net.xml
 cat >studies/study.yaml <<'YAML'
 name: "../../up $(touch owned) `touch owned`"
 platform: {file: net.xml, workers: 2}

@@ -4,15 +4,6 @@
 #   bash tests/experiments/profiles.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-# says FILE PATTERN
-says() {
-  grep -qE -- "$2" "$1" || {
-    cat "$1"
-    return 1
-  }
-}
-value() { sqlite3 "$1" "$2"; }
-
 cat >study.yaml <<'YAML'
 platform: {file: ideal.xml, workers: 3}
 data: {train: 300, test: 100}
@@ -59,14 +50,14 @@ JSON
 "$program" run study.yaml >run.txt 2>run.err
 check "run: status" [ $? -eq 0 ]
 check "run: a second forward, two backward, four for the update, four rounds" \
-  [ "$(value rehearse.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 28 ]
-check "run: the source is stored" [ "$(value rehearse.db 'SELECT time_source FROM runs')" = profile ]
+  [ "$(query rehearse.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 28 ]
+check "run: the source is stored" [ "$(query rehearse.db 'SELECT time_source FROM runs')" = profile ]
 check "run: the device is stored" \
-  [ "$(value rehearse.db 'SELECT device FROM runs JOIN profiles USING (study, profile_hash)')" = "a board" ]
+  [ "$(query rehearse.db 'SELECT device FROM runs JOIN profiles USING (study, profile_hash)')" = "a board" ]
 check "run: the study has no measured durations" \
-  [ "$(value rehearse.db "SELECT count(*) FROM profiles WHERE profile_hash = 'study'")" = 0 ]
+  [ "$(query rehearse.db "SELECT count(*) FROM profiles WHERE profile_hash = 'study'")" = 0 ]
 check "run: the table names device and file" says run.txt 'charged seconds: of a board \(time\.profile: board\.json\)'
-id=$(value rehearse.db 'SELECT id FROM runs')
+id=$(query rehearse.db 'SELECT id FROM runs')
 "$program" show "$id" >show.txt
 check "show: the device" says show.txt 'device +a board'
 
@@ -84,10 +75,10 @@ check "the name without .json is found" "$program" run study.yaml --dry-run --se
 # Beside measured durations of the same study: neither touches the other
 "$program" run study.yaml --set time.source=measured >/dev/null 2>&1
 check "measured: beside" \
-  [ "$(value rehearse.db \
+  [ "$(query rehearse.db \
     "SELECT group_concat(time_source) FROM (SELECT time_source FROM runs ORDER BY 1)")" = measured,profile ]
 check "measured: its durations are this machine's" \
-  [ "$(value rehearse.db "SELECT count(*) FROM durations WHERE profile_hash = 'study' AND name LIKE 'npu/%'")" = 0 ]
+  [ "$(query rehearse.db "SELECT count(*) FROM durations WHERE profile_hash = 'study' AND name LIKE 'npu/%'")" = 0 ]
 
 # refuse NAME PATTERN ARGUMENT...: status 2, the first line matches, no database
 refuse() {
@@ -120,7 +111,7 @@ sed 's|batch 8/\(forward", "samples": 200, "median_s": \)1, "low_s": 0.9|batch 8
   s|batch 8/backward|batch 8 int8/backward|' board.json >npu8.json
 "$program" run study.yaml --db npu8.db --set train.arithmetic=int8 --set time.profile=npu8.json >/dev/null 2>&1
 check "int8: a quarter of a second forward" \
-  [ "$(value npu8.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 25 ]
+  [ "$(query npu8.db 'SELECT cast(round(simulated_s) AS INTEGER) FROM runs')" = 25 ]
 
 # What calibrate refuses
 for arguments in "" "-o x.json" "study.yaml" "--model logreg -n 3 -o x.json" "--set a.b=c --model cnn -o x.json"; do

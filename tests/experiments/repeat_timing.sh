@@ -4,12 +4,6 @@
 #   bash tests/experiments/repeat_timing.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-says() {
-  grep -qE -- "$2" "$1" || {
-    cat "$1"
-    return 1
-  }
-}
 cat >board.json <<'JSON'
 {"device": "a board", "backend": "npu", "durations": [
   {"name": "npu/logreg 28x28x1 7850/batch 8/forward", "samples": 200, "median_s": 1, "low_s": 0.9, "high_s": 1.1},

@@ -4,12 +4,6 @@
 #   bash tests/experiments/replay.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-says() {
-  grep -qE -- "$2" "$1" || {
-    cat "$1"
-    return 1
-  }
-}
 sql() { sqlite3 "$@"; }
 
 mkdir study

@@ -10,19 +10,7 @@ results() {
     tr -d '[]{} ' | paste -sd' \n' -d '    \n' | sort
 }
 
-cat >two.xml <<'XML'
-<?xml version='1.0'?>
-<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
-<platform version="4.1">
-  <config id="General"><prop id="network/model" value="CM02"/></config>
-  <zone id="z" routing="Full">
-    <host id="a" speed="1Gf"/>
-    <host id="b" speed="1Gf"/>
-    <link id="l" bandwidth="1GBps" latency="1us"/>
-    <route src="a" dst="b"><link_ctn id="l"/></route>
-  </zone>
-</platform>
-XML
+two_hosts >two.xml
 cat >study.yaml <<'YAML'
 platform: {file: two.xml, workers: 2}
 model: {name: logreg}

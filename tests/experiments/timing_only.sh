@@ -6,7 +6,6 @@
 #   bash tests/experiments/timing_only.sh PROGRAM
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh" "$@"
 
-query() { sqlite3 "$1" "$2"; }
 run() {
   "$program" run "$@" >out 2>err || { cat err; exit 1; }
 }

@@ -14,6 +14,11 @@ enum { N = 8, G = 2, BATCH = 4, SAMPLES = 64, SIDE = 3, INPUTS = SIDE * SIDE, HI
 enum { P = HIDDEN * INPUTS + HIDDEN + CLASSES * HIDDEN + CLASSES };
 static const double lr = 0.3, momentum = 0.9;
 
+/* Settings with which AB is entered before rounds 3, 7 and 12 (0-based) and left before 5, 10 and 15. */
+#define AB_SETTINGS                                                                                                    \
+  "train.ab_warmup", "3", "train.ab_period", "5", "train.ab_rebound", "2", "train.rank_cut", ".6", "train.dense_ends", \
+      "off"
+
 /* Of worlds that are made from now on. */
 static rh_optimiser optimiser = {.kind = RH_OPTIMISER_SGD, .momentum = momentum, .clip = 1};
 static int64_t rounds = ROUNDS;

@@ -21,25 +21,9 @@ static const char *const modes[] = {"with-stale", "only-learned", "full", "only-
 
 static void begin(const setting *s, fixture *f, literal *l)
 {
-  const char *const settings[] = {"train.ab_warmup",
-                                  "3",
-                                  "train.ab_period",
-                                  "5",
-                                  "train.ab_rebound",
-                                  "2",
-                                  "train.ab_ramp",
-                                  "3",
-                                  "train.rank_cut",
-                                  ".6",
-                                  "train.dense_ends",
-                                  "off",
-                                  "train.groups",
-                                  s->groups,
-                                  "train.group_size",
-                                  "2",
-                                  "train.ab_sync",
-                                  modes[s->sync],
-                                  NULL};
+  const char *const settings[] = {
+      AB_SETTINGS,     "train.ab_ramp", "3", "train.groups", s->groups, "train.group_size", "2",
+      "train.ab_sync", modes[s->sync],  NULL};
   optimiser = s->optimiser;
   lr_min = s->lr_min;
   zones = s->count;

@@ -22,17 +22,7 @@ static fixture f;
 static rh_status produce_rounds(void *context, int64_t round, bool *more)
 {
   charged *c = context;
-  const char *const settings[] = {"train.ab_warmup",
-                                  "3",
-                                  "train.ab_period",
-                                  "5",
-                                  "train.ab_rebound",
-                                  "2",
-                                  "train.rank_cut",
-                                  ".6",
-                                  "train.dense_ends",
-                                  "off",
-                                  NULL};
+  const char *const settings[] = {AB_SETTINGS, NULL};
   if (round == 0) fixture_init(&f, "ab", settings);
   to_clear[0] = &f;
   RH_ASSERT(f.method->round(&f.world, f.state, round, lr) == RH_OK);
