@@ -16,7 +16,8 @@ static void share_machine(rh_plan_entry *entry, int jobs)
   rh_run *run = &entry->run;
   const int threads = rh_machine_cores() / jobs;
   if (entry->any_threads) run->run.threads = threads > 0 ? threads : 1;
-  if (entry->any_memory) run->run.memory = (double)(rh_machine_memory_bytes() / 2 / jobs);
+  const int64_t share_bytes = rh_machine_memory_bytes() / 2 / jobs;
+  if (entry->any_memory) run->run.memory = (double)share_bytes;
 }
 
 static void write_lines(rh_plan_entry *entry)
@@ -86,7 +87,7 @@ static rh_status take_setup(const rh_plan *plan, rh_plan_entry *entry, rh_setup 
 static rh_status set_up_all(rh_plan *plan)
 {
   rh_status status = RH_OK;
-  char **keys = calloc(plan->count, sizeof *keys);
+  char **keys = calloc(plan->count + 1, sizeof *keys);
   RH_ASSERT(keys && "memory is exhausted");
   for (size_t i = 0; i < plan->count; i++)
     keys[i] = rh_setup_key(&plan->list[i].run);

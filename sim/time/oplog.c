@@ -65,6 +65,7 @@ static void *grow(void *list, int64_t count, int64_t *room, size_t element)
 /* The place of a content in the table: of the blob that has it, or where it would stand. */
 static int64_t *find_place(const rh_oplog *log, const void *data, size_t bytes, uint64_t hash)
 {
+  RH_ASSERT(log);
   for (uint64_t i = hash;; i++) {
     int64_t *place = &log->table[i & (uint64_t)(log->table_size - 1)];
     if (*place == 0) return place;
@@ -304,6 +305,7 @@ rh_status rh_oplog_read(const void *data, size_t bytes, int64_t most_bytes, rh_o
   if (counts[0] < 0 || counts[1] < 0 || (uint64_t)counts[1] > most_rounds)
     return oplog_damaged("it has too many rounds");
   RH_TRY(rh_oplog_new(most_bytes, &log));
+  RH_ASSERT(log);
   RH_TRY(read_blobs(log, counts[0], &at, &left));
   const void *rounds = take(&at, &left, (uint64_t)counts[1] * sizeof(round_entry));
   if (!rounds) {

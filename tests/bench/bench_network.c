@@ -310,7 +310,7 @@ static char *flat_platform(int hosts)
 
 enum { LIMIT_S = 60 }; /* of a run that has a target of some seconds: what takes longer has missed it */
 
-#define CATALOGUE RH_SOURCE_DIR "/platforms/"
+#define CATALOGUE(name) RH_SOURCE_DIR "/platforms/" name ".xml"
 
 static int tell_targets(const char *self)
 {
@@ -324,31 +324,27 @@ static int tell_targets(const char *self)
   } targets[] = {
       {"(a) under 1 s", {flat, "allreduce-ring", "4096", "100000000", "1", none}, false},
       {"(a) under 1 s", {flat, "allreduce-ring", "4096", "82088", "1", none}, false},
-      {"(a) under 4 s, 400 MiB",
-       {CATALOGUE "fat-tree-4096.xml", "allreduce-ring", "4096", "100000000", "1", none},
-       false},
-      {"(a) under 4 s, 400 MiB", {CATALOGUE "fat-tree-4096.xml", "allreduce-ring", "4096", "82088", "1", none}, false},
-      {"(a) under 400 MiB", {CATALOGUE "torus-4096.xml", "allreduce-ring", "4096", "100000000", "1", none}, false},
+      {"(a) under 4 s, 400 MiB", {CATALOGUE("fat-tree-4096"), "allreduce-ring", "4096", "100000000", "1", none}, false},
+      {"(a) under 4 s, 400 MiB", {CATALOGUE("fat-tree-4096"), "allreduce-ring", "4096", "82088", "1", none}, false},
+      {"(a) under 400 MiB", {CATALOGUE("torus-4096"), "allreduce-ring", "4096", "100000000", "1", none}, false},
       {"(a) 10 times, 1e-9", {flat, "allreduce-ring", "512", "100000000", "1", none}, true},
-      {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", none}, true},
-      {"(a) 10 times, 1e-9", {CATALOGUE "torus-4096.xml", "allreduce-ring", "512", "100000000", "1", none}, true},
-      {"(a) 10 times, 1e-9", {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", late}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE("fat-tree-1024"), "allreduce-ring", "512", "100000000", "1", none}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE("torus-4096"), "allreduce-ring", "512", "100000000", "1", none}, true},
+      {"(a) 10 times, 1e-9", {CATALOGUE("fat-tree-1024"), "allreduce-ring", "512", "100000000", "1", late}, true},
       {"(a) 10 times, 1e-9",
-       {CATALOGUE "fat-tree-1024-4to1.xml", "allreduce-ring", "512", "100000000", "1", swapped},
+       {CATALOGUE("fat-tree-1024-4to1"), "allreduce-ring", "512", "100000000", "1", swapped},
        true},
       {"(a) decided by roundings: as long",
-       {CATALOGUE "fat-tree-1024.xml", "allreduce-ring", "512", "100000000", "1", named},
+       {CATALOGUE("fat-tree-1024"), "allreduce-ring", "512", "100000000", "1", named},
        true},
       {"(b) under 2 s", {flat, "allreduce-halving-doubling", "4096", "100000000", "1", none}, false},
       {"(b) under 2 s",
-       {CATALOGUE "fat-tree-4096.xml", "allreduce-halving-doubling", "4096", "100000000", "1", none},
+       {CATALOGUE("fat-tree-4096"), "allreduce-halving-doubling", "4096", "100000000", "1", none},
        false},
       {"(b) under 2 s", {flat, "allreduce-halving-doubling", "4096", "82088", "1", none}, false},
-      {"(b) under 2 s",
-       {CATALOGUE "fat-tree-4096.xml", "allreduce-halving-doubling", "4096", "82088", "1", none},
-       false},
-      {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-ring", "4096", "82088", "1000", none}, false},
-      {"(c) under 5 s", {CATALOGUE "torus-4096.xml", "exchange-cube", "4096", "82088", "1000", none}, false},
+      {"(b) under 2 s", {CATALOGUE("fat-tree-4096"), "allreduce-halving-doubling", "4096", "82088", "1", none}, false},
+      {"(c) under 5 s", {CATALOGUE("torus-4096"), "exchange-ring", "4096", "82088", "1000", none}, false},
+      {"(c) under 5 s", {CATALOGUE("torus-4096"), "exchange-cube", "4096", "82088", "1000", none}, false},
   };
   for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
     printf("%s: ", targets[i].asked);

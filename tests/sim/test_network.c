@@ -73,8 +73,10 @@ static void tori_are_grids(void **state)
   rh_network n = network_of(CATALOGUE "boards-torus-16.xml", 16);
   assert_string_equal(n.layout, "torus");
   assert_int_equal(n.node_count, 16);
-  for (int32_t i = 0; i < 16; i++)
-    assert_true(n.nodes[i].x == i % 4 && n.nodes[i].y == i / 4);
+  for (int32_t i = 0; i < 16; i++) {
+    const int32_t column = i % 4, row = i / 4;
+    assert_true(n.nodes[i].x == column && n.nodes[i].y == row);
+  }
   for (int32_t i = 0; i < n.line_count; i++) {
     const rh_network_node *a = &n.nodes[n.lines[i].from], *b = &n.nodes[n.lines[i].to];
     const double far = fabs(a->x - b->x) + fabs(a->y - b->y);

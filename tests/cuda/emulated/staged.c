@@ -2,6 +2,7 @@
  * then keep their rows in the program's memory, where the program's own encoders and LAPACK work. What a device makes of
  * the same run must be the same bits or, where products are summed in another order, the same up to rounding. */
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "module.h"
@@ -12,8 +13,7 @@ static void *other(const char *symbol)
   char path[4096];
   Dl_info self;
   if (!dladdr((void *)(uintptr_t)other, &self) || strlen(self.dli_fname) > sizeof path - 8) return NULL;
-  strcpy(path, self.dli_fname);
-  strcpy(strrchr(path, '.'), "_whole.so");
+  snprintf(path, sizeof path, "%.*s_whole.so", (int)(strrchr(self.dli_fname, '.') - self.dli_fname), self.dli_fname);
   void *const module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   return module ? dlsym(module, symbol) : NULL;
 }
