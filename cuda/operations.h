@@ -36,8 +36,7 @@ void rh_cuda_product(const rh_product *p, int64_t count, rh_tensor a, rh_tensor 
 
 /* split.cu */
 bool rh_cuda_prepare_split(const rh_svd *p);
-void rh_cuda_split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s,
-                   int32_t *result);
+void rh_cuda_split(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s, int32_t *result);
 void rh_cuda_resize(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y);
 
 /* thin.cu */

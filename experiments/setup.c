@@ -51,7 +51,8 @@ static void choose_rows(const rh_run *run, rh_setup *setup)
   if (rh_backend_on_host(setup->backend)) return;
   const bool coded = run->compressor->lossless || setup->backend->encode;
   const bool splits = !run->method->dense_ends || setup->backend->split;
-  if (!coded || !splits || !run->method->stays_on_device || !run->method->stays_on_device(&world)) setup->rows = &rh_backend_cpu;
+  if (!coded || !splits || !run->method->stays_on_device || !run->method->stays_on_device(&world))
+    setup->rows = &rh_backend_cpu;
 }
 
 /* Cuts the model into buckets of whole layers, the last layers first, since their gradients exist first. */

@@ -82,9 +82,9 @@ void rh_mask_make(rh_mask *mask, const rh_mask_options *options, const rh_mask_t
 double rh_mask_make_flop(const rh_mask_options *options, const rh_model *model);
 
 int64_t rh_mask_bitmap_bytes(const rh_mask_options *options,
-                             const rh_model *model);                       /* a bit for each of the d weights */
-const int32_t *rh_mask_inside(const rh_mask *mask); /* [kept] places of the values inside, ascending */
-int64_t rh_mask_kept(const rh_mask *mask);                                 /* values of P inside */
+                             const rh_model *model); /* a bit for each of the d weights */
+const int32_t *rh_mask_inside(const rh_mask *mask);  /* [kept] places of the values inside, ascending */
+int64_t rh_mask_kept(const rh_mask *mask);           /* values of P inside */
 int64_t rh_mask_kept_of(const rh_mask *mask, int64_t from, int64_t count); /* of so many from an offset on */
 
 /* Zeroes row [stride] outside. */
