@@ -63,9 +63,9 @@ typedef struct rh_run_header {
 
 /* Writes study, profile and the run's row with status "running", and commits. */
 RH_CHECKED rh_status rh_store_begin_run(rh_store *store, const rh_run_header *header);
-/* A recorder that writes rows of the run begun in this store; valid until rh_store_close. Rows wait: they are written and
- * committed with the first that comes a second after the last commit, at the run's end, and at rh_store_close; what is
- * wrong with a row may be told by a later call. */
+/* A recorder that writes rows of the run begun in this store; valid until rh_store_close. Rows wait: they are written
+ * and committed with the first that comes a second after the last commit, at the run's end, and at rh_store_close;
+ * what is wrong with a row may be told by a later call. */
 rh_recorder rh_store_recorder(rh_store *store);
 /* A load as the byte that rh_link_row's bin_loads and the column of that name hold: 0, or steps of 6 % from a millionth
  * to 1, which is the most. A picture of ten thousand links over time needs no more. */

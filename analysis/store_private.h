@@ -87,11 +87,11 @@ char *rh_column_text(sqlite3_stmt *statement, int column);  /* owned by the call
 void rh_store_append_hex(sqlite3_stmt *row, int column, rh_text *out);
 void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present row as an object, names from columns */
 /* Rows of the run in this store (store_rows.c). Starts one, whose first parameter is the run's id; what is bound is
- * copied. Ends it: the row waits to be written, and is committed within a second if others follow. RH_EINVAL: a value is
- * not finite, and the row is left out; errors of rows before it. */
+ * copied. Ends it: the row waits to be written, and is committed within a second if others follow. RH_EINVAL: a value
+ * is not finite, and the row is left out; errors of rows before it. */
 void rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder);
 RH_CHECKED rh_status rh_store_end_row(rh_store *store, const rh_binder *binder);
-/* Writes rows that wait; and commits; and does both if a second has passed since the last commit (a recorder's flush). */
+/* Writes rows that wait; and commits; and does both if a second has passed since the last commit, as recorders flush. */
 RH_CHECKED rh_status rh_store_write_rows(rh_store *store);
 RH_CHECKED rh_status rh_store_flush_rows(rh_store *store);
 rh_status rh_store_flush_in_time(void *context);

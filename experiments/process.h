@@ -18,10 +18,10 @@ void rh_process_set_self(const char *path);
  * of its time. glibc since 2.30; others take no notice. */
 #define RH_PROCESS_TUNABLES "GLIBC_TUNABLES=glibc.malloc.tcache_count=4096"
 
-/* Likewise, unless OpenMP was told how to wait. Its threads wait for each other in a loop before they sleep, by libgomp's
- * default for 300,000 rounds of it, which are milliseconds: where something else runs, too, that takes the core from the
- * thread that is waited for. 1000 are some tens of microseconds, longer than threads of one round of training are apart on
- * a free machine. */
+/* Likewise, unless OpenMP was told how to wait. Its threads wait for each other in a loop before they sleep, by
+ * libgomp's default for 300,000 rounds of it, which are milliseconds: where something else runs, too, that takes the
+ * core from the thread that is waited for. 1000 are some tens of microseconds, longer than threads of one round of
+ * training are apart on a free machine. */
 #define RH_PROCESS_WAITING "GOMP_SPINCOUNT=1000"
 
 typedef struct rh_process {

@@ -1,5 +1,5 @@
-/* Fetching what a thread will read next while it still calculates. Rows that lie far away, in the last-level cache or in
- * memory, come a few lines at a time between products that keep the core busy, not all at once when they are needed.
+/* Fetching what a thread will read next while it still calculates. Rows that lie far away, in the last-level cache or
+ * in memory, come a few lines at a time between products that keep the core busy, not all at once when they are needed.
  * They go to the second-level cache. No value depends on it.
  */
 #ifndef RH_AHEAD_H

@@ -198,14 +198,14 @@ typedef struct rh_backend {
 
   /* (A device may have none: methods that factorise then keep their rows in the program's memory.)
    * Economy SVDs M = U S V^T, shared out: a = U sqrt(S), b = sqrt(S) V^T. Signs: the entry of largest modulus in each
-   * column of U is positive (the first of equal ones), so that the split does not hang on the library's choice. Of equal
-   * singular values the factors are any that span the same space.
+   * column of U is positive (the first of equal ones), so that the split does not hang on the library's choice. Of
+   * equal singular values the factors are any that span the same space.
    *
    * x [R][m][n] or, transposed, [R][n][m], its values finite; a [R][m][n], b [R][n][n], s [R][n] descending, out
    * result [R], out: enum rh_split_result; RH_SPLIT_ITERATES: the iteration did not end, and outputs mean nothing */
   void (*split)(const rh_svd *p, int64_t count, rh_tensor x, rh_tensor a, rh_tensor b, rh_tensor s, int32_t *result);
-  /* (optional) Takes what splits of such matrices need beside their arguments, so that none of them takes memory. False:
-   * there is not enough, or the device failed. */
+  /* (optional) Takes what splits of such matrices need beside their arguments, so that none of them takes memory.
+   * False: there is not enough, or the device failed. */
   bool (*prepare_split)(const rh_svd *p);
   /* y [R][rows][to] = the first columns of x [R][rows][from], the rest of it 0. y does not overlap x. */
   void (*resize)(int64_t rows, int64_t from, int64_t to, int64_t count, rh_tensor x, rh_tensor y);
@@ -218,8 +218,8 @@ typedef struct rh_backend {
    * results between are not kept (conv_pool.h composes them elsewhere). Elements of scratch per replica as of
    * conv_scratch, or -1: not for such a convolution. */
   int64_t (*conv_pool_scratch)(const rh_conv *c);
-  /* x, w, b as in conv_forward, y [R][B][O][(H-K+1)/2][(W-K+1)/2] out; places: a byte for each value of y, out, in a code
-   * of the backend's: which place of the square is the largest, and whether it is above 0 */
+  /* x, w, b as in conv_forward, y [R][B][O][(H-K+1)/2][(W-K+1)/2] out; places: a byte for each value of y, out, in a
+   * code of the backend's: which place of the square is the largest, and whether it is above 0 */
   void (*conv_pool_forward)(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor b, rh_tensor y,
                             rh_tensor places, rh_tensor scratch);
   /* dy like y; dw, db, dx as in dense_backward. */
@@ -257,13 +257,13 @@ typedef struct rh_backend {
   void (*quantise)(const rh_quantising *q, const struct rh_rng *stream, int64_t count, rh_tensor x, rh_tensor y,
                    struct rh_range *running, int64_t step);
 
-  /* Matrices and thin factors (thin.h), in its orders of sums: the same bits, but that a normal number may differ in the
-   * last one. m [R][rows][columns], p [R][rank][rows], q [R][rank][columns]; of rank 0 q [R][rows][columns] */
+  /* Matrices and thin factors (thin.h), in its orders of sums: the same bits, but that a normal number may differ in
+   * the last one. m [R][rows][columns], p [R][rank][rows], q [R][rank][columns]; of rank 0 q [R][rows][columns] */
   void (*thin_right)(const struct rh_thin *t, int64_t count, rh_tensor m, rh_tensor q, rh_tensor p);
   void (*thin_left)(const struct rh_thin *t, int64_t count, rh_tensor m, rh_tensor p, rh_tensor q);
   void (*thin_expand)(const struct rh_thin *t, int64_t count, double factor, rh_tensor p, rh_tensor q, rh_tensor m);
-  /* x [R][columns][n]. Replica r draws from `stream` with a rank r more, after drawn[r] numbers, which are counted on; both
-   * NULL: what depends on earlier columns becomes zero. */
+  /* x [R][columns][n]. Replica r draws from `stream` with a rank r more, after drawn[r] numbers, which are counted on;
+   * both NULL: what depends on earlier columns becomes zero. */
   void (*thin_orthonormalise)(int64_t n, int64_t columns, int64_t count, const struct rh_rng *stream, int64_t *drawn,
                               rh_tensor x);
 

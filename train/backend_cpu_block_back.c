@@ -5,7 +5,8 @@
  *
  *   weights   of an output channel: gradient g times the K x K patch of the image at the place. The image lies as
  *             [place][8 input channels], so that a row of a patch is 40 values: two vectors and a half
- *   input     of a square: 6 x 6 places of dx in registers, to which each output channel adds g times its weights, in a table
+ *   input     of a square: 6 x 6 places of dx in registers, to which each output channel adds g times its weights, in
+ * a table
  *             with zeros around them; where the square's place begins in it is an offset, too
  *
  * Values are fused multiply-adds in a fixed order, which depends on the shape alone.

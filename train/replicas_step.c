@@ -195,8 +195,8 @@ typedef struct train_job {
   bool from_far; /* the next worker's rows are fetched during a call */
 } train_job;
 
-/* Whether replicas are worked on faster than their parameters and moments come: those of all do not fit the caches of the
- * cores. */
+/* Whether replicas are worked on faster than their parameters and moments come: those of all do not fit the caches of
+ * the cores. */
 static bool comes_from_far(const rh_replicas_def *def)
 {
   const int64_t cache_bytes = 1 << 20; /* of a core's second level, at least */

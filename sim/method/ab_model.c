@@ -60,8 +60,8 @@ static void resize_all_moments(const rh_world *w, const rh_factors *old, ab_stat
 }
 
 /* Splits all weights of group 0 into full factors, which go to a_full and b_full, and finds the ranks, for which a
- * device's singular values are read. The weights of all groups are the same bits when AB is entered, so the largest rank
- * over all of them is group 0's. */
+ * device's singular values are read. The weights of all groups are the same bits when AB is entered, so the largest
+ * rank over all of them is group 0's. */
 static rh_status split(rh_world *w, ab_state *s, double cut, const rh_factors *full, float *a_full, float *b_full,
                        int64_t *ranks)
 {

@@ -1,4 +1,5 @@
-/* What AB-training keeps: groups of ranks, their factors and moments where the replicas' rows live, sums of gradients. */
+/* What AB-training keeps: groups of ranks, their factors and moments where the replicas' rows live, sums of
+ * gradients. */
 #include <inttypes.h>
 #include <stdlib.h>
 

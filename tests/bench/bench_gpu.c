@@ -2,8 +2,8 @@
  *
  * A round is what N workers do in a round of SGD: gather a batch of 32, forward, backward, update, all on the device.
  * The bare products are the strided-batched gemms that a round of the mlp makes, each alone on buffers of the same
- * sizes. PART is one or more of hash, cnn, many, mlp, tf32, bf16; all of them unless one is named. A line says one thing;
- * `gpu.sh` reads lines that begin with "bench ". small: a few replicas and one round, to try the program out.
+ * sizes. PART is one or more of hash, cnn, many, mlp, tf32, bf16; all of them unless one is named. A line says one
+ * thing; `gpu.sh` reads lines that begin with "bench ". small: a few replicas and one round, to try the program out.
  * Exit status: 0 done, 1 a run failed, 2 bad usage, 3 no device. */
 #include <stdio.h>
 #include <stdlib.h>

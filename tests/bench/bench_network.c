@@ -2,7 +2,7 @@
  * saves: seconds, memory and messages of large rings and of many rounds, with the ratio to full runs where those end.
  *
  *     bench_network [HOSTS [MESSAGES]]      hosts of platforms/ideal.xml, least number of messages per run
- *     bench_network --steady PLATFORM KIND HOSTS BYTES ROUNDS      one run with skipping, and one without up to 1024 hosts
+ *     bench_network --steady PLATFORM KIND HOSTS BYTES ROUNDS      one run with skipping; up to 1024 hosts one without
  *     bench_network --orders PLATFORM HOSTS       when a ring all-reduce settles, by the order of its ranks
  *     bench_network --targets               what is asked of large networks, with the targets beside the figures
  *

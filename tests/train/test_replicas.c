@@ -101,7 +101,8 @@ static uint64_t hash_of_training(const rh_replicas_def *def, bool at_once)
   return hash;
 }
 
-/* Whatever the threads, the room for gradients and the replicas of a call: rows for half of a call are too few for it. */
+/* Whatever the threads, the room for gradients and the replicas of a call: rows for half of a call are too few
+ * for it. */
 static void training_is_gradients_and_steps(void **state)
 {
   (void)state;

@@ -1,6 +1,6 @@
-/* cuSOLVER for a machine without a device: what the module uses of it, by LAPACK. Like cuSOLVER's, the methods overwrite
- * the matrix and leave V in one case, V^T in the other; signs of the vectors are turned, column by column, so that
- * nobody relies on the library's.
+/* cuSOLVER for a machine without a device: what the module uses of it, by LAPACK. Like cuSOLVER's, the methods
+ * overwrite the matrix and leave V in one case, V^T in the other; signs of the vectors are turned, column by column,
+ * so that nobody relies on the library's.
  *
  * REHEARSE_EMULATED_GPU: no-solver: it does not open; no-jacobi: gesvdj never comes to its end, and leaves garbage
  */

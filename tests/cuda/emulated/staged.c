@@ -1,6 +1,6 @@
 /* A module that is another one without its making of messages and its splits: lossy methods and those that factorise
- * then keep their rows in the program's memory, where the program's own encoders and LAPACK work. What a device makes of
- * the same run must be the same bits or, where products are summed in another order, the same up to rounding. */
+ * then keep their rows in the program's memory, where the program's own encoders and LAPACK work. What a device makes
+ * of the same run must be the same bits or, where products are summed in another order, the same up to rounding. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
