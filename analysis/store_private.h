@@ -91,7 +91,7 @@ void rh_store_row_write_json(sqlite3_stmt *row, rh_text *out); /* the present ro
  * is not finite, and the row is left out; errors of rows before it. */
 void rh_store_begin_row(rh_store *store, const char *sql, rh_binder *binder);
 RH_CHECKED rh_status rh_store_end_row(rh_store *store, const rh_binder *binder);
-/* Writes rows that wait; and commits; and does both if a second has passed since the last commit, as recorders flush. */
+/* Writes rows that wait; and commits; and does both if a second has passed since the last commit (a flush). */
 RH_CHECKED rh_status rh_store_write_rows(rh_store *store);
 RH_CHECKED rh_status rh_store_flush_rows(rh_store *store);
 rh_status rh_store_flush_in_time(void *context);
