@@ -13,11 +13,11 @@ struct rh_gossip {
   int32_t *columns;          /* [threads][terms], of a device [N + 1] and [N][terms] of the mixing matrix; owned */
   float *mixed;              /* [N][stride]; owned */
   float *known;              /* [N][stride] h; NULL if exact; owned */
-  float *scratch;            /* [threads][2][stride], of a device [2][slice]; NULL without loss; owned */
-  float *w, *next_w;         /* [N] weights and what becomes of them; NULL: none; owned by the program */
-  int32_t terms;             /* of the longest mixing row of any round: largest in-degree + 1 */
-  const float **rows;        /* [threads][terms]; owned */
-  double *weights;           /* likewise; owned */
+  float *scratch;     /* [threads][scratch_rows][stride], of a device [scratch_rows][slice]; NULL without loss; owned */
+  float *w, *next_w;  /* [N] weights and what becomes of them; NULL: none; owned by the program */
+  int32_t terms;      /* of the longest mixing row of any round: largest in-degree + 1 */
+  const float **rows; /* [threads][terms]; owned */
+  double *weights;    /* likewise; owned */
 };
 
 static int32_t in_degree(const rh_graph *graph, int32_t i)
@@ -57,8 +57,8 @@ static bool allocate(rh_gossip *g)
   const bool arena = on_device(g);
   g->mixed = g->backend->alloc(workers * row * sizeof *g->mixed);
   g->known = knows ? g->backend->alloc(workers * row * sizeof *g->known) : NULL;
-  const size_t at_once = arena ? (size_t)g->coder.slice : threads;
-  g->scratch = lossy ? g->backend->alloc(at_once * 2 * row * sizeof *g->scratch) : NULL;
+  const size_t scratch_rows = lossy ? (arena ? (size_t)g->coder.slice : threads) * (size_t)g->def.scratch_rows : 0;
+  g->scratch = scratch_rows > 0 ? g->backend->alloc(scratch_rows * row * sizeof *g->scratch) : NULL;
   g->rows = calloc(threads * terms, sizeof *g->rows);
   g->weights = calloc((arena ? workers : threads) * terms, sizeof *g->weights);
   g->columns = calloc(arena ? workers + 1 + workers * terms : threads * terms, sizeof *g->columns);
@@ -67,7 +67,8 @@ static bool allocate(rh_gossip *g)
   if (weighs && (!g->w || !g->next_w)) return false;
   for (size_t i = 0; weighs && i < workers; i++)
     g->w[i] = 1;
-  return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || !lossy) && g->rows && g->weights && g->columns;
+  return g->bytes && g->mixed && (g->known || !knows) && (g->scratch || scratch_rows == 0) && g->rows && g->weights &&
+         g->columns;
 }
 
 rh_status rh_gossip_new(const rh_world *world, const rh_gossip_def *def, rh_gossip **gossip)
@@ -133,7 +134,8 @@ int64_t rh_gossip_bytes(const rh_sizes *z, const rh_gossip_def *def)
   const int64_t bytes = z->workers * (arenas * row + numbers);
   if (z->compressor->lossless) return bytes;
   return bytes + z->workers * rh_coder_worker_bytes(z->compressor, z->compressor_options, z->layout) +
-         z->threads * (2 * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
+         z->threads *
+             (def->scratch_rows * row + rh_coder_thread_bytes(z->compressor, z->compressor_options, z->layout));
 }
 
 rh_tensor rh_gossip_models(const rh_gossip *g, int32_t i)
@@ -153,7 +155,8 @@ rh_tensor rh_gossip_mixed(const rh_gossip *g, int32_t i)
 
 rh_tensor rh_gossip_scratch(const rh_gossip *g, rh_rows rows, int k)
 {
-  return rows_from(g, g->scratch, on_device(g) ? k * g->coder.slice : 2 * rows.thread + k);
+  RH_ASSERT(k < g->def.scratch_rows);
+  return rows_from(g, g->scratch, on_device(g) ? k * g->coder.slice : g->def.scratch_rows * rows.thread + k);
 }
 
 const float *rh_gossip_weights(const rh_gossip *g)

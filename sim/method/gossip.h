@@ -32,9 +32,12 @@ typedef struct rh_gossip_def {
   int form;                  /* enum rh_gossip_form */
   double consensus_step;     /* c, 0 < c <= 1; of models: not used */
   bool weighs;               /* there are weights w_i, 1 at first */
+  int scratch_rows;          /* that a body uses for each worker of its call: rh_gossip_scratch; only with loss */
   float *models;             /* [N][stride] x_i; borrowed; NULL: the replicas' parameters */
   const rh_masking *masking; /* messages hold what is inside the mask alone; borrowed; NULL: all */
 } rh_gossip_def;
+
+enum { RH_GOSSIP_DIFFERENCE_ROWS = 2 }; /* scratch_rows of rh_gossip_difference */
 
 typedef struct rh_gossip rh_gossip;
 
@@ -50,7 +53,7 @@ int64_t rh_gossip_bytes(const rh_sizes *sizes, const rh_gossip_def *def);
 rh_tensor rh_gossip_models(const rh_gossip *gossip, int32_t i); /* x_i */
 rh_tensor rh_gossip_known(const rh_gossip *gossip, int32_t i);  /* h_i; NULL if exact */
 rh_tensor rh_gossip_mixed(const rh_gossip *gossip, int32_t i);  /* mix_i, to be read or stepped */
-/* With loss: two rows for each worker of a call of a body, free for use within it; k is 0 or 1. */
+/* With loss: rows for each worker of a call of a body, free for use within it; k < scratch_rows. */
 rh_tensor rh_gossip_scratch(const rh_gossip *gossip, rh_rows rows, int k);
 const float *rh_gossip_weights(const rh_gossip *gossip); /* [N] w_i; NULL if there are none */
 

@@ -39,10 +39,11 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
 {
   const choco_options *o = opaque;
   const bool exact = compressor->lossless && o->exchange == SYNCHRONOUS;
-  return (rh_agents_def){
-      .gossip = {.form = exact ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES, .consensus_step = o->consensus_step},
-      .order = o->exchange == BACKGROUND ? RH_AGENTS_BACKGROUND : RH_AGENTS_STEP_FIRST,
-      .gossip_rounds = o->gossip_rounds};
+  return (rh_agents_def){.gossip = {.form = exact ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
+                                    .consensus_step = o->consensus_step,
+                                    .scratch_rows = RH_GOSSIP_DIFFERENCE_ROWS},
+                         .order = o->exchange == BACKGROUND ? RH_AGENTS_BACKGROUND : RH_AGENTS_STEP_FIRST,
+                         .gossip_rounds = o->gossip_rounds};
 }
 
 static rh_status check_settings(const rh_world *w)

@@ -31,7 +31,7 @@ static const rh_option options[] = {
 
 static rh_agents_def define(const rh_compressor *compressor, const void *options_)
 {
-  return (rh_agents_def){.gossip = {.form = RH_GOSSIP_EXACT, .consensus_step = 1},
+  return (rh_agents_def){.gossip = {.form = RH_GOSSIP_EXACT, .consensus_step = 1, .scratch_rows = 1}, /* z */
                          .order = RH_AGENTS_BACKGROUND,
                          .passes = compressor->lossless ? 0 : 2, /* y - x, x + Q(z) */
                          .gossip_rounds = ((const dcd_options *)options_)->gossip_rounds};

@@ -49,7 +49,8 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
   const dpsgd_options *o = opaque;
   const int lossy = o->message == MODEL ? RH_GOSSIP_MODELS : RH_GOSSIP_ESTIMATES;
   return (rh_agents_def){.gossip = {.form = compressor->lossless ? RH_GOSSIP_EXACT : lossy,
-                                    .consensus_step = compressor->lossless ? 1 : o->consensus_step},
+                                    .consensus_step = compressor->lossless ? 1 : o->consensus_step,
+                                    .scratch_rows = o->message == MODEL ? 0 : RH_GOSSIP_DIFFERENCE_ROWS},
                          .order = o->order == COMBINE_THEN_ADAPT ? RH_AGENTS_MIX_FIRST : RH_AGENTS_STEP_FIRST,
                          .gossip_rounds = o->gossip_rounds};
 }

@@ -30,7 +30,8 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
 {
   const qg_options *o = opaque;
   return (rh_agents_def){.gossip = {.form = compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
-                                    .consensus_step = o->consensus_step},
+                                    .consensus_step = o->consensus_step,
+                                    .scratch_rows = RH_GOSSIP_DIFFERENCE_ROWS},
                          .order = RH_AGENTS_STEP_FIRST,
                          .own = RH_AGENTS_FOR_ROUNDS, /* s */
                          .passes = 3,                 /* s, s - x, mh */

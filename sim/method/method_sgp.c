@@ -35,6 +35,7 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
   const sgp_options *o = opaque;
   return (rh_agents_def){.gossip = {.form = compressor->lossless ? RH_GOSSIP_EXACT : RH_GOSSIP_ESTIMATES,
                                     .consensus_step = o->consensus_step,
+                                    .scratch_rows = RH_GOSSIP_DIFFERENCE_ROWS,
                                     .weighs = true},
                          .order = RH_AGENTS_STEP_FIRST,
                          .own = RH_AGENTS_MODELS, /* x */
