@@ -1,6 +1,6 @@
 /* Rows of the run wait in a queue and go to SQLite many at a time. Between two rows a run computes for milliseconds,
- * after which SQLite's code and pages are no longer in the cache: one by one, a row costs ten times what it costs
- * among others.
+ * after which SQLite's code and pages are no longer in the cache: one by one, a row costs several times what it
+ * costs among others (tests/bench/README.md, scale.sh).
  *
  * A waiting row is its statement's address and its values, each after a letter for its kind.
  */

@@ -142,9 +142,42 @@ static void nan_where_none_may_be_is_refused(void **state)
   must_refuse(r.round(r.context, &row), RH_EINVAL, "finish_s of a row is not finite");
   rh_link_row link = {.name = "up", .bandwidth_Bps = (double)INFINITY};
   must_refuse(r.link(r.context, &link), RH_EINVAL, "bandwidth_Bps");
-  row.finish_s = 1; /* the store goes on */
+  const rh_series_row series = {"up", 2, (const int64_t[]){1, 1}, (const double[]){0.5, (double)NAN}};
+  must_refuse(r.series(r.context, &series), RH_EINVAL, "load of a row is not finite");
+  const rh_node_row node = {"host", "n0", 0, (double)INFINITY, 1};
+  const rh_network_row network = {.layout = "star", .node_count = 1, .nodes = &node};
+  must_refuse(r.network(r.context, &network), RH_EINVAL, "the picture of the network: node 0 has no place");
+  row.finish_s = 1; /* the store goes on, and holds none of them */
   must(r.round(r.context, &row));
   must(rh_store_close(store));
+  expect(fixture_path(state, "a.db"),
+         "SELECT (SELECT count(*) FROM rounds) || '|' || (SELECT count(*) FROM links) || '|' ||"
+         " (SELECT count(*) FROM link_series) || '|' || (SELECT count(*) FROM networks)",
+         "1|0|0|0");
+}
+
+/* Rows wait, and so does what SQLite says of them; one that is too long to wait is written with those before it. */
+static void a_row_that_does_not_fit_is_told_later(void **state)
+{
+  static char text[300001];
+  const char *path = fixture_path(state, "a.db");
+  rh_store *store;
+  rh_run_header header = fixture_header("1");
+  must(rh_store_open(path, RH_STORE_NEW, &store));
+  must(rh_store_begin_run(store, &header));
+  rh_recorder r = rh_store_recorder(store);
+  const rh_round_row row = {1, 1, 1, 1, 0.1, 1, 1, 0};
+  memset(text, 'x', sizeof text - 1);
+  must(r.round(r.context, &row));
+  must(r.warning(r.context, text)); /* writes both */
+  must(r.round(r.context, &row));   /* a second row of round 1 */
+  must_refuse(r.warning(r.context, text), RH_EINVAL, "a row does not fit");
+  must(rh_store_end_run(store, &(rh_run_end){.status = "failed", .reason = "a row did not fit"}));
+  must(rh_store_close(store));
+  expect(path,
+         "SELECT status || '|' || (SELECT count(*) FROM rounds) || '|' || (SELECT group_concat(length(warning))"
+         " FROM warnings) FROM runs",
+         "failed|1|300000");
 }
 
 static void foreign_keys_hold(void **state)
@@ -453,6 +486,7 @@ int main(void)
       in_folder(every_table_is_written),
       in_folder(nan_is_null_and_back),
       in_folder(nan_where_none_may_be_is_refused),
+      in_folder(a_row_that_does_not_fit_is_told_later),
       in_folder(foreign_keys_hold),
       in_folder(views_say_what_happened),
       in_folder(time_to_accuracy_is_the_first_time),
