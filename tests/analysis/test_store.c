@@ -140,8 +140,7 @@ static void nan_where_none_may_be_is_refused(void **state)
   rh_recorder r = rh_store_recorder(store);
   rh_round_row row = {1, (double)NAN, 0, 1, 0.1, 1, 1, 0};
   must_refuse(r.round(r.context, &row), RH_EINVAL, "finish_s of a row is not finite");
-  rh_link_row link = {.name = "up", .bandwidth_Bps = (double)INFINITY};
-  must_refuse(r.link(r.context, &link), RH_EINVAL, "bandwidth_Bps");
+  must_refuse(r.link(r.context, &(rh_link_row){.bandwidth_Bps = (double)INFINITY}), RH_EINVAL, "bandwidth_Bps");
   const rh_series_row series = {"up", 2, (const int64_t[]){1, 1}, (const double[]){0.5, (double)NAN}};
   must_refuse(r.series(r.context, &series), RH_EINVAL, "load of a row is not finite");
   const rh_network_row network = {"star", 0, 1, 0, &(rh_node_row){"host", "n0", 0, (double)INFINITY, 1}, NULL};
