@@ -109,7 +109,7 @@ typedef struct rh_class_count_row {
   int64_t samples;
 } rh_class_count_row;
 
-/* The network as a picture (sim/time/network.h): nodes, and lines that stand for links between two of them. */
+/* The network as a picture (sim/time/platform/network.h): nodes, and lines that stand for links between two of them. */
 typedef struct rh_node_row {
   const char *kind; /* "host", "switch", "air" */
   const char *name; /* "" for a switch */

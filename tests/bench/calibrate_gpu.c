@@ -1,4 +1,4 @@
-/* calibrate_gpu MODULE.so [-n SAMPLES] [-o FILE] [MODEL]...: a profile of a GPU (experiments/README.md: time.profile),
+/* calibrate_gpu MODULE.so [-n SAMPLES] [-o FILE] [MODEL]...: a profile of a GPU (experiments/time.md: time.profile),
  * for machines that have CUDA and none of the libraries of `rehearse calibrate`. It times what that does of passes,
  * updates and mixing: one replica, batch 32, 28x28 images; messages are left out, as fits are.
  *
@@ -88,7 +88,7 @@ static void time_step(bench *b, void (*body)(bench *), const char *name, FILE *o
   started = true;
 }
 
-/* As measure_name (experiments/measure_names.c) writes it: model and its options, input, parameters. */
+/* As measure_name (experiments/execute/measure_names.c) writes it: model and its options, input, parameters. */
 static void name_model(const rh_model *model, rh_text *name)
 {
   const rh_model_kind *kind = rh_model_find(model->name);

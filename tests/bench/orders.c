@@ -1,4 +1,4 @@
-/* See orders.h. Rings are calculated (sim/time/fluid.h), which takes no time and knows each transfer. */
+/* See orders.h. Rings are calculated (sim/time/skipping/fluid.h), which takes no time and knows each transfer. */
 #include "orders.h"
 
 #include <math.h>
@@ -131,7 +131,7 @@ static void tell_settling(const step_times *t, int32_t N)
   printf("never settles");
 }
 
-/* One order: what a fluid (sim/time/fluid.h) makes of a ring, and of the same with other roundings. */
+/* One order: what a fluid (sim/time/skipping/fluid.h) makes of a ring, and of the same with other roundings. */
 static void tell_order(rh_platform *platform, int32_t N, int64_t bytes, const char *name)
 {
   int *order = malloc((size_t)N * sizeof *order);

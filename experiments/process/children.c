@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "probe.h"
+#include "last_words.h"
 
 enum { POLL_MS = 200 };
 static const double patience_s = 25; /* for a child that was told to end: it finishes a round and writes a checkpoint */
@@ -159,7 +159,7 @@ rh_status rh_children_error(rh_status code, int exit_code, const char *err, cons
   size_t length = strlen(err);
   while (length > 0 && err[length - 1] == '\n')
     length--;
-  char *words = exit_code > 128 ? rh_probe_last_words(err) : NULL; /* instead of SimGrid's backtrace */
+  char *words = exit_code > 128 ? rh_last_words(err) : NULL; /* instead of SimGrid's backtrace */
   if (words) {
     (void)rh_error(code, "SimGrid ended %s: %s", what, words);
     free(words);

@@ -25,13 +25,4 @@ typedef struct rh_probe {
 RH_CHECKED rh_status rh_probe_platform(const rh_platform_def *def, const rh_neighbours *neighbours, bool ring,
                                        rh_probe *probe);
 
-/* SimGrid's last words in what a process left on stderr: its critical sentence, or its warning. NULL if there is none.
- * Owned by the caller. */
-char *rh_probe_last_words(const char *said);
-
-/* `rehearse _probe ...`: the child's side. */
-int rh_cmd_probe(int argc, char **argv);
-/* `rehearse platform FILE [--json]`: describes through the probe, so that no file can crash the command. */
-int rh_cmd_platform(int argc, char **argv);
-
 #endif

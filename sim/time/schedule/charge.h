@@ -2,7 +2,7 @@
  *
  * An entry's name says everything that its duration depends on, for example
  * "cpu/OpenBLAS-SkylakeX/cnn 28x28x1/batch 32/forward". The profile is measured once per study by
- * experiments/measure.c, stored with it, and read here.
+ * experiments/execute/measure.c, stored with it, and read here.
  */
 #ifndef RH_CHARGE_H
 #define RH_CHARGE_H
@@ -55,7 +55,7 @@ RH_CHECKED rh_status rh_profile_seconds(const rh_profile *profile, const char *n
 
 /* One JSON object: {"device": ..., "backend": ..., `about`, "commands": [...] (where they are set), "durations":
  * [{"name":..., "samples":..., "median_s":..., "low_s":..., "high_s":..., "fit": {...} (if there is one)}]}; read
- * back by rh_profile_read (experiments/profile_file.h, where libfyaml is known). */
+ * back by rh_profile_read (experiments/study/profile_file.h, where libfyaml is known). */
 void rh_profile_write(const rh_profile *profile, rh_text *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* Checkpoints: what a run that was ended goes on from.
  *
- * A checkpoint after round k holds the log of rounds 0 .. k - 1 (sim/time/oplog.h), from which their time is simulated
+ * A checkpoint after round k holds the log of rounds 0 .. k - 1 (sim/time/schedule/oplog.h), from which their time is simulated
  * again without mathematics, with what was recorded of them; the simulated times that were final; and the values that
  * round k starts from. Batches, draws and rates follow from seed and round and are not kept.
  *

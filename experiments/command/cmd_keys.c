@@ -69,7 +69,7 @@ static void list(bool json, rh_text *out)
   rh_text_append(out, json ? "]\n"
                            : "\n'rehearse keys SECTION' describes the keys of one. Beside sections a study has a name "
                              "and a question, and\nvary, zip, include and exclude, which make many runs of it "
-                             "(experiments/README.md).\n");
+                             "(experiments/studies.md).\n");
 }
 
 int rh_cmd_keys(int argc, char **argv)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "last_words.h"
 #include "probe_private.h"
 
 static const struct complaint {
@@ -40,30 +41,6 @@ static const struct complaint {
      "give the zone a routing and links"},
 };
 
-/* Cuts `text` at the end of its first line, and of what a reader needs: SimGrid lists all its settings after a wrong
- * one, and a history of its formats after an old file. */
-static void cut_to_sentence(char *text)
-{
-  text[strcspn(text, "\r\n")] = '\0';
-  char *stars = strstr(text, "******* ");
-  if (stars) memmove(stars, stars + strlen("******* "), strlen(stars + strlen("******* ")) + 1);
-  stars = strstr(text, " *********");
-  if (stars) *stars = '\0';
-}
-
-char *rh_probe_last_words(const char *said)
-{
-  const char *found = NULL;
-  for (const char *at = said; (at = strstr(at, "/CRITICAL] ")); at++)
-    found = at + strlen("/CRITICAL] ");
-  const char *warning = strstr(said, "/WARNING] ");
-  if (!found && warning) found = warning + strlen("/WARNING] ");
-  if (!found) return NULL;
-  char *words = rh_text_duplicate(found);
-  cut_to_sentence(words);
-  return words;
-}
-
 /* One message out of SimGrid's sentence. `where` is the file, or "file:line". */
 static rh_status explain(const char *file, const char *where, const char *sentence)
 {
@@ -87,7 +64,7 @@ static rh_status explain_exception(const char *file, const char *message)
   char *text = rh_text_duplicate(message), *sentence = text, *where = NULL;
   size_t length = strlen(file);
   if (strncmp(sentence, file, length) == 0 && strncmp(sentence + length, ": ", 2) == 0) sentence += length + 2;
-  cut_to_sentence(sentence);
+  rh_last_words_cut(sentence);
   if (strncmp(sentence, "Parse error at ", 15) == 0) {
     where = sentence + 15;
     char *end = strncmp(where, file, length) == 0 ? strstr(where + length, ": ") : strstr(where, ": ");
@@ -134,7 +111,7 @@ static rh_status pass_on(const char *file, const char *marked, const char *words
 rh_status rh_probe_translate(const char *file, const char *said, int exit_code, bool *at_pair)
 {
   const char *marked = strstr(said, RH_PROBE_MARK);
-  char *words = rh_probe_last_words(said);
+  char *words = rh_last_words(said);
   rh_status status;
   *at_pair = marked && (strstr(marked, "have no route") || strstr(marked, "not done with the route"));
   if (marked)
