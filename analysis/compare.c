@@ -137,6 +137,7 @@ static void add_run(rh_compared *e, const rh_run_summary *run, int32_t place, co
   e->seed[i] = run->seed;
   e->run[i] = place;
   e->reached += isfinite(reached->seconds);
+  e->diverged += rh_run_diverged(run);
 }
 
 static rh_status collect(rh_store *store, const rh_run_list *runs, const rh_varied *varied, rh_comparison *c)

@@ -24,6 +24,7 @@ typedef struct rh_compare_def {
 typedef struct rh_compared {
   char *setting, *label; /* "platform.file=...", "compress.name=qsgd"; owned */
   int runs, reached;     /* those that are done; those that reached the target */
+  int diverged;          /* those whose training loss was no longer finite; their last accuracy counts, too */
   bool baseline;
   double *seconds, *bytes, *accuracy; /* [runs] by seed; seconds and bytes per worker to the target; owned */
   int64_t *seed;                      /* [runs] owned */

@@ -67,6 +67,13 @@ static bool is_timed(const rh_comparison *c)
   return c->timing_only || !isnan(c->target_accuracy);
 }
 
+static bool any_diverged(const rh_comparison *c)
+{
+  for (int i = 0; i < c->count; i++)
+    if (c->list[i].diverged > 0) return true;
+  return false;
+}
+
 static void write_what_each_did(const rh_comparison *c, int first, int last, rh_text *out)
 {
   const bool timed = is_timed(c);
@@ -78,6 +85,8 @@ static void write_what_each_did(const rh_comparison *c, int first, int last, rh_
     add_title(&grid, c->timing_only ? "time of all rounds, median" : "time to target, median");
     add_title(&grid, "bytes a worker, median");
   }
+  const bool diverged = any_diverged(c);
+  if (diverged) add_title(&grid, "diverged");
   add_title(&grid, "accuracy at the end, mean, %");
   for (int i = first; i < last; i++) {
     const rh_compared *e = &c->list[i];
@@ -88,6 +97,7 @@ static void write_what_each_did(const rh_comparison *c, int first, int last, rh_
       add_quantity(&grid, &e->time_s, e->seconds, e->runs, RH_UNIT_SECOND);
       add_quantity(&grid, &e->wire_bytes, e->bytes, e->runs, RH_UNIT_BYTE);
     }
+    if (diverged) add_text(&grid, "%.0f of %.0f", e->diverged, e->runs, 0);
     if (c->timing_only)
       rh_grid_add_cell(&grid, "timing only");
     else
@@ -173,6 +183,9 @@ static void write_legend(const rh_comparison *c, rh_text *out)
                  "  Accuracies: means and paired differences with Student's %g %% interval; 'within': two one-sided t "
                  "tests. p are Holm-corrected in each setting.\n",
                  level);
+  if (any_diverged(c))
+    rh_text_append(out, "  Diverged: runs whose training loss was no longer finite; what they had last counts as their "
+                        "accuracy.\n");
 }
 
 void rh_comparison_write(const rh_comparison *c, rh_text *out)
@@ -223,8 +236,10 @@ void rh_comparison_write_json(const rh_comparison *c, rh_text *out)
     rh_text_append_json(out, e->setting);
     rh_text_append(out, ", \"configuration\": ");
     rh_text_append_json(out, e->label);
-    rh_text_append(out, ", \"baseline\": %s, \"runs\": %d, \"reached\": %d, \"pairs\": %d",
-                   e->baseline ? "true" : "false", e->runs, e->reached, e->pairs);
+    rh_text_append(out,
+                   ", \"baseline\": %s, \"runs\": %d, \"reached\": %d, \"diverged\": %d, "
+                   "\"pairs\": %d",
+                   e->baseline ? "true" : "false", e->runs, e->reached, e->diverged, e->pairs);
     write_interval_json("time_s", &e->time_s, out);
     write_interval_json("bytes_per_worker", &e->wire_bytes, out);
     write_interval_json("accuracy", &e->final_accuracy, out);
@@ -265,7 +280,7 @@ static void write_interval(const rh_interval *x, rh_text *out)
 
 void rh_comparison_write_csv(const rh_comparison *c, rh_text *out)
 {
-  rh_text_append(out, "setting,configuration,baseline,runs,reached,pairs,time_s,time_low_s,time_high_s,"
+  rh_text_append(out, "setting,configuration,baseline,runs,reached,diverged,pairs,time_s,time_low_s,time_high_s,"
                       "bytes_per_worker,bytes_per_worker_low,bytes_per_worker_high,accuracy,accuracy_low,accuracy_high,"
                       "time_ratio,time_ratio_low,time_ratio_high,time_p,accuracy_difference,accuracy_difference_low,"
                       "accuracy_difference_high,accuracy_p,equivalence_p\n");
@@ -274,7 +289,7 @@ void rh_comparison_write_csv(const rh_comparison *c, rh_text *out)
     write_field(e->setting, out);
     rh_text_append(out, ",");
     write_field(e->label, out);
-    rh_text_append(out, ",%d,%d,%d,%d", e->baseline, e->runs, e->reached, e->pairs);
+    rh_text_append(out, ",%d,%d,%d,%d,%d", e->baseline, e->runs, e->reached, e->diverged, e->pairs);
     write_interval(&e->time_s, out);
     write_interval(&e->wire_bytes, out);
     write_interval(&e->final_accuracy, out);

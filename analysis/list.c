@@ -49,6 +49,8 @@ void rh_list_write(const rh_run_list *runs, rh_text *out)
     rh_grid_add_cell(&grid, run->status);
     if (run->timing_only)
       rh_grid_add_cell(&grid, "timing only");
+    else if (rh_run_diverged(run))
+      rh_grid_add_cell(&grid, "diverged");
     else
       add_number(&grid, "%.1f %%", 100 * run->accuracy);
     rh_grid_add_cell(&grid, rh_unit_format(run->simulated_s, RH_UNIT_SECOND, buffer, sizeof buffer));

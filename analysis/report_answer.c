@@ -315,7 +315,7 @@ static void write_caution(const report *r, rh_text *out)
   for (int i = 0; i < r->comparison.count; i++)
     most = r->comparison.list[i].runs > most ? r->comparison.list[i].runs : most;
   for (int32_t i = 0; i < r->runs.count; i++)
-    diverged += strncmp(r->runs.list[i].reason, "diverged", 8) == 0;
+    diverged += rh_run_diverged(&r->runs.list[i]);
   rh_text_append(out, "<p class=\"note\">");
   if (r->evaluated == 0)
     rh_text_append(out, "Timing alone: no accuracy was evaluated, so nothing here says what is learned. ");

@@ -110,6 +110,9 @@ typedef struct rh_run_summary {
   char *parameters_hash; /* of the final training state; "" if unknown */
 } rh_run_summary;
 
+/* Whether the run is done because its training loss was no longer finite: a result, whose accuracy means nothing. */
+bool rh_run_diverged(const rh_run_summary *run);
+
 typedef struct rh_run_list {
   rh_run_summary *list; /* owned */
   int32_t count, size;

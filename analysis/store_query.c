@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 rh_status rh_store_run_status(rh_store *store, const char *id, char *buffer, size_t size)
 {
@@ -164,6 +165,11 @@ done:
   }
   rh_text_clear(&matches);
   return status;
+}
+
+bool rh_run_diverged(const rh_run_summary *run)
+{
+  return strcmp(run->status, "done") == 0 && strncmp(run->reason, "diverged", 8) == 0;
 }
 
 rh_status rh_store_reached(rh_store *store, const char *id, double accuracy, rh_reached *reached)

@@ -9,7 +9,7 @@
 #include "unit.h"
 #include "varied.h"
 
-enum { TABLE_WIDTH = 120 };
+enum { TABLE_WIDTH = 120, DIVERGED_SHOWN = 4 };
 
 /* Names of a run that are a column when they differ, and otherwise stand above the table. */
 typedef struct name_field {
@@ -203,6 +203,8 @@ static void add_row(const shape *s, const rh_run_summary *run, rh_grid *grid)
   add_names(s, run, grid);
   if (run->timing_only)
     rh_grid_add_cell(grid, "timing only");
+  else if (rh_run_diverged(run))
+    rh_grid_add_cell(grid, "diverged");
   else
     add_formatted(grid, "%.1f %%", 100 * run->accuracy);
   bool done = strcmp(run->status, "done") == 0;
@@ -328,10 +330,10 @@ static void write_network_models(const rh_run_list *runs, rh_text *out)
   rh_text_append(out, "\n");
 }
 
-/* Why a run is not done; a reason of several lines (a study's line with a caret) keeps them. */
-static void write_reason(const rh_run_summary *run, rh_text *out)
+/* "failed: run 0123abcd, fat-tree-64 dpsgd qsgd: " */
+static void write_who(const char *what, const rh_run_summary *run, rh_text *out)
 {
-  rh_text_append_visible(out, run->status);
+  rh_text_append_visible(out, what);
   rh_text_append(out, ": run %.8s, ", run->id);
   rh_text_append_visible(out, run->platform);
   rh_text_append(out, " ");
@@ -339,6 +341,12 @@ static void write_reason(const rh_run_summary *run, rh_text *out)
   rh_text_append(out, " ");
   rh_text_append_visible(out, run->compressor);
   rh_text_append(out, ": ");
+}
+
+/* Why a run is not done; a reason of several lines (a study's line with a caret) keeps them. */
+static void write_reason(const rh_run_summary *run, rh_text *out)
+{
+  write_who(run->status, run, out);
   char *reason = rh_text_duplicate(run->reason), *rest = reason;
   for (char *line; (line = strsep(&rest, "\n"));) {
     if (line != reason && line[0] != '\0') rh_text_append(out, "\n    ");
@@ -346,6 +354,22 @@ static void write_reason(const rh_run_summary *run, rh_text *out)
   }
   rh_text_append(out, "\n");
   free(reason);
+}
+
+/* Runs that diverged, the first of them by name: a table of hundreds shows which in its rows. */
+static void write_diverged(const rh_run_list *runs, rh_text *out)
+{
+  int diverged = 0;
+  for (int32_t i = 0; i < runs->count; i++) {
+    const rh_run_summary *run = &runs->list[i];
+    if (!rh_run_diverged(run) || ++diverged > DIVERGED_SHOWN) continue;
+    write_who("diverged", run, out);
+    rh_text_append(out, "its training loss was no longer finite in round %lld\n", (long long)run->rounds);
+  }
+  if (diverged > DIVERGED_SHOWN) rh_text_append(out, "diverged: %d more\n", diverged - DIVERGED_SHOWN);
+  if (diverged)
+    rh_text_append(out, "    a smaller train.lr, train.momentum or, of methods that have it, train.consensus_step may "
+                        "mend that, or train.clip\n");
 }
 
 static bool any_timing_only(const rh_run_list *runs)
@@ -376,6 +400,7 @@ void rh_table_write(const rh_run_list *runs, rh_text *out)
                    "timing only: messages and steps by the model's shapes; nothing was trained (run.compute: none).\n");
   for (int32_t i = 0; i < runs->count; i++)
     if (strcmp(runs->list[i].status, "done") != 0) write_reason(&runs->list[i], out);
+  write_diverged(runs, out);
   rh_grid_clear(&grid);
   rh_varied_clear(&s.varied);
 }

@@ -98,14 +98,15 @@ static bool fill_row(const rh_platform *platform, int32_t link, const rh_link_ti
   return true;
 }
 
-/* Loads of a link in its bins [RH_BINS_MAX]; returns their bytes, *count of them. */
+/* Loads of a link in its bins [RH_BINS_MAX]; returns their bytes, *count of them. A message's bytes are spread evenly
+ * over its time, so a bin may hold more than its link can carry where messages overlap in part: then it is full. */
 static const int64_t *find_loads(const rh_schedule *schedule, const rh_platform *platform, int32_t link, double *loads,
                                  int32_t *count)
 {
   const int64_t *bytes = rh_schedule_link_bins(schedule, link, count);
-  const double bin_s = rh_schedule_bin_s(schedule);
+  const double bin_s = rh_schedule_bin_s(schedule), most = rh_platform_link_fatpipe(platform, link) ? INFINITY : 1;
   for (int32_t k = 0; k < *count; k++)
-    loads[k] = load_of(platform, link, bytes[k], k * bin_s, (k + 1) * bin_s);
+    loads[k] = fmin(most, load_of(platform, link, bytes[k], k * bin_s, (k + 1) * bin_s));
   return bytes;
 }
 

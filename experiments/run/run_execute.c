@@ -182,8 +182,10 @@ static void say_done(session *s, const rh_plan_entry *entry, const char *label)
   char seconds[32];
   rh_progress_append_left(&s->progress, active_work(s), &left);
   if (rh_store_list(s->e->store, NULL, entry->run.id, &list) == RH_OK && list.count == 1) {
-    char accuracy[32] = "";
-    if (!list.list[0].timing_only)
+    char accuracy[64] = "";
+    if (rh_run_diverged(&list.list[0]))
+      snprintf(accuracy, sizeof accuracy, ", diverged in round %" PRId64, list.list[0].rounds);
+    else if (!list.list[0].timing_only)
       snprintf(accuracy, sizeof accuracy, ", accuracy %.1f %%", 100 * list.list[0].accuracy);
     rh_progress_say(&s->progress, "[%zu/%zu] %s: done%s, %s simulated, %.1f s%s", s->progress.finished,
                     s->progress.total, label, accuracy,

@@ -34,6 +34,7 @@ static void record(rh_store *store, const char *platform, const char *compressor
   must(r.evaluation(r.context, &(rh_evaluation_row){
                                    .round = 2, .simulated_s = 2 * at, .test_accuracy = accuracy, .sample_count = 1}));
   rh_run_end end = fixture_end("done");
+  if (isinf(seconds)) end.reason = "diverged: the training loss is no longer finite";
   must(rh_store_end_run(store, &end));
 }
 
@@ -143,9 +144,11 @@ static void test_all_forms_say_the_same(void **state)
   rh_comparison_write_json(&c, &json);
   rh_comparison_write_csv(&c, &csv);
   assert_non_null(strstr(rh_text_get(&text), "7 of 8"));
+  assert_non_null(strstr(rh_text_get(&text), "1 of 8"));
+  assert_non_null(strstr(rh_text_get(&text), "  Diverged: runs whose"));
   assert_non_null(strstr(rh_text_get(&text), "0.500 [0.500, 0.500]"));
-  assert_non_null(strstr(rh_text_get(&json), "\"reached\": 7, \"pairs\": 8"));
-  assert_non_null(strstr(rh_text_get(&csv), "\"platform.file=slow\",\"compress.name=qsgd\",0,8,7,8,2.75,"));
+  assert_non_null(strstr(rh_text_get(&json), "\"reached\": 7, \"diverged\": 1, \"pairs\": 8"));
+  assert_non_null(strstr(rh_text_get(&csv), "\"platform.file=slow\",\"compress.name=qsgd\",0,8,7,1,8,2.75,"));
   rh_text_clear(&text);
   rh_text_clear(&json);
   rh_text_clear(&csv);

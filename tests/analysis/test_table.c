@@ -306,6 +306,38 @@ static void list_is_one_line_per_run(void **state)
   rh_text_clear(&text);
 }
 
+/* The accuracy of a model that is not finite is that of a constant guess: nobody may read it as a result. */
+static void diverged_run_is_called_so(void **state)
+{
+  (void)state;
+  rh_run_summary runs[6];
+  for (int i = 0; i < 6; i++) {
+    runs[i] = known_run();
+    runs[i].seed = i;
+    if (i == 0) continue;
+    runs[i].reason = "diverged: the training loss is no longer finite";
+    runs[i].time_to_target_s = nan_value;
+    runs[i].accuracy = 0.1;
+    runs[i].rounds = 7;
+  }
+  rh_run_list list = {runs, 6, 6}, fine = {runs, 1, 1};
+  rh_text text = {0};
+  rh_table_write(&list, &text);
+  assert_null(strstr(rh_text_get(&text), "10.0 %"));
+  assert_non_null(strstr(rh_text_get(&text), "diverged  not reached"));
+  assert_non_null(strstr(rh_text_get(&text), "diverged: run 01234567, fattree-64 allreduce none: its training loss was "
+                                             "no longer finite in round 7\n"));
+  assert_non_null(strstr(rh_text_get(&text), "diverged: 1 more\n    a smaller train.lr"));
+  rh_text_clear(&text);
+  rh_list_write(&list, &text);
+  assert_null(strstr(rh_text_get(&text), "10.0 %"));
+  assert_non_null(strstr(rh_text_get(&text), "done    diverged"));
+  rh_text_clear(&text);
+  rh_table_write(&fine, &text);
+  assert_null(strstr(rh_text_get(&text), "diverged"));
+  rh_text_clear(&text);
+}
+
 static void control_characters_become_visible(void **state)
 {
   (void)state;
@@ -329,6 +361,7 @@ int main(void)
       cmocka_unit_test(dependent_options_are_told_apart),
       cmocka_unit_test(list_is_json),
       cmocka_unit_test(list_is_one_line_per_run),
+      cmocka_unit_test(diverged_run_is_called_so),
       cmocka_unit_test(control_characters_become_visible),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,14 @@ check "devices alone: seconds" [ "$(seconds two.db)" = 140,1400 ]
 "$program" run study.yaml --set time.source=flops --db flops.db >/dev/null 2>flops.err
 check "flops: says that devices are not read" says flops.err 'the profiles that hosts name .* are not read'
 
+# Unequal hosts meet on one link in part: a bin that is given more bytes than it can carry is full, not fuller
+sed 's/1GBps/100MBps/' mixed.xml >slow.xml
+"$program" run study.yaml --set platform.file=slow.xml --set platform.workers=4 --set time.source=flops \
+  --set train.method=dpsgd --set graph.name=complete --db full.db >/dev/null 2>full.err || cat full.err
+check "full bin: more bytes than fit, and a load of 1" [ "$(query full.db "SELECT max(b.bytes / (l.bandwidth_Bps * r.bin_s))
+  > 1.5, max(b.load), max(l.peak_load) FROM link_bins b JOIN links l USING (run_id, link) JOIN runs r ON r.id = b.run_id")" \
+  = '1|1.0|1.0' ]
+
 # refuse NAME PATTERN ARGUMENT...
 refuse() {
   local name=$1 pattern=$2

@@ -360,6 +360,11 @@ double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link)
   return link_of(platform, link)->bandwidth_Bps;
 }
 
+bool rh_platform_link_fatpipe(const rh_platform *platform, int32_t link)
+{
+  return rh_shim_link_fatpipe(link_of(platform, link)->link);
+}
+
 double rh_platform_link_latency(const rh_platform *platform, int32_t link)
 {
   return link_of(platform, link)->latency_s;

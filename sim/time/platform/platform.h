@@ -84,6 +84,7 @@ const char *rh_platform_link_name(const rh_platform *platform, int32_t link);
 /* What the file gives the link, whatever its profiles make of it: for descriptions and closed forms. */
 double rh_platform_link_bandwidth(const rh_platform *platform, int32_t link); /* byte/s; Wi-Fi: of level 0 */
 double rh_platform_link_latency(const rh_platform *platform, int32_t link);   /* s */
+bool rh_platform_link_fatpipe(const rh_platform *platform, int32_t link); /* each transfer has all of its bandwidth */
 /* What it can carry, as far as the simulation has come; borrowed. NULL: always that bandwidth. */
 const rh_capacity *rh_platform_link_capacity(const rh_platform *platform, int32_t link);
 
