@@ -294,7 +294,7 @@ void rh_replicas_share(rh_replicas *replicas, int32_t copies, const int32_t *cop
 void rh_replicas_arena_part(const rh_backend *backend, const rh_parts *parts, const char *name, float *rows,
                             size_t bytes)
 {
-  if (!rows || rh_backend_on_host(backend)) {
+  if (!rows || bytes == 0 || rh_backend_on_host(backend)) {
     rh_part(parts, name, rows, bytes);
     return;
   }

@@ -48,10 +48,10 @@ static rh_status load(void **module)
 
 rh_status rh_cuda_module_load(rh_cuda_info *info)
 {
-  void *module;
+  void *module = NULL;
   rh_status status = load(&module);
   if (status != RH_OK) return status;
-  void (*ask)(rh_cuda_info *);
+  void (*ask)(rh_cuda_info *) = NULL;
   void *symbol = dlsym(module, "rh_cuda_module_info");
   memcpy(&ask, &symbol, sizeof ask); /* ISO C has no cast from a data pointer to a function */
   if (!symbol) return rh_error(RH_EDEVICE, "the CUDA module is not one of ours: build and install rehearse again");
@@ -65,12 +65,12 @@ rh_status rh_cuda_module_load(rh_cuda_info *info)
 rh_status rh_cuda_module_backend(rh_cuda_products products, const rh_backend **backend)
 {
   rh_cuda_info info;
-  void *module;
+  void *module = NULL;
   char reason[512];
   rh_status status = rh_cuda_module_load(&info);
   if (status == RH_OK) status = load(&module);
   if (status != RH_OK) return status;
-  const rh_backend *(*open_module)(rh_cuda_products, char *, size_t);
+  const rh_backend *(*open_module)(rh_cuda_products, char *, size_t) = NULL;
   void *symbol = dlsym(module, "rh_cuda_module_open");
   memcpy(&open_module, &symbol, sizeof open_module);
   RH_ASSERT(open_module); /* the version says that it is there */

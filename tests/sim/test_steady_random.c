@@ -21,6 +21,7 @@ static uint64_t draw(void)
 
 static int below(int n)
 {
+  RH_ASSERT(n > 0);
   return (int)(draw() % (uint64_t)n);
 }
 
@@ -34,8 +35,8 @@ static double uniform(void)
 static const char *random_config(void)
 {
   static const char *const configs[] = {
-      "<config><prop id=\"network/model\" value=\"CM02\"/><prop id=\"network/TCP-gamma\" value=\"-1\"/>"
-      "<prop id=\"network/crosstraffic\" value=\"0\"/></config>",
+      ("<config><prop id=\"network/model\" value=\"CM02\"/><prop id=\"network/TCP-gamma\" value=\"-1\"/>"
+       "<prop id=\"network/crosstraffic\" value=\"0\"/></config>"),
       "<config><prop id=\"network/model\" value=\"CM02\"/><prop id=\"network/crosstraffic\" value=\"0\"/></config>",
       "<config><prop id=\"network/model\" value=\"CM02\"/></config>",
       "<config><prop id=\"network/model\" value=\"LV08\"/></config>",
@@ -123,7 +124,7 @@ static const char *random_platform(int *hosts)
 static const char *random_hostfile(int hosts)
 {
   static char text[16 * HOSTS_MAX];
-  int order[HOSTS_MAX];
+  int order[HOSTS_MAX] = {0};
   assert_true(hosts <= HOSTS_MAX);
   for (int i = 0; i < hosts; i++) {
     const int j = below(i + 1);
@@ -269,7 +270,7 @@ static rh_status produce_random(void *context, int64_t round, bool *more)
     const random_operation *o = &p->list[i];
     const int64_t extra = p->cycle > 0 ? 4096 * (round % p->cycle) : 0;
     const bool waits = i == 0 || p->list[i - 1].what != DO_COMPUTE_BESIDE;
-    rh_token after[HOSTS_MAX];
+    rh_token after[HOSTS_MAX] = {0};
     for (int32_t rank = 0; rank < s->scenario->workers; rank++)
       after[rank] = waits ? rh_schedule_last(s->schedule, rank, RH_LANE_COMPUTE) : delay_of(s, round);
     if (o->what == DO_SEND) {

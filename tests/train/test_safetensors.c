@@ -30,6 +30,7 @@ static void write_file(const char *header, size_t values)
   assert_non_null(bytes);
   for (int i = 0; i < 8; i++)
     bytes[i] = (char)(length >> 8 * i & 255);
+  /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the length says where it ends */
   memcpy(bytes + 8, header, length);
   write_bytes(bytes, 8 + length + values);
   free(bytes);

@@ -8,7 +8,7 @@
 
 /* --- links that one position owns --------------------------------------------------------------------------------- */
 
-enum { NOBODY = -1, SEVERAL = -2 };
+enum { NOBODY = 0, SEVERAL = -1 }; /* else: position + 1 */
 
 typedef struct owners {
   int32_t sender, receiver;
@@ -17,8 +17,8 @@ typedef struct owners {
 static void note_owner(int32_t *known, int32_t position)
 {
   if (*known == NOBODY)
-    *known = position;
-  else if (*known != position)
+    *known = position + 1;
+  else if (*known != position + 1)
     *known = SEVERAL;
 }
 
@@ -67,10 +67,8 @@ lone_verdict lone_links_judge(lone_times *times, rh_platform *platform)
 {
   const size_t links = (size_t)rh_platform_link_count(platform);
   const int64_t steps = times->c->kind->steps(times->c);
-  owners *known = malloc((links + 1) * sizeof *known);
+  owners *known = calloc(links + 1, sizeof *known);
   RH_ASSERT(known != NULL);
-  for (size_t i = 0; i <= links; i++)
-    known[i] = (owners){NOBODY, NOBODY};
   lone_verdict verdict = LONE_OWNED;
   for (int64_t k = 0; k < steps && verdict != LONE_NEVER; k = times->stretch.end) {
     if (!lone_stretch_at(times, platform, k))
@@ -78,8 +76,7 @@ lone_verdict lone_links_judge(lone_times *times, rh_platform *platform)
     else if (verdict == LONE_OWNED && !note_stretch(times, known))
       verdict = times->eager ? LONE_NEVER : LONE_PERHAPS;
   }
-  for (size_t i = 0; i <= links; i++)
-    known[i] = (owners){NOBODY, NOBODY};
+  memset(known, 0, (links + 1) * sizeof *known);
   if (verdict == LONE_NEVER && are_apart(times->c, platform, known)) verdict = LONE_APART;
   free(known);
   return verdict;
