@@ -257,7 +257,8 @@ static rh_status prepare_time(execution *e)
   }
   rh_schedule *s;
   RH_TRY(rh_schedule_new(&schedule, &s));
-  e->world = (rh_world){.workers = (int32_t)run->platform.workers,
+  e->world = (rh_world){.method = run->method,
+                        .workers = (int32_t)run->platform.workers,
                         .seed = (uint64_t)run->run.seed,
                         .rounds = run->train.rounds,
                         .lr_min = run->train.rate.lr_min,

@@ -36,7 +36,8 @@ static rh_status choose_device(const rh_run *run, rh_setup *setup)
 /* What a method is asked about before there is a world: its settings. */
 static rh_world world_of(const rh_run *run)
 {
-  return (rh_world){.compressor = run->compressor,
+  return (rh_world){.method = run->method,
+                    .compressor = run->compressor,
                     .feedback = run->feedback,
                     .mask = run->train.mask,
                     .optimiser = &run->train.optimiser,
@@ -120,7 +121,8 @@ static rh_status check_mask(const rh_run *run, const rh_setup *setup)
 /* What the method itself says, as far as it needs no platform. */
 static rh_status check_method(const rh_run *run, const rh_setup *setup)
 {
-  const rh_world world = {.workers = (int32_t)run->platform.workers,
+  const rh_world world = {.method = run->method,
+                          .workers = (int32_t)run->platform.workers,
                           .rounds = run->train.rounds,
                           .model = &setup->model,
                           .compressor = run->compressor,
@@ -225,7 +227,8 @@ static int32_t copies_of(const rh_run *run, int32_t zones)
 /* Of what the method keeps. */
 static int64_t state_bytes(const rh_setup *setup, const rh_run *run, int32_t zones)
 {
-  const rh_sizes sizes = {.model = &setup->model,
+  const rh_sizes sizes = {.method = run->method,
+                          .model = &setup->model,
                           .workers = (int32_t)run->platform.workers,
                           .copies = copies_of(run, zones),
                           .moments = rh_optimiser_moments(&run->train.optimiser),

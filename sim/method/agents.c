@@ -19,14 +19,14 @@ static rh_status new_rows(rh_agents *a)
   return RH_OK;
 }
 
-rh_status rh_agents_new(rh_world *world, rh_agents_def def, void **agents)
+rh_status rh_agents_new(rh_world *world, void **agents)
 {
   rh_status status = RH_OK;
   rh_agents *a = calloc(1, sizeof *a);
   *agents = NULL;
   if (!a) return rh_error(RH_ENOMEM, "no memory for %d workers", world->workers);
   a->world = world;
-  a->def = def;
+  a->def = world->method->agents(world->compressor, world->method_options);
   RH_TRY(new_rows(a));
   RH_TRY(rh_masking_new(world, &a->masking));
   a->sent = a->masking ? rh_masking_world(a->masking) : world;
@@ -67,8 +67,9 @@ void rh_agents_parts(void *agents, const rh_parts *parts)
   if (a->masking) rh_masking_parts(a->masking, parts);
 }
 
-int64_t rh_agents_bytes(const rh_sizes *z, rh_agents_def def)
+int64_t rh_agents_bytes(const rh_sizes *z)
 {
+  const rh_agents_def def = z->method->agents(z->compressor, z->method_options);
   const int64_t row = z->model->stride * (int64_t)sizeof(float);
   return rh_gossip_bytes(z, &def.gossip) + rh_masking_bytes(z) +
          z->workers * ((def.own != RH_AGENTS_NOTHING ? row : 0) + (int64_t)(sizeof(double) + sizeof(rh_token)));
@@ -90,8 +91,9 @@ rh_tensor rh_agents_moments(const rh_agents *a, int32_t i, int k)
   return (rh_tensor){rh_replicas_moment(a->world->replicas, i, k), a->world->model->stride};
 }
 
-rh_status rh_agents_check(const rh_world *w, int64_t gossip_rounds)
+rh_status rh_agents_check(const rh_world *w)
 {
+  const int64_t gossip_rounds = w->method->agents(w->compressor, w->method_options).gossip_rounds;
   if (gossip_rounds == 0 || gossip_rounds < w->rounds) return RH_OK;
   return rh_error(RH_EINVAL,
                   "train.gossip_rounds: %" PRId64 " of %" PRId64
@@ -99,14 +101,14 @@ rh_status rh_agents_check(const rh_world *w, int64_t gossip_rounds)
                   gossip_rounds, w->rounds);
 }
 
-void rh_agents_warn(const rh_world *w, const char *who, rh_text *out)
+void rh_agents_warn(const rh_world *w, rh_text *out)
 {
   const rh_claims claims = w->compressor->claims(w->compressor_options, &w->buckets[0].layout);
   if (claims.contraction > 0) return;
   rh_text_append(out,
                  "compress.name: %s: no contraction is known of it on this model, and what '%s' keeps of lost parts "
                  "may grow without end: watch the loss, or take more bits, smaller buckets or topk",
-                 w->compressor->name, who);
+                 w->compressor->name, w->method->name);
 }
 
 void rh_agents_begin(rh_agents *a, int64_t t, double lr)

@@ -69,21 +69,22 @@ typedef struct rh_agents {
   bool trains; /* it is none of the last G */
 } rh_agents;
 
-/* rh_method.new_state, free_state, parts and state_bytes of methods whose state is their agents. */
-RH_CHECKED rh_status rh_agents_new(rh_world *world, rh_agents_def def, void **agents);
+/* rh_method.new_state, free_state, parts and state_bytes of methods whose state is their agents, as rh_method.agents
+ * describes them. */
+RH_CHECKED rh_status rh_agents_new(rh_world *world, void **agents);
 void rh_agents_free(void *agents);
 void rh_agents_parts(void *agents, const rh_parts *parts);
-int64_t rh_agents_bytes(const rh_sizes *sizes, rh_agents_def def);
+int64_t rh_agents_bytes(const rh_sizes *sizes);
 
 /* Rows [stride] from worker i on: the method's own, the replicas' parameters and moments. */
 rh_tensor rh_agents_own(const rh_agents *agents, int32_t i);
 rh_tensor rh_agents_parameters(const rh_agents *agents, int32_t i);
 rh_tensor rh_agents_moments(const rh_agents *agents, int32_t i, int k);
 
-/* RH_EINVAL if no round would train. */
-RH_CHECKED rh_status rh_agents_check(const rh_world *world, int64_t gossip_rounds);
-/* Warns where errors that are kept, or estimates, may grow: no contraction is known of the compressor. */
-void rh_agents_warn(const rh_world *world, const char *who, rh_text *out);
+/* rh_method.check_settings: RH_EINVAL if no round would train. */
+RH_CHECKED rh_status rh_agents_check(const rh_world *world);
+/* rh_method.warn, where errors are kept, or estimates, which may grow: no contraction is known of the compressor. */
+void rh_agents_warn(const rh_world *world, rh_text *out);
 
 void rh_agents_begin(rh_agents *agents, int64_t t, double lr);
 /* Gradients at the replicas, handed to `step`, which takes a step of its workers and may overwrite g [count][stride];

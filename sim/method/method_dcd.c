@@ -37,11 +37,6 @@ static rh_agents_def define(const rh_compressor *compressor, const void *options
                          .gossip_rounds = ((const dcd_options *)options_)->gossip_rounds};
 }
 
-static rh_status check_settings(const rh_world *w)
-{
-  return rh_agents_check(w, ((const dcd_options *)w->method_options)->gossip_rounds);
-}
-
 /* Largest alpha that the compressor may show; infinite if nothing is known. */
 static double relative_error(const rh_world *w)
 {
@@ -67,16 +62,6 @@ static void warn(const rh_world *w, rh_text *out)
       "and graph '%s' asks for less than %.3g: watch the loss, or take more bits, a graph with more "
       "edges, or choco",
       w->compressor->name, alpha, graph->name, allowed);
-}
-
-static rh_status new_state(rh_world *w, void **agents)
-{
-  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
-}
-
-static int64_t state_bytes(const rh_sizes *z)
-{
-  return rh_agents_bytes(z, define(z->compressor, z->method_options));
 }
 
 /* z = y - x; x += Q(z) */
@@ -116,11 +101,12 @@ const rh_method rh_method_dcd = {
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
     .takes_mask = true,
-    .check_settings = check_settings,
+    .check_settings = rh_agents_check,
     .warn = warn,
-    .new_state = new_state,
+    .agents = define,
+    .new_state = rh_agents_new,
     .free_state = rh_agents_free,
-    .state_bytes = state_bytes,
+    .state_bytes = rh_agents_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .parts = rh_agents_parts,
     .round = round_,

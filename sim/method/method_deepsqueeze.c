@@ -37,26 +37,6 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
       .gossip_rounds = o->gossip_rounds};
 }
 
-static rh_status check_settings(const rh_world *w)
-{
-  return rh_agents_check(w, ((const deepsqueeze_options *)w->method_options)->gossip_rounds);
-}
-
-static void warn(const rh_world *w, rh_text *out)
-{
-  rh_agents_warn(w, "deepsqueeze", out);
-}
-
-static rh_status new_state(rh_world *w, void **agents)
-{
-  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
-}
-
-static int64_t state_bytes(const rh_sizes *z)
-{
-  return rh_agents_bytes(z, define(z->compressor, z->method_options));
-}
-
 /* v = x + e; c = Q(v); e = v - c, where e is v in between */
 static void make(void *agents, rh_rows rows)
 {
@@ -95,11 +75,12 @@ const rh_method rh_method_deepsqueeze = {
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
     .takes_mask = true,
-    .check_settings = check_settings,
-    .warn = warn,
-    .new_state = new_state,
+    .check_settings = rh_agents_check,
+    .warn = rh_agents_warn,
+    .agents = define,
+    .new_state = rh_agents_new,
     .free_state = rh_agents_free,
-    .state_bytes = state_bytes,
+    .state_bytes = rh_agents_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .trains_at_once = rh_agents_train_at_once,
     .parts = rh_agents_parts,

@@ -55,21 +55,6 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
                          .gossip_rounds = o->gossip_rounds};
 }
 
-static rh_status check_settings(const rh_world *w)
-{
-  return rh_agents_check(w, ((const dpsgd_options *)w->method_options)->gossip_rounds);
-}
-
-static rh_status new_state(rh_world *w, void **agents)
-{
-  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
-}
-
-static int64_t state_bytes(const rh_sizes *z)
-{
-  return rh_agents_bytes(z, define(z->compressor, z->method_options));
-}
-
 /* C(x_i) travels. */
 static void make_model(void *context, rh_rows rows)
 {
@@ -110,10 +95,11 @@ const rh_method rh_method_dpsgd = {
     .mixing = RH_MIXING_DOUBLY,
     .copies = RH_COPIES_EACH,
     .takes_mask = true,
-    .check_settings = check_settings,
-    .new_state = new_state,
+    .check_settings = rh_agents_check,
+    .agents = define,
+    .new_state = rh_agents_new,
     .free_state = rh_agents_free,
-    .state_bytes = state_bytes,
+    .state_bytes = rh_agents_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .trains_at_once = trains_at_once,
     .parts = rh_agents_parts,

@@ -43,22 +43,7 @@ static rh_status check_settings(const rh_world *w)
   if (w->optimiser->kind != RH_OPTIMISER_SGD)
     return rh_error(RH_EUNSUPPORTED, "train.optimiser: adamw does not go with qg-dsgdm, whose momentum follows the "
                                      "model's displacement and has no second moments; use optimiser: sgd, or dpsgd");
-  return rh_agents_check(w, ((const qg_options *)w->method_options)->gossip_rounds);
-}
-
-static void warn(const rh_world *w, rh_text *out)
-{
-  rh_agents_warn(w, "qg-dsgdm", out);
-}
-
-static rh_status new_state(rh_world *w, void **agents)
-{
-  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
-}
-
-static int64_t state_bytes(const rh_sizes *z)
-{
-  return rh_agents_bytes(z, define(z->compressor, z->method_options));
+  return rh_agents_check(w);
 }
 
 /* s = x; g += decay x; m = beta mh + g; x -= lr m */
@@ -121,10 +106,11 @@ const rh_method rh_method_qg_dsgdm = {
     .copies = RH_COPIES_EACH,
     .takes_mask = true,
     .check_settings = check_settings,
-    .warn = warn,
-    .new_state = new_state,
+    .warn = rh_agents_warn,
+    .agents = define,
+    .new_state = rh_agents_new,
     .free_state = rh_agents_free,
-    .state_bytes = state_bytes,
+    .state_bytes = rh_agents_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .parts = rh_agents_parts,
     .round = round_,

@@ -43,26 +43,6 @@ static rh_agents_def define(const rh_compressor *compressor, const void *opaque)
                          .gossip_rounds = o->gossip_rounds};
 }
 
-static rh_status check_settings(const rh_world *w)
-{
-  return rh_agents_check(w, ((const sgp_options *)w->method_options)->gossip_rounds);
-}
-
-static void warn(const rh_world *w, rh_text *out)
-{
-  rh_agents_warn(w, "sgp", out);
-}
-
-static rh_status new_state(rh_world *w, void **agents)
-{
-  return rh_agents_new(w, define(w->compressor, w->method_options), agents);
-}
-
-static int64_t state_bytes(const rh_sizes *z)
-{
-  return rh_agents_bytes(z, define(z->compressor, z->method_options));
-}
-
 /* x_i -= lr u_i, the gradient taken at z_i */
 static void step(void *agents, rh_rows rows, rh_tensor g)
 {
@@ -112,11 +92,12 @@ const rh_method rh_method_sgp = {
     .time_varying = true,
     .copies = RH_COPIES_EACH,
     .takes_mask = true,
-    .check_settings = check_settings,
-    .warn = warn,
-    .new_state = new_state,
+    .check_settings = rh_agents_check,
+    .warn = rh_agents_warn,
+    .agents = define,
+    .new_state = rh_agents_new,
     .free_state = rh_agents_free,
-    .state_bytes = state_bytes,
+    .state_bytes = rh_agents_bytes,
     .stays_on_device = rh_agents_stay_on_device,
     .parts = rh_agents_parts,
     .round = round_,

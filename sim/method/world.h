@@ -40,8 +40,11 @@ typedef struct rh_step_seconds {
   double int8_op_s;                     /* likewise one on 8-bit values */
 } rh_step_seconds;
 
+typedef struct rh_method rh_method;
+
 typedef struct rh_world {
-  int32_t workers; /* N */
+  const rh_method *method; /* borrowed; whose options are method_options */
+  int32_t workers;         /* N */
   uint64_t seed;
   int64_t rounds;         /* planned */
   double lr_min;          /* smallest learning rate of the schedule */
@@ -101,6 +104,7 @@ typedef enum rh_copies { RH_COPIES_ONE, RH_COPIES_GROUPS, RH_COPIES_EACH } rh_co
 
 /* What the memory of a method's own state depends on. */
 typedef struct rh_sizes {
+  const rh_method *method;
   const rh_model *model;
   int32_t workers, copies;
   int moments; /* rows that the optimiser keeps */
@@ -113,7 +117,7 @@ typedef struct rh_sizes {
   const void *method_options;
 } rh_sizes;
 
-typedef struct rh_method {
+struct rh_method {
   const char *name, *summary, *source;
   const rh_option *options; /* keys of section `train`, beside the common ones */
   size_t option_count, options_size;
@@ -158,7 +162,9 @@ typedef struct rh_method {
   void (*parts)(void *state, const rh_parts *parts);
   /* One round: t is 0-based, lr the learning rate of this round. */
   RH_CHECKED rh_status (*round)(rh_world *world, void *state, int64_t t, double lr);
-} rh_method;
+  /* Of methods whose state is their agents (agents.h): what those are made of. */
+  struct rh_agents_def (*agents)(const rh_compressor *compressor, const void *options);
+};
 
 extern const rh_method rh_method_ab, rh_method_allreduce, rh_method_dpsgd, rh_method_choco, rh_method_deepsqueeze,
     rh_method_dcd, rh_method_qg_dsgdm, rh_method_sgp;

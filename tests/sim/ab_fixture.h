@@ -94,7 +94,8 @@ static inline void fixture_init(fixture *f, const char *method, const char *cons
                          .optimiser = optimiser};
   rh_replicas *replicas;
   RH_ASSERT(rh_replicas_new(&def, &replicas) == RH_OK);
-  f->world = (rh_world){.workers = N,
+  f->world = (rh_world){.method = f->method,
+                        .workers = N,
                         .seed = 1,
                         .rounds = rounds,
                         .model = &f->model,

@@ -229,7 +229,8 @@ static inline void fixture_init(fixture *f, const choice *c)
   f->compressor_options = options_read(q->options, q->option_count, q->options_size, "compress", &settings);
   rh_settings_clear(&settings);
   cut(f, c->buckets ? c->buckets : 1);
-  f->world = (rh_world){.workers = N,
+  f->world = (rh_world){.method = f->method,
+                        .workers = N,
                         .seed = 1,
                         .rounds = c->rounds,
                         .model = &f->model,
