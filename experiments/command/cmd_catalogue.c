@@ -1,30 +1,11 @@
 /* rehearse methods | models | compressors | datasets | collectives | graphs [NAME] [--json] */
-#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "listing.h"
 #include "section_rows.h"
-
-typedef struct arguments {
-  const char *name; /* NULL: all */
-  bool json;
-} arguments;
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-  arguments *a = state->input;
-  if (key == RH_KEY_JSON) {
-    a->json = true;
-  } else if (key == ARGP_KEY_ARG) {
-    if (a->name) argp_error(state, "one name at most, not '%s' as well", arg);
-    a->name = arg;
-  } else {
-    return ARGP_ERR_UNKNOWN;
-  }
-  return 0;
-}
 
 static const rh_registry *registry_of(const char *plural)
 {
@@ -106,33 +87,22 @@ static void list(const rh_registry *registry, bool json, rh_text *out)
     rh_text_append(out, "\n'rehearse %s NAME' describes one.\n", registry->plural);
 }
 
-static int unknown(const rh_registry *registry, const char *name)
-{
-  const char *near = rh_text_nearest(name, rh_registry_name, registry);
-  fprintf(stderr, "rehearse %s: no %s '%s'%s%s%s\n", registry->plural, registry->singular, name,
-          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-  return 2;
-}
-
 int rh_cmd_catalogue(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"json", RH_KEY_JSON, 0, 0, "print JSON", 0}, {0}};
-  static const struct argp parser = {
-      options, parse_option, "[NAME]", "Lists what a study can choose, or describes one: options, defaults, source.",
-      NULL,    NULL,         NULL};
-  arguments a = {0};
   const char *command = strrchr(argv[0], ' ');
   const rh_registry *registry = registry_of(command ? command + 1 : argv[0]);
   RH_ASSERT(registry && "main dispatches only to listings that exist");
-  argp_parse(&parser, argc, argv, 0, NULL, &a);
+  const rh_listing asked = rh_listing_parse(
+      argc, argv, "NAME", "Lists what a study can choose, or describes one: options, defaults, source.");
 
   rh_text out = {0};
   rh_component component;
-  if (!a.name) {
-    list(registry, a.json, &out);
-  } else if (!rh_registry_find(registry, a.name, &component)) {
-    return unknown(registry, a.name);
-  } else if (a.json) {
+  if (!asked.name) {
+    list(registry, asked.json, &out);
+  } else if (!rh_registry_find(registry, asked.name, &component)) {
+    return rh_listing_unknown(registry->plural, registry->singular, asked.name,
+                              rh_text_nearest(asked.name, rh_registry_name, registry));
+  } else if (asked.json) {
     describe_json(registry, &component, &out);
     rh_text_append(&out, "\n");
   } else {

@@ -1,29 +1,10 @@
 /* rehearse keys [SECTION] [--json]: what the sections of a study can say. */
-#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "commands.h"
+#include "listing.h"
 #include "section_rows.h"
-
-typedef struct arguments {
-  const char *section; /* NULL: all */
-  bool json;
-} arguments;
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-  arguments *a = state->input;
-  if (key == RH_KEY_JSON) {
-    a->json = true;
-  } else if (key == ARGP_KEY_ARG) {
-    if (a->section) argp_error(state, "one section at most, not '%s' as well", arg);
-    a->section = arg;
-  } else {
-    return ARGP_ERR_UNKNOWN;
-  }
-  return 0;
-}
 
 static void describe(const rh_section *section, rh_text *out)
 {
@@ -74,25 +55,15 @@ static void list(bool json, rh_text *out)
 
 int rh_cmd_keys(int argc, char **argv)
 {
-  static const struct argp_option options[] = {{"json", RH_KEY_JSON, 0, 0, "print JSON", 0}, {0}};
-  static const struct argp parser = {
-      .options = options,
-      .parser = parse_option,
-      .args_doc = "[SECTION]",
-      .doc = "Lists the sections of a study, or describes the keys of one: values, units, defaults."};
-  arguments a = {0};
-  argp_parse(&parser, argc, argv, 0, NULL, &a);
-  const rh_section *section = a.section ? rh_section_find(a.section) : NULL;
-  if (a.section && !section) {
-    const char *near = rh_text_nearest(a.section, rh_section_name, NULL);
-    fprintf(stderr, "rehearse keys: no section '%s'%s%s%s\n", a.section, near ? "; did you mean '" : "",
-            near ? near : "", near ? "'?" : "");
-    return 2;
-  }
+  const rh_listing asked = rh_listing_parse(
+      argc, argv, "SECTION", "Lists the sections of a study, or describes the keys of one: values, units, defaults.");
+  const rh_section *section = asked.name ? rh_section_find(asked.name) : NULL;
+  if (asked.name && !section)
+    return rh_listing_unknown("keys", "section", asked.name, rh_text_nearest(asked.name, rh_section_name, NULL));
   rh_text out = {0};
   if (!section) {
-    list(a.json, &out);
-  } else if (a.json) {
+    list(asked.json, &out);
+  } else if (asked.json) {
     describe_json(section, &out);
     rh_text_append(&out, "\n");
   } else {
