@@ -12,6 +12,7 @@
 #include "calibrate.h"
 #include "commands.h"
 #include "measure.h"
+#include "output_file.h"
 #include "registry.h"
 #include "run.h"
 
@@ -204,6 +205,7 @@ done:
 static rh_status calibrate(arguments *a, const char *command, rh_profile *profile)
 {
   rh_status status = RH_OK;
+  RH_TRY(rh_output_file_try(a->out)); /* before anything is timed */
   if (!a->force && access(a->out, F_OK) == 0) RH_TRY(rh_profile_read_file(a->out, profile));
   const int32_t before = profile->count;
   const uint64_t hash = rh_profile_hash(profile, NULL);

@@ -132,8 +132,13 @@ int rh_cmd_plan(int argc, char **argv)
     rh_text_append_json(&out, a.into);
     rh_text_append(&out, "}\n");
   } else {
-    rh_text_append(&out, "%zu task%s in %s\n", count, count == 1 ? "" : "s", a.into);
-    rh_text_append(&out, a.slurm ? "next: sbatch %s/slurm.sh\n" : "next: rehearse run %s --index 1\n", a.into);
+    rh_text script = {0};
+    rh_text_append(&script, "%s/slurm.sh", a.into);
+    rh_text_append(&out, "%zu task%s in %s\nnext: %s ", count, count == 1 ? "" : "s", a.into,
+                   a.slurm ? "sbatch" : "rehearse run");
+    rh_text_append_quoted(&out, a.slurm ? rh_text_get(&script) : a.into);
+    rh_text_append(&out, a.slurm ? "\n" : " --index 1\n");
+    rh_text_clear(&script);
   }
   fputs(rh_text_get(&out), stdout);
   rh_text_clear(&out);

@@ -462,7 +462,8 @@ int rh_cmd_run(int argc, char **argv)
   else if (status != RH_OK)
     fprintf(stderr, "rehearse: %s\n", rh_error_message());
   if (s.execution.left > 0)
-    fprintf(stderr, "rehearse: %zu runs that other processes are at are not done yet\n", s.execution.left);
+    fprintf(stderr, "rehearse: %zu run%s that other processes are at %s not done yet\n", s.execution.left,
+            s.execution.left == 1 ? "" : "s", s.execution.left == 1 ? "is" : "are");
   rh_text_clear(&a.init);
   rh_text_clear(&a.save);
   rh_status closing = close_session(&s, status != RH_OK);

@@ -9,11 +9,18 @@
 #include "masking_device.h"
 #include "model_file.h"
 
+static rh_status find_gpu(const rh_run *run, const rh_backend **backend)
+{
+  const rh_status status = rh_cuda_module_backend((rh_cuda_products)run->run.products, backend);
+  if (status == RH_OK) return status;
+  return rh_error(status, "run.backend: %s; run.backend: auto, or cpu, does without", rh_error_message());
+}
+
 static rh_status find_backend(const rh_run *run, const rh_backend **backend)
 {
   const int kind = run->run.backend;
   *backend = kind == RH_RUN_REF ? &rh_backend_ref : &rh_backend_cpu;
-  if (kind == RH_RUN_CUDA) return rh_cuda_module_backend((rh_cuda_products)run->run.products, backend);
+  if (kind == RH_RUN_CUDA) return find_gpu(run, backend);
   const rh_backend *gpu;
   if (kind == RH_RUN_AUTO && rh_cuda_driver_found() &&
       rh_cuda_module_backend((rh_cuda_products)run->run.products, &gpu) == RH_OK)

@@ -262,7 +262,7 @@ rh_status rh_repeat_timing(rh_execution *e, int draws, bool json, rh_text *out)
   rh_children_def def = {.jobs = e->plan->jobs, .context = &s, .start = start, .line = ignore_line, .done = end};
   RH_TRY(collect(&s));
   RH_TRY(make_folder(&s));
-  fprintf(stderr, "drawing the durations of %zu runs %d times\n", s.count, draws);
+  fprintf(stderr, "drawing the durations of %zu run%s %d times\n", s.count, s.count == 1 ? "" : "s", draws);
   if (s.count > 0) RH_TRY(rh_children_run(&def, s.count * (size_t)draws));
   RH_TRY(store_all(&s));
   write_all(&s, json, out);

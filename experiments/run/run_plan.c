@@ -8,6 +8,7 @@
 #include "children.h"
 #include "distinct.h"
 #include "hash.h"
+#include "output_file.h"
 #include "run_plan_setup.h"
 #include "run_profiles.h"
 
@@ -33,24 +34,10 @@ static bool has_key(const char *lines, const char *key)
   return has;
 }
 
-/* A word for a shell. */
-static void append_quoted(const char *word, rh_text *out)
-{
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,+-";
-  if (*word && word[strspn(word, plain)] == '\0') {
-    rh_text_append(out, "%s", word);
-    return;
-  }
-  rh_text_append(out, "'");
-  for (; *word; word++)
-    rh_text_append(out, *word == '\'' ? "'\\''" : "%c", *word);
-  rh_text_append(out, "'");
-}
-
 static void append_set(const char *set, rh_text *out)
 {
   rh_text_append(out, " --set ");
-  append_quoted(set, out);
+  rh_text_append_quoted(out, set);
 }
 
 /* The value of a varied key: as the study writes it; in a run of `include` that does not name the key what it resolves
@@ -77,7 +64,7 @@ static char *command_of(const rh_study *study, size_t run, const char *lines, co
 {
   rh_text text = {0};
   rh_text_append(&text, "rehearse run ");
-  append_quoted(study->file, &text);
+  rh_text_append_quoted(&text, study->file);
   for (size_t i = 0; i < set_count; i++)
     append_set(sets[i], &text);
   for (size_t i = 0; i < study->varied_count; i++) {
@@ -163,18 +150,19 @@ static void entry_clear(rh_plan_entry *entry)
   *entry = (rh_plan_entry){0};
 }
 
-/* Each run that saves its model does so in a file of its own. */
+/* Each run that saves its model does so in a file of its own, which can be written. */
 static rh_status check_saves(const rh_plan *plan)
 {
-  for (size_t i = 0; i < plan->count; i++)
-    for (size_t k = 0; k < i; k++) {
-      const char *save = plan->list[i].run.run.save;
+  for (size_t i = 0; i < plan->count; i++) {
+    const char *save = plan->list[i].run.run.save;
+    for (size_t k = 0; k < i; k++)
       if (save[0] && strcmp(save, plan->list[k].run.run.save) == 0)
         return rh_error(RH_EINVAL,
                         "run.save: '%s' would be written by more than one of the study's %zu runs; choose one with "
-                        "--set, or give each its own by vary: {zip: ...}",
+                        "--set, or give each its own by zip: {run.save: [...], ...}",
                         save, plan->count);
-    }
+    if (save[0] && rh_output_file_try(save) != RH_OK) return rh_error(RH_EIO, "run.save: %s", rh_error_message());
+  }
   return RH_OK;
 }
 

@@ -95,10 +95,12 @@ static rh_status set_up_all(rh_plan *plan)
     rh_setup setup;
     if (plan->list[i].kernel) continue; /* done with an earlier one */
     if (rh_children_interrupted()) status = rh_error(RH_EINTERRUPTED, "interrupted");
-    if (status == RH_OK) status = rh_setup_init(&plan->list[i].run, &setup);
+    if (status == RH_OK)
+      status = rh_settings_locate_error(rh_setup_init(&plan->list[i].run, &setup), &plan->list[i].run.settings);
     if (status != RH_OK) break;
     for (size_t k = i; k < plan->count && status == RH_OK; k++)
-      if (strcmp(keys[i], keys[k]) == 0) status = take_setup(plan, &plan->list[k], &setup);
+      if (strcmp(keys[i], keys[k]) == 0)
+        status = rh_settings_locate_error(take_setup(plan, &plan->list[k], &setup), &plan->list[k].run.settings);
     rh_setup_clear(&setup);
   }
   for (size_t i = 0; i < plan->count; i++)

@@ -101,16 +101,20 @@ static rh_status missing(const rh_plan_entry *entry, const char *path, const cha
   static const char run[] = "rehearse run";
   RH_ASSERT(strncmp(entry->command, run, sizeof run - 1) == 0);
   const char *rest = entry->command + sizeof run - 1;
+  rh_text file = {0};
+  rh_text_append_quoted(&file, path);
   if (d)
-    return rh_error(
-        RH_EINVAL,
-        "%s: '%s' was timed %d times, without a fit, and time.jitter: measured draws from one; on the device "
-        "of the profile, `rehearse calibrate%s --force -o %s` times it %d times",
-        path, name, (int)d->samples, rest, path, (int)RH_FIT_SAMPLES);
-  return rh_error(RH_EINVAL,
-                  "%s: no timing for '%s', which a run of this study charges; on the device of the profile, `rehearse "
-                  "calibrate%s -o %s` adds what is missing",
-                  path, name, rest, path);
+    rh_error(RH_EINVAL,
+             "%s: '%s' was timed %d times, without a fit, and time.jitter: measured draws from one; on the device "
+             "of the profile, `rehearse calibrate%s --force -o %s` times it %d times",
+             path, name, (int)d->samples, rest, rh_text_get(&file), (int)RH_FIT_SAMPLES);
+  else
+    rh_error(RH_EINVAL,
+             "%s: no timing for '%s', which a run of this study charges; on the device of the profile, `rehearse "
+             "calibrate%s -o %s` adds what is missing",
+             path, name, rest, rh_text_get(&file));
+  rh_text_clear(&file);
+  return RH_EINVAL;
 }
 
 /* What one device's hosts charge, under its name. */

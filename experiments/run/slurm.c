@@ -62,8 +62,9 @@ rh_status rh_slurm_script(const char *folder, const char *study, const rh_plan *
   RH_TRY(check_path(self));
   if (!getcwd(here, sizeof here)) here[0] = '\0';
   RH_TRY(check_path(here));
-  rh_text_append(
-      script, "#!/bin/bash\n# %zu tasks; submit with: sbatch '%s/slurm.sh'\n#SBATCH --job-name=", plan->count, folder);
+  rh_text_append(script,
+                 "#!/bin/bash\n# %zu task%s; submit with: sbatch '%s/slurm.sh'\n#SBATCH --job-name=", plan->count,
+                 plan->count == 1 ? "" : "s", folder);
   append_name(study, script);
   rh_text_append(script,
                  "\n#SBATCH --array=1-%zu\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=%lld\n#SBATCH --mem=%.0fM\n"

@@ -130,6 +130,8 @@ two_hosts | sed 's|<host id="b" speed="1Gf"/>|<host id="b" speed="1Gf" state_fil
 printf '%s\n' 'PERIODICITY 1000' '0 0' >off.txt
 refuse host_off "dark\.xml: host 'b' of rank 1 is off at the start" run good.yaml --set platform.file=dark.xml
 refuse describe_broken 'broken\.xml' platform broken.xml
+sed 's/1Gf/1e300Gf/' two.xml >fast.xml
+refuse infinite_speed "fast\.xml: host 'a' has a speed of inf flop/s" run good.yaml --set platform.file=fast.xml
 two_hosts 0Bps >still.xml
 refuse no_bandwidth "still\.xml: link 'l' has a bandwidth of 0 byte/s" run good.yaml --set platform.file=still.xml
 two_hosts | sed 's/1us/-1us/' >early.xml
@@ -190,6 +192,11 @@ study idx_pipe.yaml "$(idx pipe labels.idx)"
 refuse pipe_for_images "'pipe' is no regular file" run idx_pipe.yaml
 study idx_none.yaml "$(idx none.idx labels.idx)"
 refuse missing_idx 'none\.idx' run idx_none.yaml
+study csv_none.yaml 'data: {name: csv, train_file: none.csv}'
+refuse missing_csv "csv_none\.yaml:4:31: data\.train_file: no file 'none\.csv'" run csv_none.yaml
+refuse missing_csv_set "^rehearse: --set data\.train_file=x\.csv: data\.train_file: no file 'x\.csv'" run csv_none.yaml \
+  --set data.train_file=x.csv
+refuse nowhere_to_calibrate '^rehearse: nofolder/p\.json: cannot be written' calibrate good.yaml -o nofolder/p.json
 
 # Partitions
 refuse skew_above_1 'data\.skew: 1\.5 is out of range: 0 to 1' run good.yaml --set data.skew=1.5

@@ -70,8 +70,9 @@ mkfifo pipe
 check "a pipe is no place for a model: status" [ $? -ne 0 ]
 check "a pipe is one still" [ -p pipe ]
 "$program" run study.yaml --db fails.db --save no-such-folder/x >/dev/null 2>err
-check "a model that cannot be written fails its run" [ $? -eq 1 ]
-check "with the reason" grep -q "no-such-folder/x: cannot be written: No such file" err
+check "a model that cannot be written is told before its run" [ $? -eq 2 ]
+check "with the reason" grep -q "run.save: no-such-folder/x: cannot be written: No such file" err
+check "and leaves no database" [ ! -e fails.db ]
 
 # One step of all samples at once, without momentum: (init - saved) / lr is the gradient
 if python3 -c '' 2>/dev/null; then

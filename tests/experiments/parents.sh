@@ -54,7 +54,7 @@ await begun busy.db
 timeout 300 "$program" run long.yaml --db busy.db --set run.seed=1 >/dev/null 2>busy.err
 check "busy: status 1" [ $? -eq 1 ]
 check "busy: names the process" grep -q "process $(child_of busy.db) is at this run" busy.err
-check "busy: says that it is not done" grep -q '^rehearse: 1 runs that other processes are at are not done yet' busy.err
+check "busy: says that it is not done" grep -q '^rehearse: 1 run that other processes are at is not done yet' busy.err
 kill -TERM $holder
 wait $holder
 check "busy: the other goes on to its end" [ $? -eq 3 ]

@@ -65,6 +65,10 @@ void rh_settings_clear(rh_settings *settings);
 /* An error about one setting: "where: key: <message>" followed by the excerpt. */
 rh_status rh_settings_error(rh_status code, const rh_setting *setting, const char *format, ...) RH_PRINTF(3, 4);
 
+/* An error whose message begins with a key of these settings, as "data.train_file: no file 'x'", is told again with the
+ * setting's place; another stays as it is. Returns `status`. */
+rh_status rh_settings_locate_error(rh_status status, const rh_settings *settings);
+
 /* Fills `target` from the rows' defaults and the settings "section.name".
  *
  * returns     RH_EINVAL or RH_EUNIT, with the setting's place, for a value that does not fit its row; RH_EINVAL for a

@@ -46,6 +46,17 @@ rh_status rh_output_file_begin(const char *path, rh_output_file *output)
   return cannot(path, errno);
 }
 
+rh_status rh_output_file_try(const char *path)
+{
+  rh_output_file output;
+  const rh_status status = rh_output_file_begin(path, &output);
+  if (status != RH_OK) return status;
+  fclose(output.file);
+  unlink(output.part);
+  clear(&output);
+  return RH_OK;
+}
+
 rh_status rh_output_file_end(rh_output_file *output, rh_status written)
 {
   int reason = 0;

@@ -22,6 +22,10 @@ typedef struct rh_output_file {
  * returns     RH_EIO if `path` is there and no regular file; one that is not there yet is fine */
 RH_CHECKED rh_status rh_output_file_check(const char *path);
 
+/* Whether a file could be written there, before hours are spent on what it is to hold: one is begun, and removed.
+ * returns     RH_EIO as rh_output_file_begin */
+RH_CHECKED rh_status rh_output_file_try(const char *path);
+
 /* Opens a file beside `path`. RH_EIO as rh_output_file_check, or with the system's reason. */
 RH_CHECKED rh_status rh_output_file_begin(const char *path, rh_output_file *output);
 /* Closes it, and gives it its name if `written` is RH_OK and all of it came to the disk; else it is removed.

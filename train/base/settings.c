@@ -79,3 +79,15 @@ rh_status rh_settings_error(rh_status code, const rh_setting *setting, const cha
   return rh_error(code, "%s: %s: %s%s%.*s", setting->where, setting->key, text, excerpt[0] ? "\n" : "",
                   (int)(excerpt[0] ? strlen(excerpt) - (excerpt[strlen(excerpt) - 1] == '\n') : 0), excerpt);
 }
+
+rh_status rh_settings_locate_error(rh_status status, const rh_settings *settings)
+{
+  const char *message = rh_error_message();
+  if (status == RH_OK) return status;
+  for (size_t i = 0; i < settings->count; i++) {
+    const size_t key = strlen(settings->list[i].key);
+    if (strncmp(message, settings->list[i].key, key) != 0 || strncmp(message + key, ": ", 2) != 0) continue;
+    return rh_settings_error(status, &settings->list[i], "%s", message + key + 2);
+  }
+  return status;
+}

@@ -274,3 +274,16 @@ char *rh_text_directory(const char *path)
     copy[0] = '\0';
   return copy;
 }
+
+void rh_text_append_quoted(rh_text *text, const char *word)
+{
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,+-";
+  if (*word && word[strspn(word, plain)] == '\0') {
+    rh_text_append(text, "%s", word);
+    return;
+  }
+  rh_text_append(text, "'");
+  for (; *word; word++)
+    rh_text_append(text, *word == '\'' ? "'\\''" : "%c", *word);
+  rh_text_append(text, "'");
+}

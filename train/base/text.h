@@ -33,6 +33,9 @@ void rh_text_append_json_number(rh_text *text, double value);
  * than 1 GiB. */
 RH_CHECKED rh_status rh_text_read_file(rh_text *text, const char *path);
 
+/* Appends a word as a shell reads it: in quotes where it needs them. */
+void rh_text_append_quoted(rh_text *text, const char *word);
+
 /* Appends words broken at blanks into lines of at most `width` bytes, where words are no longer; no line's end.
  *
  * column      bytes that the line has already

@@ -101,7 +101,7 @@ static rh_status collect_hosts(rh_platform *platform)
   qsort(platform->hosts, (size_t)platform->host_count, sizeof *platform->hosts, compare_hosts);
   for (int32_t i = 0; i < platform->host_count; i++) {
     double speed_flops = sg_host_get_speed(platform->hosts[i]);
-    if (!(speed_flops > 0))
+    if (!(speed_flops > 0 && isfinite(speed_flops)))
       return rh_error(RH_EINVAL, "%s: host '%s' has a speed of %g flop/s", platform->file,
                       sg_host_get_name(platform->hosts[i]), speed_flops);
     platform->fastest_flops = fmax(platform->fastest_flops, speed_flops);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double waiting_least =
+    1e-12; /* of the elapsed time: as many roundings as 10,000 intervals may add up to */
+
 void rh_traffic_init(rh_traffic *traffic, int32_t links, int32_t ranks)
 {
   traffic->link_count = links;
@@ -162,8 +165,9 @@ rh_rank_time rh_traffic_rank_time(const rh_traffic *traffic, int32_t rank, doubl
                        .sent_bytes = r->sent_bytes,
                        .received_bytes = r->received_bytes,
                        .sent_messages = r->sent_messages};
-  /* the sum of many intervals may exceed their span by a rounding */
-  time.waiting_s = fmax(0, end_s - (time.compute_s + time.communication_s - time.both_s));
+  /* the sum of many intervals differs from their span by roundings, which are no waiting */
+  const double waiting_s = end_s - (time.compute_s + time.communication_s - time.both_s);
+  time.waiting_s = waiting_s > waiting_least * end_s ? waiting_s : 0;
   return time;
 }
 
