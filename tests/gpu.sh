@@ -113,38 +113,70 @@ last() {
   grep -v '^ *$' "$results/$1.log" 2>/dev/null | tail -n 1
 }
 
+# CUDA's folders, wherever it was installed: of its own, or as Python's packages.
+packages=$(python3 -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' 2>/dev/null)
+cuda_folders=(/usr/local/cuda /usr/local/cuda-*/ "${packages:-/none}"/nvidia/*/)
+
+# find_tool NAME: where a tool of CUDA is; nothing if it is not there
+find_tool() {
+  local folder
+  command -v "$1" && return
+  for folder in "${cuda_folders[@]}"; do
+    [ -x "$folder/bin/$1" ] && echo "$folder/bin/$1" && return
+  done
+  ls -d /opt/nvidia/*/*/"$1" 2>/dev/null | tail -n 1
+}
+
 say_machine() {
   echo "== machine"
-  nvidia-smi --format=csv --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit \
+  command -v nvidia-smi >/dev/null && nvidia-smi --format=csv --query-gpu=name,driver_version,memory.total,memory.used,clocks.sm,clocks.max.sm,power.limit \
     2>&1 | head -n 20
-  { nvcc --version || /usr/local/cuda/bin/nvcc --version; } 2>/dev/null | tail -n 2
+  "${CUDACXX:-true}" --version | tail -n 2
   { cmake --version | head -n 1; cc --version | head -n 1; } 2>/dev/null
   echo "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
 }
 
+# Where CUDA is of Python's packages, its libraries bear their versions alone, and compilers do not look there.
+find_headers() {
+  local folder library links=$build/links
+  for folder in "$(dirname "$CUDACXX")/.." "${cuda_folders[@]}"; do
+    ls "$folder"/{,targets/x86_64-linux/}include/cublas_v2.h >/dev/null 2>&1 || continue
+    ls "$folder"/{lib,lib64,targets/x86_64-linux/lib}/libcublas.so >/dev/null 2>&1 && return
+    mkdir -p "$links"
+    for library in "$folder"/lib/lib*.so.*; do
+      ln -sf "$library" "$links/$(basename "${library%%.so.*}").so"
+    done
+    export CPATH="$folder/include${CPATH:+:$CPATH}" CMAKE_LIBRARY_PATH="$links"
+    return
+  done
+}
+
+# Warnings are looked for afterwards: another compiler may have more of them, and a module with warnings is a module.
 try_build() {
-  local generator=()
+  local generator=() limit
   command -v ninja >/dev/null && [ ! -e "$build/Makefile" ] && generator=(-G Ninja)
-  { cmake -S cuda -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DRH_WERROR="$1" &&
-    timeout -k 5 "$(allowed 150 || echo 2)" cmake --build "$build" --parallel "$(nproc)"; } \
-    >"$results/build.log" 2>&1 && [ -e "$build/rehearse_cuda.so" ]
+  limit=$(allowed 150 || echo 2)
+  {
+    cmake -S cuda -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release &&
+      timeout -k 5 "$limit" cmake --build "$build" --parallel "$(nproc)" || echo "error: status $? after at most $limit s"
+  } >"$results/build.log" 2>&1
+  [ -e "$build/rehearse_cuda.so" ] && ! tail -n 1 "$results/build.log" | grep -q '^error: status'
 }
 
 # The module and its programs: built here, or else those of the pack. Status 3: neither, and no way to have them.
 have_module() {
   if ! command -v cmake >/dev/null; then
     echo "gpu: no cmake, so the CUDA module can not be built"
-  elif ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ] && [ -z "${CUDACXX:-}" ]; then
+  elif [ -z "${CUDACXX:-}" ]; then
     echo "gpu: no nvcc, so the CUDA module can not be built"
-  elif try_build ON; then
-    row build 'no warnings' "sm_80 and sm_90, $SECONDS s" yes
+  elif find_headers && try_build; then
+    if grep -qi 'warning' "$results/build.log"; then
+      row build 'no warnings' "$(grep -m 1 -i 'warning' "$results/build.log")" NO
+    else
+      row build 'no warnings' "sm_80 and sm_90, $SECONDS s" yes
+    fi
     return 0
   else
-    cp "$results/build.log" "$results/warnings.log"
-    if try_build OFF; then # another compiler may warn of more
-      row build 'no warnings' "$(grep -m 1 -i warning "$results/warnings.log")" NO
-      return 0
-    fi
     echo "gpu: the CUDA module does not build:"
     tail -n 30 "$results/build.log"
     row build 'no warnings' "$(grep -m 1 -iE 'error|left out' "$results/build.log")" NO
@@ -156,16 +188,19 @@ have_module() {
   use_pack
 }
 
-use_pack() {
+use_pack() { # again where LD_LIBRARY_PATH has changed
   with=(env "LD_LIBRARY_PATH=$tree/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" "PATH=$tree/bin:$PATH")
 }
 
 # CUDA's libraries where the loader does not look for them by itself.
 find_libraries() {
-  local folder packages='import glob, sysconfig; print(*glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/*/lib"))'
-  for folder in /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib $(python3 -c "$packages" 2>/dev/null); do
-    ldd "$module" 2>/dev/null | grep -q 'not found' || return 0
-    [ -d "$folder" ] && export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
+  local where folder
+  for where in "${cuda_folders[@]}"; do
+    for folder in "$where"/{lib64,lib,targets/x86_64-linux/lib}; do
+      "${with[@]}" ldd "$module" 2>/dev/null | grep -q 'not found' || return 0
+      [ -d "$folder" ] && export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"
+      [ ${#with[@]} -eq 1 ] || use_pack
+    done
   done
 }
 
@@ -251,7 +286,7 @@ profile() {
 # Beside the studies: neither asks for a quiet machine.
 sanitizers() {
   local tool kind group
-  tool=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+  tool=$(find_tool compute-sanitizer)
   if [ -z "$tool" ]; then
     row sanitizer '' 'left out: no compute-sanitizer' -
     return
@@ -263,11 +298,20 @@ sanitizers() {
     done
   done
 }
+# Neither a device that the tool does not serve nor a tool that is not done in its time is a finding.
 sanitized() {
-  local kind group
+  local kind group name log status
   for kind in memcheck racecheck synccheck; do
     for group in "${groups[@]}"; do
-      finish "sanitizer-$kind-$group" && row "sanitizer-$kind-$group" clean "$(last "sanitizer-$kind-$group")" yes
+      name=sanitizer-$kind-$group log=$results/sanitizer-$kind-$group.log
+      status=$(cat "$results/$name.status" 2>/dev/null)
+      if grep -qi 'not supported' "$log" 2>/dev/null; then
+        row "$name" '' "left out: $(grep -m 1 -i 'not supported' "$log")" -
+      elif [[ $status = 124 || $status = 137 ]] && ! grep -qE '^=+ +(Error|Invalid|Barrier|Race|Warning)' "$log"; then
+        row "$name" '' "not done in $(cat "$results/$name.limit") s, nothing found until then" -
+      else
+        finish "$name" && row "$name" clean "$(last "$name")" yes
+      fi
     done
   done
 }
@@ -332,11 +376,11 @@ studies() {
 # Where a round's time goes, kernel by kernel; not everywhere may hardware counters be read.
 kernels() {
   local tool limit
-  tool=$(command -v ncu || ls /usr/local/cuda/bin/ncu 2>/dev/null)
+  tool=$(find_tool ncu)
   [ -n "$tool" ] || { row kernels '' 'left out: no ncu' -; return; }
   limit=$(allowed 60) || return
   echo "== kernels"
-  timeout -k 5 "$limit" "${with[@]}" "$tool" --clock-control none --metrics gpu__time_duration.sum,dram__bytes.sum \
+  timeout -k 5 "$limit" "${with[@]}" "$tool" --clock-control none --launch-count 200 --kill yes --metrics gpu__time_duration.sum,dram__bytes.sum \
     --csv "$tools/bench_gpu" "$module" ${small:+small} cnn >"$results/kernels.log" 2>&1
   awk -f tests/bench/gpu_kernels.awk "$results/kernels.log" | tee "$results/kernels"
   [ -s "$results/kernels" ] || row kernels '' "left out: $(last kernels)" -
@@ -358,7 +402,7 @@ main() {
     0) ;;
     1)
       echo "gpu: module loaded, no device: nothing to test"
-      return 0
+      return $failed
       ;;
     *)
       row module loads "$("${with[@]}" "$tools/rehearse_cuda_info" "$module" 2>&1 | tail -n 1)" NO
@@ -371,11 +415,15 @@ main() {
     >"$small_study"
   conformance
   hashes
+  save
   benches
+  save
   have_program
   profile
+  save
   [ -z "$program" ] || large
   kernels
+  save
   sanitizers
   studies
   [ ${#running[@]} -eq 0 ] || wait "${running[@]}"
@@ -383,12 +431,8 @@ main() {
   return $failed
 }
 
-# The table last, and what a reader takes home: four files.
-report() {
-  echo
-  echo "== table, after $SECONDS s"
-  printf '%-38s %-19s %-60s %s\n' what target figure holds
-  cat "$results/table" 2>/dev/null
+# What a reader takes home, as far as it is there: four files.
+save() {
   [ -n "$out" ] || return 0
   cp "$results/table" "$out/table.txt" 2>/dev/null
   cp "$results/profile.json" "$out" 2>/dev/null
@@ -396,11 +440,27 @@ report() {
   return 0
 }
 
+# The table last.
+report() {
+  echo
+  echo "== table, after $SECONDS s"
+  printf '%-38s %-19s %-60s %s\n' what target figure holds
+  cat "$results/table" 2>/dev/null
+  save
+}
+
 rm -rf "$results" && mkdir -p "$results" || exit 1
+[ -n "${CUDACXX:-}" ] || CUDACXX=$(find_tool nvcc)
+[ -z "$CUDACXX" ] || export CUDACXX
 if [ -n "$out" ]; then
-  exec > >(tee "$out/gpu.log") 2>&1
+  exec 3>&1 4>&2 > >(tee "$out/gpu.log") 2>&1
+  tee=$!
 fi
 main
 status=$?
 report
+if [ -n "$out" ]; then
+  exec >&3 2>&4 3>&- 4>&- # so that the log has its last line before this ends
+  wait "$tee"
+fi
 exit $status
