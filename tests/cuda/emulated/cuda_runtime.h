@@ -1,10 +1,12 @@
 /* CUDA for a machine without one: what the module's sources use of it, for a host compiler.
  *
  * Kernels run as they are written: blocks one after the other, the threads of a block each on a stack of its own, which
- * they leave at a barrier; a barrier that not all threads of a block reach ends the program. Memory of the device lies
- * page by page in a region that can be touched within a kernel or a copy alone, each piece up to a page that never can:
- * a pointer of the wrong side, a read or write beyond a piece's end, and a use after its release are faults. What it
- * cannot show: races, the device's own rounding of exp, log and pow, and its speed.
+ * they leave at a barrier; a barrier that not all threads of a block reach ends the program. Between two barriers
+ * threads run in an order that is another one each time, and what they share holds NaN when a block begins. Memory of
+ * the device lies page by page in a region that can be touched within a kernel or a copy alone, each piece up to a page
+ * that never can: a pointer of the wrong side, a read or write beyond a piece's end, and a use after its release are
+ * faults. What it cannot show: the device's own rounding of exp, log and pow, and its speed. Races are found where each
+ * access is watched (races.cc), which takes longer.
  *
  * The environment may ask for what devices do now and then, REHEARSE_EMULATED_GPU being one or more of
  *     no-driver, old-driver, no-device, old-device, memory=BYTES, lost=LAUNCH, no-graphs, no-solver, no-jacobi
@@ -25,10 +27,19 @@
 #include <vector>
 
 #define __global__
+#ifdef RH_EMULATED_WATCHED /* by races.cc: what a function returns into a shared variable is written by its caller */
+#define __device__ __attribute__((always_inline))
+#else
 #define __device__
+#endif
 #define __host__
 #define __forceinline__ inline
-#define __shared__      static
+/* All variables of all blocks lie side by side, for what looks at all of them. */
+#define __shared__ static __attribute__((section("emulated_shared")))
+extern "C" {
+extern __attribute__((visibility("hidden"))) char __start_emulated_shared[], __stop_emulated_shared[];
+}
+#define RH_EMULATED_UNWATCHED __attribute__((noinline, no_sanitize("thread"))) /* by races.cc */
 #define __launch_bounds__(...)
 
 struct dim3 {
@@ -65,13 +76,13 @@ static inline int __popc(unsigned x)
   return __builtin_popcount(x);
 }
 /* A thread has the processor to itself between barriers. */
-template <typename T> static inline T atomicAdd(T *to, T value)
+template <typename T> RH_EMULATED_UNWATCHED static T atomicAdd(T *to, T value)
 {
   const T old = *to;
   *to += value;
   return old;
 }
-static inline unsigned atomicOr(unsigned *to, unsigned value)
+RH_EMULATED_UNWATCHED static inline unsigned atomicOr(unsigned *to, unsigned value)
 {
   const unsigned old = *to;
   *to |= value;
@@ -126,7 +137,12 @@ struct piece {
 inline std::map<char *, piece> pieces;
 inline char *next_address;
 inline size_t used_bytes;
-static const size_t page = 4096, alignment = 256, poisoned = (size_t)1 << 20;
+#ifdef RH_EMULATED_WATCHED
+static const size_t alignment = 16; /* a piece ends nearer to the page that cannot be touched */
+#else
+static const size_t alignment = 256; /* as CUDA's */
+#endif
+static const size_t page = 4096, poisoned = (size_t)1 << 20;
 
 /* By a protection key where the processor has them, which costs nothing; else page by page. */
 inline int key = -2; /* -1: there is none */
@@ -196,7 +212,26 @@ inline ucontext_t scheduler;
 inline thread *running; /* NULL: no thread has a stack of its own */
 inline const char *kernel_name;
 inline void (*kernel_call)(void *context);
-inline void *kernel_context;
+inline void *kernel_context; /* NULL: none runs */
+inline unsigned kernels;     /* that have run, this one too */
+inline unsigned phase;       /* barriers that the block has passed */
+
+/* Threads of a block in another order each time: every stride that is odd visits all of 2^k. */
+struct order {
+  unsigned threads, first, stride;
+  unsigned operator[](unsigned i) const
+  {
+    return (first + i * stride) % threads;
+  }
+};
+inline order next_order(unsigned threads)
+{
+  static uint32_t state = 2463534242U; /* xorshift: Marsaglia, J. Stat. Software 8(14), 2003 */
+  state ^= state << 13;
+  state ^= state >> 17;
+  state ^= state << 5;
+  return {threads, state % threads, (threads & (threads - 1)) == 0 ? state >> 8 | 1 : 1};
+}
 
 inline void thread_main()
 {
@@ -233,13 +268,15 @@ inline thread *start(unsigned index)
 /* The first thread of a block shows whether its threads wait for each other. */
 inline void run_block(dim3 block)
 {
-  threadIdx = dim3(0);
-  resume(start(0));
-  const bool waits = !threads[0]->ended;
+  const order begin = next_order(block.x);
+  phase = 0;
+  threadIdx = dim3(begin[0]);
+  resume(start(begin[0]));
+  const bool waits = !threads[begin[0]]->ended;
   for (unsigned i = 1; i < block.x; i++) {
-    threadIdx = dim3(i);
+    threadIdx = dim3(begin[i]);
     if (waits)
-      resume(start(i));
+      resume(start(begin[i]));
     else
       kernel_call(kernel_context);
   }
@@ -248,13 +285,16 @@ inline void run_block(dim3 block)
     unsigned ended = 0;
     for (unsigned i = 0; i < block.x; i++)
       ended += threads[i]->ended;
-    if (ended == block.x) return;
+    if (ended == block.x) break;
     if (ended > 0) fail("a barrier that not all threads reach", kernel_name);
+    const order next = next_order(block.x);
+    phase++;
     for (unsigned i = 0; i < block.x; i++) {
-      threadIdx = dim3(i);
-      resume(threads[i]);
+      threadIdx = dim3(next[i]);
+      resume(threads[next[i]]);
     }
   }
+  memset(__start_emulated_shared, 0xFF, (size_t)(__stop_emulated_shared - __start_emulated_shared));
 }
 
 template <typename body> void run_grid(const char *name, dim3 grid, dim3 block, body f)
@@ -263,6 +303,7 @@ template <typename body> void run_grid(const char *name, dim3 grid, dim3 block, 
   kernel_name = name;
   kernel_call = [](void *context) { (*(body *)context)(); };
   kernel_context = &f;
+  kernels++;
   gridDim = grid;
   blockDim = block;
   for (unsigned z = 0; z < grid.z; z++)
