@@ -67,6 +67,12 @@ void rh_batches_gather(rh_batches *batches, int32_t worker, int64_t t, int64_t b
   }
 }
 
+void rh_batches_prepare(rh_batches *batches, int32_t worker, int64_t t, int64_t batch)
+{
+  const int32_t *some;
+  (void)next_samples(batches, worker, t, batch, 0, &some);
+}
+
 void rh_batches_indices(rh_batches *batches, int32_t worker, int64_t t, int64_t batch, int32_t *indices)
 {
   const int32_t *some;

@@ -179,6 +179,11 @@ void rh_workspace_smooth_labels(rh_workspace *workspace, double share);
  */
 void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
                        double *loss, int64_t *correct);
+/* The same in two halves, for a device: the first gives it the work, the second waits for it and takes the results. What
+ * the program does in between costs nothing as long as the device is at work. On the host the first half does it all. */
+void rh_model_gradient_begin(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params,
+                             rh_tensor grads, double *loss, int64_t *correct);
+void rh_model_gradient_end(const rh_workspace *workspace, int64_t count, double *loss, int64_t *correct);
 /* Forward and loss only. The first `samples` <= B of the batch count; the rest of the input is ignored. */
 void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor params, int64_t samples, double *loss,
                        int64_t *correct);

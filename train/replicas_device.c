@@ -138,7 +138,10 @@ void rh_replicas_device_gradients(rh_replicas *replicas, int64_t t, int32_t chun
   gather(replicas, &d->train, count * batch, workspace);
   const rh_tensor params = parameters_of(replicas, first, count);
   const rh_tensor grads = {d->grads ? d->grads : rows, model->stride};
-  rh_model_gradient(model, workspace, count, params, grads, replicas->values + first, replicas->hits + first);
+  rh_model_gradient_begin(model, workspace, count, params, grads, replicas->values + first, replicas->hits + first);
+  for (int32_t r = 0; r < count; r++) /* the program's work, while the device does its own */
+    rh_batches_prepare(&replicas->batches, first + r, t + 1, batch);
+  rh_model_gradient_end(workspace, count, replicas->values + first, replicas->hits + first);
   if (d->grads) d->backend->download(rows, d->grads, (size_t)count * (size_t)row_bytes(model));
 }
 

@@ -264,8 +264,8 @@ typedef struct gradient_key {
   double label_smoothing;
 } gradient_key;
 
-void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
-                       double *loss, int64_t *correct)
+void rh_model_gradient_begin(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params,
+                             rh_tensor grads, double *loss, int64_t *correct)
 {
   const rh_backend *backend = workspace->backend;
   const gradient_key key = {model, workspace, count, params, grads, workspace->label_smoothing};
@@ -279,7 +279,18 @@ void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t c
     gradient(model, workspace, count, params, grads, workspace->loss, workspace->correct);
     wanted = recorded && !backend->end_work();
   }
+}
+
+void rh_model_gradient_end(const rh_workspace *workspace, int64_t count, double *loss, int64_t *correct)
+{
   take_results(workspace, count, loss, correct);
+}
+
+void rh_model_gradient(const rh_model *model, rh_workspace *workspace, int64_t count, rh_tensor params, rh_tensor grads,
+                       double *loss, int64_t *correct)
+{
+  rh_model_gradient_begin(model, workspace, count, params, grads, loss, correct);
+  rh_model_gradient_end(workspace, count, loss, correct);
 }
 
 void rh_model_evaluate(const rh_model *model, rh_workspace *workspace, rh_tensor params, int64_t samples, double *loss,

@@ -372,6 +372,12 @@ static void test_batches(void **state)
       /* a batch can be asked for again, after later ones */
       rh_batches_gather(&batches, worker, 0, 1, x, got);
       assert_int_equal(got[0], labels[drawn[0]]);
+      /* what is ordered beforehand is what is asked for, and nothing else changes */
+      int32_t again;
+      rh_batches_prepare(&batches, worker, 3, batch);
+      assert_int_equal(batches.epoch[worker], 3 * batch / samples);
+      rh_batches_indices(&batches, worker, 0, 1, &again);
+      assert_int_equal(again, drawn[0]);
       rh_batches_clear(&batches);
     }
 }
