@@ -5,63 +5,92 @@
 
 static const rh_backend *const backends[] = {&rh_backend_ref, &rh_backend_cpu};
 
-/* Compares the gradient of `checked` parameters, evenly spread and with both ends, with central differences.
- *
- * A gradient in f32 is a sum of up to batch x places products, each rounded to 6e-8 of itself after a forward pass with
+/* One batch, and what central differences say of it: computed once, since they take most of the time. */
+typedef struct reference {
+  float *x;        /* [batch][inputs] */
+  int32_t *labels; /* [batch] */
+  double loss;
+  double *derivative; /* [checked] of parameters evenly spread, the first and the last among them */
+  int64_t batch, checked;
+} reference;
+
+/* A gradient in f32 is a sum of up to batch x places products, each rounded to 6e-8 of itself after a forward pass with
  * errors of the same kind: 2e-6 of the largest gradient of a model leaves a factor of ten above what is seen. */
+static void check_backend(const rh_model *model, const rh_backend *backend, float *params, const reference *r)
+{
+  const int64_t inputs = rh_shape_count(model->input), p = model->parameters;
+  float *grads = malloc((size_t)model->stride * sizeof *grads);
+  rh_workspace *ws;
+  double loss, largest = 0;
+  int64_t correct;
+  assert_non_null(grads);
+  assert_int_equal(rh_workspace_new(model, backend, r->batch, 1, &ws), RH_OK);
+  memcpy(rh_workspace_input(ws), r->x, (size_t)(r->batch * inputs) * sizeof *r->x);
+  memcpy(rh_workspace_labels(ws), r->labels, (size_t)r->batch * sizeof *r->labels);
+  for (int64_t i = 0; i < model->stride; i++)
+    grads[i] = NAN;
+  rh_model_gradient(model, ws, 1, (rh_tensor){params, 0}, (rh_tensor){grads, 0}, &loss, &correct);
+  assert_true(fabs(loss - r->loss) < 2e-6 * (1 + loss));
+  for (int64_t i = 0; i < p; i++) {
+    assert_true(isfinite(grads[i]));
+    largest = fmax(largest, fabs((double)grads[i]));
+  }
+  assert_true(largest > 1e-3);
+  for (int64_t k = 0; k < r->checked; k++) {
+    const int64_t i = k * (p - 1) / (r->checked - 1);
+    if (!(fabs(grads[i] - r->derivative[k]) <= 2e-6 * largest))
+      fail_msg("%s on %s: d loss / d parameter %lld is %.9g, central differences give %.9g (largest %.3g)", model->name,
+               backend->name, (long long)i, (double)grads[i], r->derivative[k], largest);
+  }
+  rh_workspace_free(ws);
+  free(grads);
+}
+
+/* Parameters [stride] for a test: no bias is zero and no gain or slope is one, so that a lost one shows. */
+static float *draw_parameters(const rh_model *model, rh_rng *rng)
+{
+  float *params = calloc((size_t)model->stride, sizeof *params);
+  assert_non_null(params);
+  rh_model_init_parameters(model, 3, params);
+  for (int l = 0; l < model->layer_count; l++) {
+    const rh_layer *layer = &model->layers[l];
+    for (int64_t i = 0; i < layer->bias_count; i++) {
+      params[layer->bias_offset + i] = 0.2F * (float)rh_rng_normal(rng);
+      if (layer->norm != RH_NORM_NONE) params[layer->weight_offset + i] += 0.3F * (float)rh_rng_normal(rng);
+      if (layer->v_offset >= 0) params[layer->v_offset + i] += 0.5F * (float)rh_rng_normal(rng);
+    }
+  }
+  return params;
+}
+
+/* Compares the gradient of `checked` parameters with central differences, on every backend. */
 static void check_gradient(const rh_model *model, int64_t batch, int64_t checked)
 {
   const int64_t inputs = rh_shape_count(model->input), p = model->parameters;
-  float *params = calloc((size_t)model->stride, sizeof *params), *grads = calloc((size_t)model->stride, sizeof *grads);
-  double *exact = calloc((size_t)p, sizeof *exact);
   rh_rng rng = rh_rng_stream(7, RH_PURPOSE_TEST, 0, (uint64_t)p);
-  assert_non_null(params);
-  assert_non_null(grads);
-  assert_non_null(exact);
-  rh_model_init_parameters(model, 3, params);
-  for (int l = 0; l < model->layer_count; l++) { /* no bias is zero and no gain or slope is one: a lost one shows */
-    const rh_layer *layer = &model->layers[l];
-    for (int64_t i = 0; i < layer->bias_count; i++) {
-      params[layer->bias_offset + i] = 0.2F * (float)rh_rng_normal(&rng);
-      if (layer->norm != RH_NORM_NONE) params[layer->weight_offset + i] += 0.3F * (float)rh_rng_normal(&rng);
-      if (layer->v_offset >= 0) params[layer->v_offset + i] += 0.5F * (float)rh_rng_normal(&rng);
-    }
-  }
+  float *params = draw_parameters(model, &rng);
+  double *exact = calloc((size_t)p, sizeof *exact);
+  reference r = {.batch = batch, .checked = checked};
+  r.x = calloc((size_t)(batch * inputs), sizeof *r.x);
+  r.labels = calloc((size_t)batch, sizeof *r.labels);
+  r.derivative = calloc((size_t)checked, sizeof *r.derivative);
+  assert_true(exact && r.x && r.labels && r.derivative);
   for (int64_t i = 0; i < p; i++)
     exact[i] = params[i];
-  for (size_t b = 0; b < RH_COUNT(backends); b++) {
-    rh_workspace *ws;
-    double loss;
-    int64_t correct;
-    assert_int_equal(rh_workspace_new(model, backends[b], batch, 1, &ws), RH_OK);
-    float *const x = rh_workspace_input(ws);
-    int32_t *const labels = rh_workspace_labels(ws);
-    for (int64_t i = 0; i < batch * inputs; i++)
-      x[i] = (float)rh_rng_normal(&rng);
-    for (int64_t i = 0; i < batch; i++)
-      labels[i] = (int32_t)rh_rng_below(&rng, (uint32_t)model->classes);
-    for (int64_t i = 0; i < p; i++)
-      grads[i] = NAN;
-    rh_model_gradient(model, ws, 1, (rh_tensor){params, 0}, (rh_tensor){grads, 0}, &loss, &correct);
-    assert_true(fabs(loss - naive_loss(model, exact, batch, x, labels)) < 2e-6 * (1 + loss));
-    double largest = 0;
-    for (int64_t i = 0; i < p; i++) {
-      assert_true(isfinite(grads[i]));
-      largest = fmax(largest, fabs((double)grads[i]));
-    }
-    assert_true(largest > 1e-3);
-    for (int64_t k = 0; k < checked; k++) {
-      const int64_t i = k * (p - 1) / (checked - 1);
-      const double expected = naive_derivative(model, exact, i, batch, x, labels);
-      if (!(fabs(grads[i] - expected) <= 2e-6 * largest))
-        fail_msg("%s on %s: d loss / d parameter %lld is %.9g, central differences give %.9g (largest %.3g)",
-                 model->name, backends[b]->name, (long long)i, (double)grads[i], expected, largest);
-    }
-    rh_workspace_free(ws);
-  }
+  for (int64_t i = 0; i < batch * inputs; i++)
+    r.x[i] = (float)rh_rng_normal(&rng);
+  for (int64_t i = 0; i < batch; i++)
+    r.labels[i] = (int32_t)rh_rng_below(&rng, (uint32_t)model->classes);
+  r.loss = naive_loss(model, exact, batch, r.x, r.labels);
+  for (int64_t k = 0; k < checked; k++)
+    r.derivative[k] = naive_derivative(model, exact, k * (p - 1) / (checked - 1), batch, r.x, r.labels);
+  for (size_t b = 0; b < RH_COUNT(backends); b++)
+    check_backend(model, backends[b], params, &r);
   free(params);
-  free(grads);
   free(exact);
+  free(r.x);
+  free(r.labels);
+  free(r.derivative);
 }
 
 static void begin(rh_model *model, const char *name, rh_shape input, int64_t classes)
