@@ -24,7 +24,7 @@ RH_CHECKED rh_status rh_store_round_end(rh_store *store, const char *id, int64_t
                                         int64_t *wire_bytes);
 
 /* What kind of fact a column holds. */
-typedef enum rh_fact { RH_FACT_TIME, RH_FACT_LENGTH, RH_FACT_VALUE } rh_fact;
+typedef enum rh_fact { RH_FACT_TIME, RH_FACT_LENGTH, RH_FACT_VALUE, RH_FACT_SETTING } rh_fact;
 
 typedef struct rh_difference {
   char *table, *column; /* column "": rows that one of the two alone has; owned */
@@ -45,6 +45,6 @@ typedef struct rh_differences {
 RH_CHECKED rh_status rh_store_compare_run(rh_store *store, const char *again, const char *id, bool exact,
                                           rh_differences *comparison);
 void rh_differences_clear(rh_differences *comparison);
-const char *rh_fact_name(rh_fact fact); /* "time", "length of messages", "value" */
+const char *rh_fact_name(rh_fact fact); /* "time", "length of messages", "value", "setting" */
 
 #endif

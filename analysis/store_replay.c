@@ -5,6 +5,8 @@
 #include "replay.h"
 #include "store_private.h"
 
+enum { FIRST_MOST = 80 }; /* characters of a differing value that are told */
+
 rh_status rh_store_stored_run(rh_store *store, const char *prefix, rh_stored_run *run)
 {
   static const char sql[] =
@@ -71,7 +73,11 @@ done:
 
 const char *rh_fact_name(rh_fact fact)
 {
-  return fact == RH_FACT_TIME ? "time" : fact == RH_FACT_LENGTH ? "length of messages" : "value";
+  static const char *const names[] = {[RH_FACT_TIME] = "time",
+                                      [RH_FACT_LENGTH] = "length of messages",
+                                      [RH_FACT_VALUE] = "value",
+                                      [RH_FACT_SETTING] = "setting"};
+  return names[fact];
 }
 
 static bool is_one_of(const char *name, const char *const *list)
@@ -81,6 +87,13 @@ static bool is_one_of(const char *name, const char *const *list)
   return false;
 }
 
+/* Columns of a run's own row that its configuration and its platform decide. */
+static const char *const settings[] = {
+    "platform_hash", "network_model", "protocol",       "precision_s",      "zones",           "lambda2",
+    "parameters",    "step_flop",     "step_int8_op",   "workers",          "weight_bytes",    "method",
+    "compressor",    "model",         "dataset",        "partition",        "graph",           "timing_only",
+    "batch",         "seed",          "rounds_planned", "activation_bytes", "target_accuracy", NULL};
+
 static rh_fact fact_of(const char *table, const char *column)
 {
   static const char *const lengths[] = {"messages",       "wire_bytes",  "within_bytes",       "between_bytes",
@@ -89,6 +102,7 @@ static rh_fact fact_of(const char *table, const char *column)
                                         "skipped_rounds", NULL};
   static const char *const values[] = {"train_loss", "learning_rate", "parameters_hash", "warning", "reason", NULL};
   static const char *const valued[] = {"phases", "factor_ranks", "class_counts", NULL};
+  if (strcmp(table, "runs") == 0 && is_one_of(column, settings)) return RH_FACT_SETTING;
   if (is_one_of(column, values) || is_one_of(table, valued)) return RH_FACT_VALUE;
   if (strcmp(table, "evaluations") == 0 && strcmp(column, "simulated_s") != 0) return RH_FACT_VALUE;
   return is_one_of(column, lengths) ? RH_FACT_LENGTH : RH_FACT_TIME;
@@ -143,23 +157,12 @@ static void table_clear(table *t)
 
 static rh_status read_columns(rh_store *store, table *t)
 {
-  /* of a run's own row; the others are what it was made of, or what the machine adds */
-  static const char *const results[] = {"platform_hash",
-                                        "network_model",
-                                        "protocol",
-                                        "precision_s",
-                                        "zones",
-                                        "lambda2",
-                                        "parameters",
-                                        "step_flop",
-                                        "step_int8_op",
-                                        "weight_bytes",
-                                        "activation_bytes",
+  /* of a run's own row, beside its settings; the others are what the machine adds */
+  static const char *const results[] = {"bin_s",
                                         "reason",
                                         "rounds_done",
                                         "simulated_s",
                                         "parameters_hash",
-                                        "bin_s",
                                         "simulated_messages",
                                         "skipped_messages",
                                         "skipped_rounds",
@@ -177,7 +180,7 @@ static rh_status read_columns(rh_store *store, table *t)
     if (sqlite3_column_int(statement, 1) > 0) {
       rh_text_append(&t->join, " AND a.\"%s\" = b.\"%s\"", name, name);
       rh_text_append(&t->key, "%s'%s ' || a.\"%s\"", t->key.length ? " || ', ' || " : "", name, name);
-    } else if (!own_row || is_one_of(name, results)) {
+    } else if (!own_row || is_one_of(name, results) || is_one_of(name, settings)) {
       RH_ASSERT(t->column_count < 64);
       t->columns[t->column_count++] = rh_text_duplicate(name);
     }
@@ -212,8 +215,11 @@ static rh_status find_first(rh_store *store, const table *t, const char *column,
     const char *key = (const char *)sqlite3_column_text(statement, 0);
     const char *now = (const char *)sqlite3_column_text(statement, 1);
     const char *before = (const char *)sqlite3_column_text(statement, 2);
-    rh_text_append(&text, "%s%s%s instead of %s", key, *key ? ": " : "", now ? now : "nothing",
-                   before ? before : "nothing");
+    if (sqlite3_column_type(statement, 1) == SQLITE_BLOB || sqlite3_column_type(statement, 2) == SQLITE_BLOB)
+      rh_text_append(&text, "%s%sother bytes", key, *key ? ": " : "");
+    else
+      rh_text_append(&text, "%s%s%.*s instead of %.*s", key, *key ? ": " : "", FIRST_MOST, now ? now : "nothing",
+                     FIRST_MOST, before ? before : "nothing");
   }
   sqlite3_finalize(statement);
   rh_text_clear(&sql);

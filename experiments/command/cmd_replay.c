@@ -150,8 +150,10 @@ static rh_status execute(session *s)
   int exit_code = 0;
   const char *argv[] = {"rehearse", "_execute", s->task, NULL};
   rh_status status = rh_process_run(argv, 0, rh_children_interrupted, &out, &err, &exit_code);
-  if (status == RH_OK && exit_code != 0)
-    status = rh_error(RH_EINVAL, "the run could not be repeated: %s", rh_text_get(&err));
+  if (status == RH_OK && exit_code != 0) {
+    status = rh_children_error(RH_EINVAL, exit_code, rh_text_get(&err), "it");
+    status = rh_error(status, "the run could not be repeated: %s", rh_error_message());
+  }
   rh_text_clear(&out);
   rh_text_clear(&err);
   return status;
@@ -195,7 +197,8 @@ static void write_text(const session *s, rh_text *out)
   for (int32_t i = 0; i < c->count; i++) {
     const rh_difference *d = &c->list[i];
     rh_text_append(out, "  %s%s%s: %lld row%s (%s%s); %s\n", d->table, *d->column ? "." : "", d->column,
-                   (long long)d->rows, d->rows == 1 ? " differs" : "s differ", rh_fact_name(d->fact),
+                   (long long)d->rows, d->rows == 1 ? " differs" : "s differ",
+                   *d->column ? rh_fact_name(d->fact) : "number of rows",
                    may_differ(s, d->fact) ? "" : ", which should be the same", d->first);
   }
   rh_text_append(out, "%lld rows compared: %s\n", (long long)c->rows,
