@@ -213,9 +213,10 @@ static rh_status find_first(rh_store *store, const table *t, const char *column,
   rh_status status = prepare(store, sql.data, id, &statement);
   if (status == RH_OK && sqlite3_step(statement) == SQLITE_ROW) {
     const char *key = (const char *)sqlite3_column_text(statement, 0);
+    const bool bytes = sqlite3_column_type(statement, 1) == SQLITE_BLOB; /* asked for before it is made a text */
     const char *now = (const char *)sqlite3_column_text(statement, 1);
     const char *before = (const char *)sqlite3_column_text(statement, 2);
-    if (sqlite3_column_type(statement, 1) == SQLITE_BLOB || sqlite3_column_type(statement, 2) == SQLITE_BLOB)
+    if (bytes)
       rh_text_append(&text, "%s%sother bytes", key, *key ? ": " : "");
     else
       rh_text_append(&text, "%s%s%.*s instead of %.*s", key, *key ? ": " : "", FIRST_MOST, now ? now : "nothing",

@@ -155,19 +155,31 @@ function dotName(c, list) {
   return same[0] === c ? same.map((o) => o.label).join("\n") : "";
 }
 
-const NAME_HEIGHT = 15; // pixels
+const NAME_HEIGHT = 15, // pixels
+  NAME_LETTER = 6.5, // of 12 pixel type, on average
+  NAME_GAP = 15; // from a dot's middle
 
-/** By how much each dot's name is moved down so that none lies on another on the same side of its dot. */
+/** The room that a dot's name takes, before it is moved. */
+function nameBox(chart, c, list, side) {
+  const [x, y] = chart.convertToPixel({ seriesIndex: 1 }, [bytesOf(c), secondsOf(c)]);
+  const lines = dotName(c, list).split("\n");
+  const width = NAME_LETTER * Math.max(...lines.map((line) => line.length));
+  const left = side === "left" ? x - NAME_GAP - width : x + NAME_GAP;
+  return { c, left, right: left + width, y, top: y, height: NAME_HEIGHT * lines.length };
+}
+
+const meet = (a, b) =>
+  a.left < b.right && b.left < a.right && a.top < b.top + b.height && b.top < a.top + a.height;
+
+/** By how much each dot's name is moved down so that none lies on another. */
 function spreadNames(chart, list, sideOf) {
-  const moved = new Map();
-  for (const side of ["left", "right"]) {
-    const rows = list.filter((c) => sideOf(c) === side && dotName(c, list));
-    const placed = rows.map((c) => [c, chart.convertToPixel({ seriesIndex: 1 }, [bytesOf(c), secondsOf(c)])[1]]);
-    let free = -Infinity;
-    for (const [c, y] of placed.sort((a, b) => a[1] - b[1])) {
-      moved.set(c, Math.max(0, free - y));
-      free = Math.max(free, y) + NAME_HEIGHT * dotName(c, list).split("\n").length;
-    }
+  const moved = new Map(),
+    placed = [];
+  const boxes = list.filter((c) => dotName(c, list)).map((c) => nameBox(chart, c, list, sideOf(c)));
+  for (const box of boxes.sort((a, b) => a.y - b.y)) {
+    for (let other; (other = placed.find((b) => meet(box, b))); ) box.top = other.top + other.height;
+    placed.push(box);
+    moved.set(box.c, box.top - box.y);
   }
   return moved;
 }

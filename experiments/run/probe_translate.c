@@ -37,6 +37,9 @@ static const struct complaint {
      "use CM02, LV08 or SMPI"},
     {"wifi rate levels", RH_EINVAL, "a host's property wifi_level is none of its link's rates",
      "levels count the rates of the link from 0"},
+    {"does name a node", RH_EINVAL, "a route's end is neither a host nor a router of the file", "mend its name"},
+    {"Link not found", RH_EINVAL, "a route crosses a link that the file does not give",
+     "add the <link>, or mend its name"},
     {"There can't be route in an Empty zone", RH_EINVAL, "its zone has routing=\"None\"",
      "give the zone a routing and links"},
 };

@@ -132,6 +132,10 @@ refuse host_off "dark\.xml: host 'b' of rank 1 is off at the start" run good.yam
 refuse describe_broken 'broken\.xml' platform broken.xml
 sed 's/1Gf/1e300Gf/' two.xml >fast.xml
 refuse infinite_speed "fast\.xml: host 'a' has a speed of inf flop/s" run good.yaml --set platform.file=fast.xml
+sed 's|<link_ctn id="l"/>|<link_ctn id="m"/>|' two.xml >linkless.xml
+refuse route_without_link 'linkless\.xml.*: a route crosses a link that the file does not give' platform linkless.xml
+sed 's|dst="b"|dst="c"|' two.xml >endless.xml
+refuse route_without_end "endless\.xml.*: a route's end is neither a host nor a router" platform endless.xml
 two_hosts 0Bps >still.xml
 refuse no_bandwidth "still\.xml: link 'l' has a bandwidth of 0 byte/s" run good.yaml --set platform.file=still.xml
 two_hosts | sed 's/1us/-1us/' >early.xml

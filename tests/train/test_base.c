@@ -73,6 +73,20 @@ static void natural_order_compares_numbers(void **state)
   assert_true(rh_text_compare_natural("host9b", "host10a") < 0);
 }
 
+static void shell_reads_a_quoted_word_as_it_was(void **state)
+{
+  (void)state;
+  const struct {
+    const char *word, *quoted;
+  } cases[] = {{"plan/slurm.sh", "plan/slurm.sh"}, {"a b", "'a b'"}, {"", "''"}, {"it's $x", "'it'\\''s $x'"}};
+  for (size_t i = 0; i < RH_COUNT(cases); i++) {
+    rh_text out = {0};
+    rh_text_append_quoted(&out, cases[i].word);
+    assert_string_equal(rh_text_get(&out), cases[i].quoted);
+    rh_text_clear(&out);
+  }
+}
+
 static void json_escapes_hostile_text(void **state)
 {
   (void)state;
@@ -374,6 +388,7 @@ int main(void)
       cmocka_unit_test(units_refuse_with_the_nearest_name),
       cmocka_unit_test(units_format_with_three_digits),
       cmocka_unit_test(natural_order_compares_numbers),
+      cmocka_unit_test(shell_reads_a_quoted_word_as_it_was),
       cmocka_unit_test(json_escapes_hostile_text),
       cmocka_unit_test(options_read_defaults_and_values),
       cmocka_unit_test(options_refuse_with_place_and_line),

@@ -59,6 +59,18 @@ const marks = (page, selector) =>
     ).length;
   });
 
+// pairs of texts of a chart whose boxes cover each other by more than a pixel or two
+const collisions = (page, selector) =>
+  page.locator(selector).evaluate((plot) => {
+    const box = (text) => [text.textContent, text.getBoundingClientRect()];
+    const texts = [...plot.querySelectorAll("svg text")].filter((text) => text.textContent.trim()).map(box);
+    const meet = (a, b) =>
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+    return texts.flatMap(([name, a], i) =>
+      texts.slice(i + 1).flatMap(([other, b]) => (meet(a, b) ? [`${name} / ${other}`] : [])),
+    );
+  });
+
 await open("seeds", async (page) => {
   assert.equal(await page.locator("h1").textContent(), "Does it pay to send 8 bits, <b>here</b> & there?");
   assert.match(await page.locator(".answers").textContent(), /reached 30 %/);
@@ -76,6 +88,10 @@ await open("seeds", async (page) => {
   ])
     assert.ok((await marks(page, plot)) >= least, `${plot} has ${await marks(page, plot)} marks, not ${least}`);
   assert.ok((await page.locator("#seconds .plot >> nth=0").locator("svg path").count()) >= 8, "bars");
+
+  // no name of a dot lies on another's
+  assert.deepEqual(await collisions(page, "#target .plot >> nth=2"), []);
+  assert.deepEqual(await collisions(page, "#target .plot >> nth=3"), []);
 
   // switches: against bytes the axis says so; a log axis has other ticks; a legend's entry takes its line away
   const curve = page.locator("#curves .plot >> nth=0");
