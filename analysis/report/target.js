@@ -197,7 +197,12 @@ function paretoOption(setting, moved) {
   const point = (c) => ({
     name: c.label,
     value: [bytesOf(c), secondsOf(c)],
-    label: { position: sideOf(c), formatter: () => dotName(c, good), offset: [0, moved.get(c) || 0] },
+    label: {
+      position: sideOf(c),
+      formatter: () => dotName(c, good),
+      offset: [0, moved.get(c) || 0],
+      color: colourOf(c.label), // a name that was moved may lie nearer to another dot
+    },
     itemStyle: {
       color: front.includes(c) ? colourOf(c.label) : css("--paper"),
       borderColor: colourOf(c.label),
@@ -224,7 +229,7 @@ function paretoOption(setting, moved) {
         symbolSize: 13,
         data: good.map(point),
         z: 2,
-        label: { show: true, color: css("--ink"), fontSize: 12, lineHeight: NAME_HEIGHT, distance: 8 },
+        label: { show: true, fontSize: 12, lineHeight: NAME_HEIGHT, distance: 8 },
       },
     ],
   };
