@@ -1,8 +1,8 @@
 /* Checkpoints: what a run that was ended goes on from.
  *
- * A checkpoint after round k holds the log of rounds 0 .. k - 1 (sim/time/schedule/oplog.h), from which their time is simulated
- * again without mathematics, with what was recorded of them; the simulated times that were final; and the values that
- * round k starts from. Batches, draws and rates follow from seed and round and are not kept.
+ * A checkpoint after round k holds the log of rounds 0 .. k - 1 (sim/time/schedule/oplog.h), from which their time is
+ * simulated again without mathematics, with what was recorded of them; the simulated times that were final; and the
+ * values that round k starts from. Batches, draws and rates follow from seed and round and are not kept.
  *
  * Files       BASE.checkpoint and BASE.checkpoint-before, the last two. One is written under another name, brought to
  *             the disk and renamed, so that a process or machine that dies meanwhile leaves the two before.

@@ -1,7 +1,7 @@
 /* One run: the producer of rounds on one side, the recorder of final times on the other.
  *
- * SimGrid asks for rounds a little ahead of simulated time (sim/time/schedule/schedule.h); values are computed then, and wait in
- * `pending` until the round's time is final, when their rows are written.
+ * SimGrid asks for rounds a little ahead of simulated time (sim/time/schedule/schedule.h); values are computed then, and
+ * wait in `pending` until the round's time is final, when their rows are written.
  */
 #include "execute_private.h"
 

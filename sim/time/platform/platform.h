@@ -1,7 +1,8 @@
 /* The platform: SimGrid's engine with one XML file, its hosts as ranks, routes as lists of links.
  *
  * SimGrid's engine is global and aborts on bad input, so one process loads one platform, and a first process of its own
- * (experiments/run/probe.c) tries the file before any run does. Functions here call SimGrid; values come out in SI units.
+ * (experiments/run/probe.c) tries the file before any run does. Functions here call SimGrid; values come out in SI
+ * units.
  */
 #ifndef RH_PLATFORM_H
 #define RH_PLATFORM_H
