@@ -143,6 +143,7 @@ static rh_neighbours new_grid_graph(const int32_t *sides)
   for (int d = 0; sides[d] > 0; d++, degree += 2)
     N *= sides[d];
   int32_t *offset = malloc(((size_t)N + 1) * sizeof *offset);
+  RH_ASSERT(degree > 0);
   int32_t *list = malloc((size_t)degree * (size_t)N * sizeof *list);
   for (int32_t p = 0; p <= N; p++)
     offset[p] = degree * p;
@@ -310,7 +311,7 @@ static char *flat_platform(int hosts)
 
 enum { LIMIT_S = 60 }; /* of a run that has a target of some seconds: what takes longer has missed it */
 
-#define CATALOGUE(name) RH_SOURCE_DIR "/platforms/" name ".xml"
+#define CATALOGUE(name) (RH_SOURCE_DIR "/platforms/" name ".xml")
 
 static int tell_targets(const char *self)
 {
