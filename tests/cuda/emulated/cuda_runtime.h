@@ -6,7 +6,7 @@
  * the device lies page by page in a region that can be touched within a kernel or a copy alone, each piece up to a page
  * that never can: a pointer of the wrong side, a read or write beyond a piece's end, and a use after its release are
  * faults. What it cannot show: the device's own rounding of exp, log and pow, and its speed. Races are found where each
- * access is watched (races.cc), which takes longer.
+ * access is watched (races.cu), which takes longer.
  *
  * The environment may ask for what devices do now and then, REHEARSE_EMULATED_GPU being one or more of
  *     no-driver, old-driver, no-device, old-device, memory=BYTES, lost=LAUNCH, no-graphs, no-solver, no-jacobi
@@ -27,7 +27,7 @@
 #include <vector>
 
 #define __global__
-#ifdef RH_EMULATED_WATCHED /* by races.cc: what a function returns into a shared variable is written by its caller */
+#ifdef RH_EMULATED_WATCHED /* by races.cu: what a function returns into a shared variable is written by its caller */
 #define __device__ __attribute__((always_inline))
 #else
 #define __device__
@@ -39,7 +39,7 @@
 extern "C" {
 extern __attribute__((visibility("hidden"))) char __start_emulated_shared[], __stop_emulated_shared[];
 }
-#define RH_EMULATED_UNWATCHED __attribute__((noinline, no_sanitize("thread"))) /* by races.cc */
+#define RH_EMULATED_UNWATCHED __attribute__((noinline, no_sanitize("thread"))) /* by races.cu */
 #define __launch_bounds__(...)
 
 struct dim3 {

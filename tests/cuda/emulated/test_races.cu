@@ -1,4 +1,4 @@
-/* test_races KIND: a kernel that does what races.cc is there to find; kind `none` does everything as it should.
+/* test_races KIND: a kernel that does what races.cu is there to find; kind `none` does everything as it should.
  * Exit status: 0 nothing was found, 2 there is no such kind; else the emulation ends the program, saying what. */
 #include "cuda_runtime.h"
 
