@@ -10,6 +10,12 @@
 
 enum { BUSY_TIMEOUT_MS = 10000 }; /* another run's merge takes well under a second */
 
+/* Did SQLite fail to make the index of the log, which readers share with the writer in a file beside the database? */
+static bool is_shared_memory(int code)
+{
+  return code == SQLITE_IOERR_SHMOPEN || code == SQLITE_IOERR_SHMSIZE || code == SQLITE_IOERR_SHMMAP;
+}
+
 rh_status rh_store_error(sqlite3 *db, const char *path)
 {
   if (!db) return rh_error(RH_ENOMEM, "%s: out of memory", path);
@@ -30,6 +36,13 @@ rh_status rh_store_error(sqlite3 *db, const char *path)
     return rh_error(RH_ENOMEM, "%s: out of memory", path);
   case SQLITE_CONSTRAINT:
     return rh_error(RH_EINVAL, "%s: a row does not fit: %s", path, sqlite3_errmsg(db));
+  case SQLITE_IOERR:
+    if (is_shared_memory(sqlite3_extended_errcode(db)))
+      return rh_error(RH_EIO,
+                      "%s: no room on its disk for '%s-shm', which a reader needs, too; make some, or copy the "
+                      "database to another disk",
+                      path, path);
+    return rh_error(RH_EIO, "%s: %s", path, sqlite3_errmsg(db));
   default:
     return rh_error(RH_EIO, "%s: %s", path, sqlite3_errmsg(db));
   }

@@ -248,6 +248,14 @@ refuse no_component "no compressor 'qsg'; did you mean 'qsgd'" compressors qsg
 mkdir full
 if mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
   refuse full_disk 'full/x\.db: .*(full|space)' run good.yaml --db full/x.db
+  mount -o remount,size=400k full
+  "$program" run good.yaml --db full/good.db >full.out.err 2>&1 || say "a small disk: $(tail -1 full.out.err)"
+  "$program" platform fat-tree-64.xml --svg full/b.svg >/dev/null || say "a small disk: no drawing"
+  dd if=/dev/zero of=full/fill bs=1k 2>/dev/null
+  refuse full_disk_drawing 'full/a\.svg: cannot be written: No space left' platform fat-tree-64.xml --svg full/a.svg
+  "$program" list --db full/good.db >/dev/null 2>full.err
+  [ $? -eq 2 ] && grep -q "no room on its disk for 'full/good\.db-shm', which a reader needs" full.err ||
+    say "reading on a full disk: said: $(cat full.err)"
   umount full
 else
   echo "full disk: left out, since nothing can be mounted here"

@@ -59,6 +59,9 @@ YAML
 seconds() { query "$1" \
   "SELECT group_concat(cast(round(compute_s) AS INTEGER)) FROM (SELECT compute_s FROM ranks ORDER BY rank)"; }
 
+"$program" platform mixed.xml >described.txt 2>&1
+check "platform: devices are told" says described.txt "^devices +card\.json: 1 host, mcu: 2 hosts; all else is the run's"
+
 # The card takes 70 s a round and the controllers 700, whatever their speeds; of the other two the fastest takes the
 # board's 7 s, the one with half its speed 14
 "$program" run study.yaml >run.txt 2>run.err || cat run.err

@@ -80,6 +80,7 @@ static rh_status write_once(const char *path, const void *data, size_t bytes)
   errno = 0;
   if (bytes > 0 && fwrite(data, 1, bytes, output.file) != bytes) {
     const int reason = errno ? errno : EIO;
+    clearerr(output.file); /* what was lost is told here, with its reason */
     status = rh_output_file_end(&output, cannot(path, reason));
     errno = reason;
     return status;

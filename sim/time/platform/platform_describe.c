@@ -30,6 +30,15 @@ typedef struct route_survey {
   int32_t no_route_from, no_route_to; /* the first pair without one; -1 */
 } route_survey;
 
+enum { DEVICES = 16 }; /* that are told by name */
+
+/* Profiles that hosts name (property device). */
+typedef struct device_survey {
+  const char *name[DEVICES]; /* borrowed from the hosts */
+  int32_t hosts[DEVICES], kinds;
+  int32_t of_others; /* hosts with a device beyond those */
+} device_survey;
+
 typedef struct description {
   rh_platform *platform;
   rh_text comment; /* the file's head comment */
@@ -40,6 +49,7 @@ typedef struct description {
   zone_kind_count zones[ZONE_KINDS];
   int32_t zone_kinds, zone_count;
   const char *no_routes; /* why routes were not looked at */
+  device_survey devices;
   route_survey routes;
   platform_figures figures;
 } description;
@@ -52,11 +62,26 @@ static void widen(range *r, double value)
   r->high = fmax(r->high, value);
 }
 
+static void count_device(device_survey *devices, const char *name)
+{
+  int32_t i = 0;
+  while (i < devices->kinds && strcmp(devices->name[i], name) != 0)
+    i++;
+  if (i == DEVICES) {
+    devices->of_others++;
+    return;
+  }
+  if (i == devices->kinds) devices->name[devices->kinds++] = name;
+  devices->hosts[i]++;
+}
+
 static void gather_hosts(description *d)
 {
   for (int32_t i = 0; i < d->platform->host_count; i++) {
     widen(&d->speed_flops, sg_host_get_speed(d->platform->hosts[i]));
     d->cores += sg_host_core_count(d->platform->hosts[i]);
+    const char *device = sg_host_get_property_value(d->platform->hosts[i], "device");
+    if (device && *device) count_device(&d->devices, device);
   }
 }
 
@@ -299,6 +324,21 @@ static void write_routes_text(const description *d, rh_text *out)
                    (long long)s->without_link);
 }
 
+/* "devices         h200.json: 4 hosts, laptop: 1 host; the others are the run's" */
+static void write_devices_text(const description *d, rh_text *out)
+{
+  int32_t with = d->devices.of_others;
+  if (d->devices.kinds == 0) return;
+  rh_text_append(out, "devices        ");
+  for (int32_t i = 0; i < d->devices.kinds; i++) {
+    const int32_t hosts = d->devices.hosts[i];
+    with += hosts;
+    rh_text_append(out, "%s %s: %d host%s", i ? "," : "", d->devices.name[i], hosts, hosts == 1 ? "" : "s");
+  }
+  if (d->devices.of_others > 0) rh_text_append(out, ", others: %d", d->devices.of_others);
+  rh_text_append(out, "; %s\n", with < d->platform->host_count ? "all else is the run's" : "that is all");
+}
+
 static void write_text(const description *d, rh_text *out)
 {
   const rh_platform *p = d->platform;
@@ -313,7 +353,9 @@ static void write_text(const description *d, rh_text *out)
                  sg_host_get_name(p->hosts[p->host_count - 1]), (long long)d->cores);
   rh_text_append(out, "speed           ");
   append_range(out, d->speed_flops, RH_UNIT_SPEED);
-  rh_text_append(out, " a core (flop/s)\nzones           %d:", d->zone_count);
+  rh_text_append(out, " a core (flop/s)\n");
+  write_devices_text(d, out);
+  rh_text_append(out, "zones           %d:", d->zone_count);
   for (int32_t i = 0; i < d->zone_kinds; i++)
     rh_text_append(out, "%s %d %s", i ? "," : "", d->zones[i].count, d->zones[i].kind);
   rh_text_append(out, "; workers in %d\n", p->zone_count);
@@ -403,7 +445,13 @@ static void write_json(const description *d, rh_text *out)
                  rh_shim_setting_switch("network/crosstraffic") ? "true" : "false", p->host_count);
   json_text(out, "first_host", sg_host_get_name(p->hosts[0]));
   json_text(out, "last_host", sg_host_get_name(p->hosts[p->host_count - 1]));
-  rh_text_append(out, "\"cores\": %lld, \"zones\": {", (long long)d->cores);
+  rh_text_append(out, "\"cores\": %lld, \"devices\": {", (long long)d->cores);
+  for (int32_t i = 0; i < d->devices.kinds; i++) {
+    rh_text_append(out, "%s", i ? ", " : "");
+    rh_text_append_json(out, d->devices.name[i]);
+    rh_text_append(out, ": %d", d->devices.hosts[i]);
+  }
+  rh_text_append(out, "}, \"zones\": {");
   for (int32_t i = 0; i < d->zone_kinds; i++)
     rh_text_append(out, "%s\"%s\": %d", i ? ", " : "", d->zones[i].kind, d->zones[i].count);
   rh_text_append(out, "}, \"zones_with_workers\": %d, ", p->zone_count);
