@@ -6,9 +6,10 @@
  *
  * covers holds for each place of x, output channel and tap the gradient of the output that saw the place under this
  * tap, or 0. A block makes a tile of ROWS x COLUMNS of one replica in registers, 8 x 4 a thread, DEPTH terms at a time
- * from shared memory. A term's offset is its channel's and tap's plus its column's: both are tables, so that nothing is
- * divided where values are loaded. Sums run in f32 over the terms in their order, fused. Where max(., 0) and pooling
- * over squares of two follow, a thread's four columns are a square, and its maximum alone is written.
+ * from shared memory. A value's offset is its term's, which is in a table, plus its column's: a thread brings values of
+ * the same columns for all terms, and has their offsets in registers. Sums run in f32 over the terms in their order,
+ * fused. Where max(., 0) and pooling over squares of two follow, a thread's four columns are a square, and its maximum
+ * alone is written.
  *
  * A replica's values are counted in 32 bits, whose division takes a fraction of the time of 64: more than 16 GB of one
  * layer of one replica would be needed to exceed them.
@@ -18,11 +19,12 @@
 
 enum { DEPTH = 8, THREADS = 128, TALL = 8, WIDE = 4 /* values of a thread */ };
 
+/* Pooled: the result is of squares of two, and `codes` of their maxima. */
+typedef enum conv_mode { CONV_FORWARD, CONV_POOLED, CONV_BACKWARD } conv_mode;
+
 /* One of the two products. */
 typedef struct conv_plan {
   rh_conv c;
-  bool backward;
-  bool pooled;                 /* the result is of squares of two, and `places` of their maxima */
   int rows;                    /* of the result: O or C */
   int terms;                   /* of a sum: C K K or O K K */
   uint32_t columns;            /* B x places; pooled: of whole squares */
@@ -31,63 +33,72 @@ typedef struct conv_plan {
   int from_channels;
 } conv_plan;
 
-/* A column of the result: the offset in what is read of its sample and place, which tap 0 sees; and the place. */
+/* A column of the result: the offset in what is read of its sample and place, which tap 0 sees; and the place. Beyond
+ * the last column it is the first value, or, backward, a row that sees none: nothing is kept of it. */
 typedef struct conv_column {
-  int64_t offset; /* -1: beyond the last column */
+  uint32_t offset;
   int row, column;
 } conv_column;
 
 /* A term: where it looks from there, and where its weights are. */
 typedef struct conv_term {
   int offset, row, column; /* added to a column's */
-  int weight;              /* -1: beyond the last term */
+  int weight;
 } conv_term;
 
+template <int ROWS> struct conv_shared {
+  float4 weights[DEPTH][ROWS / 4];
+  float values[DEPTH][THREADS * TALL * WIDE / ROWS];
+  conv_term terms[2][DEPTH]; /* of this step and the next */
+};
+
 /* Column j of the `apart` times four that begin with `first`. */
-static __device__ conv_column column_of(const conv_plan *p, uint32_t first, uint32_t j, uint32_t apart)
+static __device__ conv_column column_of(const conv_plan *p, conv_mode mode, uint32_t first, uint32_t j, uint32_t apart)
 {
+  const int far = 1 << 29; /* no plane has as many rows */
   conv_column at;
   uint32_t sample;
-  if (p->pooled) {
+  bool there;
+  if (mode == CONV_POOLED) {
     const uint32_t width = (uint32_t)p->width / 2, squares = (uint32_t)p->height / 2 * width;
     const uint32_t square = first / 4 + j % apart, place = square % squares, corner = j / apart;
     sample = square / squares;
     at.row = (int)(place / width * 2 + corner / 2);
     at.column = (int)(place % width * 2 + corner % 2);
-    at.offset = 4 * square < p->columns ? 0 : -1;
+    there = 4 * square < p->columns;
   } else {
     const uint32_t places = (uint32_t)(p->height * p->width), place = (first + j) % places;
     sample = (first + j) / places;
     at.row = (int)(place / (uint32_t)p->width);
     at.column = (int)(place % (uint32_t)p->width);
-    at.offset = first + j < p->columns ? 0 : -1;
+    there = first + j < p->columns;
   }
-  if (at.offset == 0)
-    at.offset =
-        (int64_t)sample * p->from_channels * p->from_height * p->from_width + at.row * p->from_width + at.column;
+  at.offset = there ? sample * (uint32_t)(p->from_channels * p->from_height * p->from_width) +
+                          (uint32_t)(at.row * p->from_width + at.column)
+                    : 0;
+  if (!there) at.row = far;
   return at;
 }
 
-static __device__ conv_term term_of(const conv_plan *p, int k)
+static __device__ conv_term term_of(const conv_plan *p, conv_mode mode, int k)
 {
   conv_term term;
   const int kernel = (int)p->c.kernel, taps = kernel * kernel, channel = k / taps, tap = k % taps;
-  const int sign = p->backward ? -1 : 1;
+  const int sign = mode == CONV_BACKWARD ? -1 : 1;
   term.row = sign * (tap / kernel);
   term.column = sign * (tap % kernel);
   term.offset = channel * p->from_height * p->from_width + term.row * p->from_width + term.column;
-  term.weight = k >= p->terms ? -1 : p->backward ? channel * (int)p->c.in_channels * taps + tap : k;
+  term.weight = mode == CONV_BACKWARD ? channel * (int)p->c.in_channels * taps + tap : k;
   return term;
 }
 
-static __device__ float value_of(const conv_plan *p, const float *x, const conv_column *at, const conv_term *term)
+/* Backward the output need not be there. */
+static __device__ float value_of(const conv_plan *p, conv_mode mode, const float *x, const conv_column *at,
+                                 const conv_term *term)
 {
-  if (at->offset < 0 || term->weight < 0) return 0;
-  if (p->backward) { /* the output need not be there */
-    const int row = at->row + term->row, column = at->column + term->column;
-    if (row < 0 || row >= p->from_height || column < 0 || column >= p->from_width) return 0;
-  }
-  return x[at->offset + term->offset];
+  const bool there = mode != CONV_BACKWARD || ((unsigned)(at->row + term->row) < (unsigned)p->from_height &&
+                                               (unsigned)(at->column + term->column) < (unsigned)p->from_width);
+  return there ? x[at->offset + (uint32_t)term->offset] : 0;
 }
 
 /* A thread's results of rows from `row` on: of its columns, APART apart from `first`. */
@@ -127,85 +138,117 @@ static __device__ void store_pooled(const conv_plan *p, const float (*sum)[WIDE]
   }
 }
 
-template <int ROWS, bool POOLED>
-static __global__ void __launch_bounds__(THREADS, 5)
-    conv_product(conv_plan p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out, rh_tensor codes)
+/* Weights and values of `terms` terms into the shared tile. */
+template <int ROWS, conv_mode MODE>
+static __device__ inline void bring(const conv_plan *p, conv_shared<ROWS> *s, int step, int terms, int first_row,
+                                    const conv_column *at, const float *from, const float *weight)
 {
-  enum { COLUMNS = THREADS * TALL * WIDE / ROWS, APART = COLUMNS / WIDE };
-  __shared__ float4 weights[DEPTH][ROWS / 4];
-  __shared__ float values[DEPTH][COLUMNS];
-  __shared__ conv_column at[COLUMNS];
-  __shared__ conv_term terms[2][DEPTH];                                       /* of this step and the next */
+  enum { EACH = TALL * WIDE / ROWS /* columns of a thread */ };
+  const int t = (int)threadIdx.x, taps = (int)(p->c.kernel * p->c.kernel);
+  const int row_step = MODE == CONV_BACKWARD ? taps : p->terms; /* from a row's weight to the next row's */
+  for (int i = t; i < terms * ROWS; i += THREADS) {
+    const int o = first_row + i % ROWS;
+    ((float *)s->weights[i / ROWS])[i % ROWS] =
+        o < p->rows ? weight[(int64_t)o * row_step + s->terms[step][i / ROWS].weight] : 0;
+  }
+#pragma unroll
+  for (int depth = 0; depth < DEPTH; depth++) {
+    if (depth >= terms) break;
+    const conv_term term = s->terms[step][depth];
+    for (int e = 0; e < EACH; e++)
+      s->values[depth][t + e * THREADS] = value_of(p, MODE, from, &at[e], &term);
+  }
+}
+
+/* One term of a thread's sums. */
+template <int ROWS>
+static __device__ inline void add_term(const conv_shared<ROWS> *s, int depth, int row, int column, float (*sum)[WIDE])
+{
+  enum { APART = THREADS * TALL / ROWS };
+  float x[WIDE];
+  for (int j = 0; j < WIDE; j++)
+    x[j] = s->values[depth][column + j * APART];
+  for (int i = 0; i < TALL; i += 4) {
+    const float4 a = s->weights[depth][(row + i) / 4];
+    for (int j = 0; j < WIDE; j++) {
+      sum[i][j] = fmaf(a.x, x[j], sum[i][j]);
+      sum[i + 1][j] = fmaf(a.y, x[j], sum[i + 1][j]);
+      sum[i + 2][j] = fmaf(a.z, x[j], sum[i + 2][j]);
+      sum[i + 3][j] = fmaf(a.w, x[j], sum[i + 3][j]);
+    }
+  }
+}
+
+template <int ROWS, conv_mode MODE>
+static __device__ inline void conv_product(const conv_plan *p, conv_shared<ROWS> *s, int64_t count, rh_tensor in,
+                                           rh_tensor w, rh_tensor b, rh_tensor out, rh_tensor codes)
+{
+  enum { APART = THREADS * TALL / ROWS, COLUMNS = APART * WIDE, EACH = COLUMNS / THREADS };
   const int t = (int)threadIdx.x, row = t / APART * TALL, column = t % APART; /* its columns are APART apart */
   const uint32_t first_column = blockIdx.x * COLUMNS;
-  const int first_row = (int)blockIdx.y * ROWS, taps = (int)(p.c.kernel * p.c.kernel);
-  const int row_step = p.backward ? taps : p.terms; /* from a row's weight to the next row's */
-  for (int j = t; j < COLUMNS; j += THREADS)
-    at[j] = column_of(&p, first_column, (uint32_t)j, APART);
+  const int first_row = (int)blockIdx.y * ROWS;
+  conv_column at[EACH]; /* that it brings */
+  for (int e = 0; e < EACH; e++)
+    at[e] = column_of(p, MODE, first_column, (uint32_t)(t + e * THREADS), APART);
   for (int64_t r = blockIdx.z; r < count; r += gridDim.z) {
-    const float *const from = rh_at(in, r), *const weight = rh_at(w, r);
     float sum[TALL][WIDE];
     for (int i = 0; i < TALL; i++)
       for (int j = 0; j < WIDE; j++)
         sum[i][j] = 0;
-    if (t < DEPTH) terms[0][t] = term_of(&p, t);
-    for (int k = 0, step = 0; k < p.terms; k += DEPTH, step ^= 1) {
+    if (t < DEPTH) s->terms[0][t] = term_of(p, MODE, t);
+    for (int k = 0, step = 0; k < p->terms; k += DEPTH, step ^= 1) {
+      const int terms = p->terms - k < DEPTH ? p->terms - k : DEPTH;
       __syncthreads();
-      for (int i = t; i < DEPTH * ROWS; i += THREADS) {
-        const conv_term *const term = &terms[step][i / ROWS];
-        const int o = first_row + i % ROWS;
-        ((float *)weights[i / ROWS])[i % ROWS] =
-            term->weight >= 0 && o < p.rows ? weight[(int64_t)o * row_step + term->weight] : 0;
-      }
-      for (int i = t; i < DEPTH * COLUMNS; i += THREADS)
-        values[i / COLUMNS][i % COLUMNS] = value_of(&p, from, &at[i % COLUMNS], &terms[step][i / COLUMNS]);
-      if (t < DEPTH) terms[step ^ 1][t] = term_of(&p, k + DEPTH + t);
+      bring<ROWS, MODE>(p, s, step, terms, first_row, at, rh_at(in, r), rh_at(w, r));
+      if (t < DEPTH) s->terms[step ^ 1][t] = term_of(p, MODE, k + DEPTH + t);
       __syncthreads();
+#pragma unroll
       for (int depth = 0; depth < DEPTH; depth++) {
-        float x[WIDE];
-        for (int j = 0; j < WIDE; j++)
-          x[j] = values[depth][column + j * APART];
-        for (int i = 0; i < TALL; i += 4) {
-          const float4 a = weights[depth][(row + i) / 4];
-          for (int j = 0; j < WIDE; j++) {
-            sum[i][j] = fmaf(a.x, x[j], sum[i][j]);
-            sum[i + 1][j] = fmaf(a.y, x[j], sum[i + 1][j]);
-            sum[i + 2][j] = fmaf(a.z, x[j], sum[i + 2][j]);
-            sum[i + 3][j] = fmaf(a.w, x[j], sum[i + 3][j]);
-          }
-        }
+        if (depth >= terms) break;
+        add_term<ROWS>(s, depth, row, column, sum);
       }
     }
-    if (POOLED)
-      store_pooled(&p, sum, first_column / WIDE + (uint32_t)column, first_row + row, rh_at(b, r), rh_at(out, r),
+    if (MODE == CONV_POOLED)
+      store_pooled(p, sum, first_column / WIDE + (uint32_t)column, first_row + row, rh_at(b, r), rh_at(out, r),
                    (uint8_t *)rh_at(codes, r));
     else
-      store(&p, sum, first_column + (uint32_t)column, APART, first_row + row, rh_at(b, r), rh_at(out, r));
-    __syncthreads(); /* tables are read until here */
+      store(p, sum, first_column + (uint32_t)column, APART, first_row + row, rh_at(b, r), rh_at(out, r));
+    __syncthreads(); /* the tile and its terms are read until here */
   }
 }
 
-template <int ROWS>
-static void launch(const conv_plan *p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out,
-                   rh_tensor codes)
-{
-  const uint32_t columns = THREADS * TALL * WIDE / ROWS;
-  const dim3 grid((p->columns + columns - 1) / columns, (unsigned)((p->rows + ROWS - 1) / ROWS),
-                  (unsigned)(count < 65535 ? count : 65535));
-  const auto convolution = p->pooled ? conv_product<ROWS, true> : conv_product<ROWS, false>;
-  RH_LAUNCH(convolution, grid, THREADS, *p, count, in, w, b, out, codes);
-}
+/* Kernels are no templates: what blocks share lies where tests look for it (tests/cuda/emulated). */
+#define CONV_KERNEL(name, rows, mode)                                                                                  \
+  static __global__ void __launch_bounds__(THREADS, 5)                                                                 \
+      name(conv_plan p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out, rh_tensor codes)         \
+  {                                                                                                                    \
+    __shared__ conv_shared<rows> shared;                                                                               \
+    conv_product<rows, mode>(&p, &shared, count, in, w, b, out, codes);                                                \
+  }
+CONV_KERNEL(conv_forward_8, 8, CONV_FORWARD)
+CONV_KERNEL(conv_forward_16, 16, CONV_FORWARD)
+CONV_KERNEL(conv_forward_32, 32, CONV_FORWARD)
+CONV_KERNEL(conv_pooled_8, 8, CONV_POOLED)
+CONV_KERNEL(conv_pooled_16, 16, CONV_POOLED)
+CONV_KERNEL(conv_pooled_32, 32, CONV_POOLED)
+CONV_KERNEL(conv_backward_8, 8, CONV_BACKWARD)
+CONV_KERNEL(conv_backward_16, 16, CONV_BACKWARD)
+CONV_KERNEL(conv_backward_32, 32, CONV_BACKWARD)
 
 /* With the tile that wastes the fewest rows. */
-static void multiply(const conv_plan *p, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b, rh_tensor out,
-                     rh_tensor codes)
+static void multiply(const conv_plan *p, conv_mode mode, int64_t count, rh_tensor in, rh_tensor w, rh_tensor b,
+                     rh_tensor out, rh_tensor codes)
 {
-  if (p->rows <= 8)
-    launch<8>(p, count, in, w, b, out, codes);
-  else if (p->rows <= 16)
-    launch<16>(p, count, in, w, b, out, codes);
-  else
-    launch<32>(p, count, in, w, b, out, codes);
+  void (*const kernels[3][3])(conv_plan, int64_t, rh_tensor, rh_tensor, rh_tensor, rh_tensor,
+                              rh_tensor) = {{conv_forward_8, conv_forward_16, conv_forward_32},
+                                            {conv_pooled_8, conv_pooled_16, conv_pooled_32},
+                                            {conv_backward_8, conv_backward_16, conv_backward_32}};
+  const int size = p->rows <= 8 ? 0 : p->rows <= 16 ? 1 : 2, rows = 8 << size;
+  const uint32_t columns = (uint32_t)(THREADS * TALL * WIDE / rows);
+  const dim3 grid((p->columns + columns - 1) / columns, (unsigned)((p->rows + rows - 1) / rows),
+                  (unsigned)(count < 65535 ? count : 65535));
+  const auto convolution = kernels[mode][size];
+  RH_LAUNCH(convolution, grid, THREADS, *p, count, in, w, b, out, codes);
 }
 
 static const rh_tensor none = {nullptr, 0};
@@ -215,8 +258,6 @@ static conv_plan plan(const rh_conv *c, bool backward)
   conv_plan p;
   const int height = (int)(c->height - c->kernel + 1), width = (int)(c->width - c->kernel + 1);
   p.c = *c;
-  p.backward = backward;
-  p.pooled = false;
   p.rows = (int)(backward ? c->in_channels : c->out_channels);
   p.from_channels = (int)(backward ? c->out_channels : c->in_channels);
   p.terms = (int)(p.from_channels * c->kernel * c->kernel);
@@ -239,7 +280,7 @@ extern "C" void rh_cuda_conv_forward(const rh_conv *c, int64_t count, rh_tensor 
 {
   (void)scratch;
   const conv_plan p = plan(c, false);
-  multiply(&p, count, x, w, b, y, none);
+  multiply(&p, CONV_FORWARD, count, x, w, b, y, none);
 }
 
 extern "C" void rh_cuda_conv_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tensor w, rh_tensor dy,
@@ -249,7 +290,7 @@ extern "C" void rh_cuda_conv_backward(const rh_conv *c, int64_t count, rh_tensor
   if (dw.data) rh_cuda_conv_weights(c, count, x, dy, dw, db);
   if (dx.data) {
     const conv_plan p = plan(c, true);
-    multiply(&p, count, dy, w, none, dx, none);
+    multiply(&p, CONV_BACKWARD, count, dy, w, none, dx, none);
   }
 }
 
@@ -265,9 +306,8 @@ extern "C" void rh_cuda_conv_pool_forward(const rh_conv *c, int64_t count, rh_te
 {
   (void)scratch;
   conv_plan p = plan(c, false);
-  p.pooled = true;
   p.columns = (uint32_t)(4 * c->batch * (p.height / 2) * (p.width / 2));
-  multiply(&p, count, x, w, b, y, places);
+  multiply(&p, CONV_POOLED, count, x, w, b, y, places);
 }
 
 /* dy goes where the maxima were that are above 0; elsewhere there is none. */

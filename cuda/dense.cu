@@ -4,7 +4,7 @@
 static __global__ void add_bias(int64_t n, int64_t outputs, int64_t count, rh_tensor b, rh_tensor y)
 {
   RH_EACH(r, count, i, n)
-  rh_at(y, r)[i] += rh_at(b, r)[i % outputs];
+  rh_at(y, r)[i] += rh_at(b, r)[(uint32_t)i % (uint32_t)outputs]; /* 32 bits: see conv.cu */
 }
 
 /* db[o] = sum over the batch of dy, samples ascending */
