@@ -136,19 +136,29 @@ say_machine() {
   echo "$(nproc) cores, load $(cut -d' ' -f1-3 /proc/loadavg)"
 }
 
+# any_of FILE...: whether one is there
+any_of() {
+  local file
+  for file in "$@"; do
+    [ -e "$file" ] && return
+  done
+  return 1
+}
+
 # Where CUDA is of Python's packages, its libraries bear their versions alone, and compilers do not look there.
 find_headers() {
   local folder library links=$build/links
   for folder in "$(dirname "$CUDACXX")/.." "${cuda_folders[@]}"; do
-    ls "$folder"/{,targets/x86_64-linux/}include/cublas_v2.h >/dev/null 2>&1 || continue
-    ls "$folder"/{lib,lib64,targets/x86_64-linux/lib}/libcublas.so >/dev/null 2>&1 && return
+    any_of "$folder"/{,targets/x86_64-linux/}include/cublas_v2.h || continue
+    any_of "$folder"/{lib,lib64,targets/x86_64-linux/lib}/libcublas.so && return
     mkdir -p "$links"
     for library in "$folder"/lib/lib*.so.*; do
       ln -sf "$library" "$links/$(basename "${library%%.so.*}").so"
     done
     export CPATH="$folder/include${CPATH:+:$CPATH}" CMAKE_LIBRARY_PATH="$links"
-    return
+    return 0
   done
+  return 0
 }
 
 # Warnings are looked for afterwards: another compiler may have more of them, and a module with warnings is a module.
