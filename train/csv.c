@@ -131,14 +131,24 @@ static rh_status find_label(reader *r, bool may_be_named)
       label, r->table->path, (long long)r->columns);
 }
 
-/* Whether the first line names columns. */
-static bool is_header(const reader *r)
+/* Whether the first line names columns. One of words and numbers is asked about: taken for names, a sample whose field
+ * is empty would be lost without a word. */
+static rh_status find_header(const reader *r, bool *header)
 {
+  int64_t word = -1, words = 0;
   float value;
-  if (r->named || r->def->header != RH_CSV_AUTO) return r->named || r->def->header == RH_CSV_YES;
+  *header = r->named || r->def->header == RH_CSV_YES;
+  if (*header || r->def->header == RH_CSV_NO) return RH_OK;
   for (int64_t c = 0; c < r->count; c++)
-    if (c != r->label && !is_number(r->fields[c], &value)) return true;
-  return false;
+    if (c != r->label && !is_number(r->fields[c], &value)) {
+      if (words++ == 0) word = c;
+    }
+  *header = words > 0;
+  if (words == 0 || words == r->count - 1) return RH_OK;
+  return rh_error(RH_EFORMAT,
+                  "'%s':%lld: field %lld '%.40s' is no finite number, but others are: if the line names columns set "
+                  "data.header: yes, else fill the field in or remove the line",
+                  r->table->path, (long long)r->line, (long long)word + 1, r->fields[word]);
 }
 
 static rh_status begin_table(reader *r, bool *header)
@@ -151,9 +161,8 @@ static rh_status begin_table(reader *r, bool *header)
                     r->table->path, (long long)r->line, r->fields[0]);
   rh_status status = find_label(r, r->def->header != RH_CSV_NO);
   if (status != RH_OK) return status;
-  *header = is_header(r);
   r->table->features = r->columns - 1;
-  return RH_OK;
+  return find_header(r, header);
 }
 
 static void make_room(reader *r)

@@ -8,7 +8,7 @@ enum rh_csv_header { RH_CSV_AUTO, RH_CSV_YES, RH_CSV_NO };
 
 typedef struct rh_csv_def {
   char separator;
-  int header;        /* enum rh_csv_header; auto: the first line is one if a field but the label's is no number */
+  int header;        /* enum rh_csv_header; auto: the first line is one if no field but the label's is a number */
   const char *label; /* "first", "last", a column counted from 1, or a name of the header; borrowed */
 } rh_csv_def;
 

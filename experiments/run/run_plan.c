@@ -286,7 +286,7 @@ static rh_status probe_all(rh_plan *plan)
     } else if (rh_children_interrupted()) {
       status = rh_error(RH_EINTERRUPTED, "interrupted");
     } else {
-      status = probe(&plan->list[i]);
+      status = rh_settings_locate_error(probe(&plan->list[i]), &plan->list[i].run.settings);
     }
   }
   rh_distinct_clear(&seen);

@@ -68,6 +68,8 @@ refuse mask_dgc 'train\.mask does not go with compress\.name: dgc: .*use a compr
   --set train.mask=magnitude --set compress.name=dgc
 refuse mask_all 'train\.sparsity 1 leaves no weight' run good.yaml --set train.mask=random --set train.sparsity=1
 refuse mask_late 'train\.mask_start 2 leaves no round of 2' run good.yaml --set train.mask=nm --set train.mask_start=2
+refuse no_model "^rehearse: --set network\.model=TCP: network\.model: no network model 'TCP'; use CM02, LV08 or SMPI" \
+  run good.yaml --set network.model=TCP
 refuse no_platform "platform\.file: no file 'none\.xml'; tried" run good.yaml --set platform.file=none.xml
 mkdir empty
 refuse directory 'empty: is a directory' run empty

@@ -92,6 +92,8 @@ static void defects_name_file_line_and_cure(void **state)
       {"1,0\n2,0\n", NULL, "data.test_every", "5", RH_EFORMAT,
        "train labels are of 1 kinds, and 2 to 1000 can be learned"},
       {"1,0\n2,1\n", NULL, "data.test_every", "5", RH_EFORMAT, "none of which data.test_every: 5 keeps for tests"},
+      {"1,,a\n3,4,b\n", NULL, "data.test_every", "2", RH_EFORMAT,
+       "':1: field 2 '' is no finite number, but others are: if the line names columns set data.header: yes"},
       {"a,b\n", NULL, "data.test_every", "5", RH_EFORMAT, "holds no samples"},
       {"", NULL, "data.test_every", "5", RH_EFORMAT, "holds no samples"},
       {"1,0\n2,1\n", "3,0\n4,2\n", "data.label", "last", RH_EFORMAT, "':2: no train sample has the label '2'"},
