@@ -1,9 +1,14 @@
 /* Batches of samples: bytes to normalised values.
  *
  * There are 256 values, (byte / 255 - mean) / deviation in f32, so a table has them all. With AVX-512 calculating is
- * cheaper than looking up: x / d is x r + x s, where r + s is 1 / d to twice the digits, which gives the rounded
- * quotient but in rare cases. Whether this mean and deviation have one of them is seen beforehand, with all 256 bytes:
- * then the table is used.
+ * cheaper than looking up:
+ *
+ *   b / 255         in base 256 is .bbbb..., the byte again and again. Rounded to the nearest it is its first four
+ *                   digits rounded up: of the 24 bits that stay, the rest begins with the byte's leading 1
+ *   x / deviation   is x r + x s, where r + s is 1 / deviation to twice the digits, which gives the rounded quotient
+ *                   but in rare cases
+ *
+ * Whether this mean and deviation have one of them is seen beforehand, with all 256 bytes: then the table is used.
  */
 #include "avx512.h"
 #include "blas_kernel.h"
@@ -18,46 +23,51 @@ static void look_up(const float value[BYTES], int64_t size, const uint8_t *pixel
 }
 
 #ifdef RH_HAS_AVX512
-/* 1 / d as a sum of two values. */
-typedef struct reciprocal {
-  __m512 high, low;
-} reciprocal;
+/* What calculating a value takes. */
+typedef struct normaliser {
+  __m512i four_times; /* the places of 16 bytes, four times each */
+  __m512 unit, mean;  /* 2^-32; the mean's negative */
+  __m512 high, low;   /* 1 / deviation as a sum of two values */
+} normaliser;
 
-RH_AVX512_INLINE reciprocal reciprocal_of(float d)
+RH_AVX512_INLINE normaliser normaliser_of(const rh_dataset *dataset)
 {
-  const float high = 1 / d;
-  return (reciprocal){_mm512_set1_ps(high), _mm512_set1_ps((float)(1 / (double)d - (double)high))};
+  const float high = 1 / dataset->deviation;
+  return (normaliser){
+      .four_times = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                                       _mm512_set1_epi32(0x01010101)),
+      .unit = _mm512_set1_ps(0x1p-32F),
+      .mean = _mm512_set1_ps(-dataset->mean),
+      .high = _mm512_set1_ps(high),
+      .low = _mm512_set1_ps((float)(1 / (double)dataset->deviation - (double)high)),
+  };
 }
 
-RH_AVX512_INLINE __m512 divide(__m512 x, reciprocal r)
+RH_AVX512_INLINE __m512 normalise(__m128i bytes, const normaliser *n)
 {
-  return _mm512_fmadd_ps(x, r.high, _mm512_mul_ps(x, r.low));
-}
-
-RH_AVX512_INLINE __m512 normalise(__m128i bytes, reciprocal most, __m512 mean, reciprocal deviation)
-{
-  const __m512 byte = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-  return divide(_mm512_sub_ps(divide(byte, most), mean), deviation);
+  const __m512i digits = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(bytes), n->four_times);
+  const __m512 quotient = _mm512_cvt_roundepu32_ps(digits, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+  const __m512 x = _mm512_fmadd_ps(quotient, n->unit, n->mean); /* the product is exact */
+  return _mm512_fmadd_ps(x, n->high, _mm512_mul_ps(x, n->low));
 }
 
 /* One sample, while the pixels of a later one are fetched line by line. */
 RH_AVX512 static void calculate(const rh_dataset *dataset, int64_t size, const uint8_t *pixels, const uint8_t *later,
                                 float *row)
 {
-  const reciprocal most = reciprocal_of(255), deviation = reciprocal_of(dataset->deviation);
-  const __m512 mean = _mm512_set1_ps(dataset->mean);
+  const normaliser n = normaliser_of(dataset);
   int64_t k = 0;
   for (; k + LINE <= size; k += LINE) {
     __builtin_prefetch(later + k, 0, 2); /* to the second level: the first one waits for few lines at a time */
 #pragma GCC unroll 4
     for (int64_t i = k; i < k + LINE; i += RH_LANES)
-      _mm512_storeu_ps(row + i, normalise(_mm_loadu_si128((const void *)(pixels + i)), most, mean, deviation));
+      _mm512_storeu_ps(row + i, normalise(_mm_loadu_si128((const void *)(pixels + i)), &n));
   }
   __builtin_prefetch(later + k, 0, 2);
   __builtin_prefetch(later + size - 1, 0, 2);
   for (; k < size; k += RH_LANES) {
     const __mmask16 mask = rh_first_lanes(size - k);
-    _mm512_mask_storeu_ps(row + k, mask, normalise(_mm_maskz_loadu_epi8(mask, pixels + k), most, mean, deviation));
+    _mm512_mask_storeu_ps(row + k, mask, normalise(_mm_maskz_loadu_epi8(mask, pixels + k), &n));
   }
 }
 
