@@ -71,12 +71,13 @@ static void dense_backward(const rh_dense *d, int64_t count, rh_tensor x, rh_ten
   const bool own = rh_cpu_dense_fits(d);
   for (int64_t r = 0; r < count; r++) {
     const float *const in = dy.data + r * dy.stride;
-    if (dw.data) sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
     if (own) {
+      if (dw.data) rh_cpu_dense_biases(d, in, db.data + r * db.stride);
       if (dw.data) rh_cpu_dense_weights(d, x.data + r * x.stride, in, dw.data + r * dw.stride);
       if (dx.data) rh_cpu_dense_input(d, w.data + r * w.stride, in, dx.data + r * dx.stride);
       continue;
     }
+    if (dw.data) sum_rows(d->batch, d->outputs, in, db.data + r * db.stride);
     if (dw.data)
       cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, outputs, inputs, batch, 1, in, outputs,
                   x.data + r * x.stride, inputs, 0, dw.data + r * dw.stride, inputs);

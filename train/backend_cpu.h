@@ -36,6 +36,7 @@ void rh_cpu_block_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tens
  * have at most 2^18 elements. Tensors as in backend.h. */
 bool rh_cpu_dense_fits(const rh_dense *d);
 void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y);
+void rh_cpu_dense_biases(const rh_dense *d, const float *dy, float *db); /* db = column sums of dy, rows ascending */
 void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw); /* dw = dy^T x */
 void rh_cpu_dense_input(const rh_dense *d, const float *w, const float *dy, float *dx);   /* dx = dy w */
 

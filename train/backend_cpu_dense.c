@@ -48,21 +48,23 @@ RH_AVX512_INLINE __m512 load(bool whole, __mmask16 mask, const float *p)
   return whole ? _mm512_loadu_ps(p) : _mm512_maskz_loadu_ps(mask, p);
 }
 
-/* C's block of `rows` rows and 32 columns, or those of them that the masks name. */
+/* C's block of `rows` rows and 32 columns, or those of them that the masks name. The 32 columns of B after these are
+ * fetched. */
 RH_AVX512_INLINE void multiply_block(int rows, bool whole, const product *p, __mmask16 low, __mmask16 high,
-                                     const float *a, const float *b, float *c)
+                                     const float *a, const float *b, float *c, rh_ahead_lines *ahead)
 {
-  rh_ahead_lines ahead = rh_ahead_take(p->k, a);
   __m512 sum[ROWS][2];
 #pragma GCC unroll 12
   for (int i = 0; i < rows; i++) {
     sum[i][0] = p->adds ? load(whole, low, c + i * p->c_stride) : _mm512_setzero_ps();
     sum[i][1] = p->adds ? load(whole, high, c + i * p->c_stride + RH_LANES) : _mm512_setzero_ps();
   }
-  const int64_t row = p->row, step = p->step, b_stride = p->b_stride;
+  const int64_t k = p->k, row = p->row, step = p->step, b_stride = p->b_stride;
   const float *a0 = a, *a3 = a + 3 * row, *a6 = a + 6 * row, *a9 = a + 9 * row; /* as many as there are registers for */
-  for (int64_t t = 0; t < p->k; t++, a0 += step, a3 += step, a6 += step, a9 += step, b += b_stride) {
-    rh_ahead_fetch(&ahead);
+  for (int64_t t = 0; t < k; t++, a0 += step, a3 += step, a6 += step, a9 += step, b += b_stride) {
+    rh_ahead_fetch(ahead);
+    __builtin_prefetch(b + COLUMNS);
+    __builtin_prefetch(b + COLUMNS + RH_LANES);
     const __m512 left = load(whole, low, b), right = load(whole, high, b + RH_LANES);
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++) {
@@ -81,50 +83,43 @@ RH_AVX512_INLINE void multiply_block(int rows, bool whole, const product *p, __m
 
 /* m rows of 32 columns, or of those that the masks name. */
 RH_AVX512_INLINE void multiply_rows(bool whole, __mmask16 low, __mmask16 high, int64_t m, const product *p,
-                                    const float *a, const float *b, float *c)
+                                    const float *a, const float *b, float *c, rh_ahead_lines *ahead)
 {
   for (int64_t rows; m > 0; m -= rows, a += rows * p->row, c += rows * p->c_stride) {
     rows = m >= ROWS ? ROWS : m > 1 ? m / 2 * 2 : 1;
     switch (rows) {
     case 12:
-      multiply_block(12, whole, p, low, high, a, b, c);
+      multiply_block(12, whole, p, low, high, a, b, c, ahead);
       break;
     case 10:
-      multiply_block(10, whole, p, low, high, a, b, c);
+      multiply_block(10, whole, p, low, high, a, b, c, ahead);
       break;
     case 8:
-      multiply_block(8, whole, p, low, high, a, b, c);
+      multiply_block(8, whole, p, low, high, a, b, c, ahead);
       break;
     case 6:
-      multiply_block(6, whole, p, low, high, a, b, c);
+      multiply_block(6, whole, p, low, high, a, b, c, ahead);
       break;
     case 4:
-      multiply_block(4, whole, p, low, high, a, b, c);
+      multiply_block(4, whole, p, low, high, a, b, c, ahead);
       break;
     case 2:
-      multiply_block(2, whole, p, low, high, a, b, c);
+      multiply_block(2, whole, p, low, high, a, b, c, ahead);
       break;
     default:
-      multiply_block(1, whole, p, low, high, a, b, c);
+      multiply_block(1, whole, p, low, high, a, b, c, ahead);
     }
   }
 }
 
-/* m rows of at most 32 columns. */
-RH_AVX512 static void multiply_columns(int64_t m, int64_t columns, const product *p, const float *a, const float *b,
-                                       float *c)
+/* C [m][n]. */
+RH_AVX512 static void multiply(int64_t m, int64_t n, const product *p, const float *a, const float *b, float *c)
 {
-  const __mmask16 low = rh_first_lanes(columns), high = columns > RH_LANES ? rh_first_lanes(columns - RH_LANES) : 0;
-  if (columns == COLUMNS)
-    multiply_rows(true, 0xffff, 0xffff, m, p, a, b, c);
-  else
-    multiply_rows(false, low, high, m, p, a, b, c);
-}
-
-static void multiply(int64_t m, int64_t n, const product *p, const float *a, const float *b, float *c)
-{
-  for (int64_t j = 0; j < n; j += COLUMNS)
-    multiply_columns(m, least(COLUMNS, n - j), p, a, b + j, c + j);
+  rh_ahead_lines ahead = rh_ahead_take((m + ROWS - 1) / ROWS * ((n + COLUMNS - 1) / COLUMNS) * p->k, a);
+  for (; n >= COLUMNS; n -= COLUMNS, b += COLUMNS, c += COLUMNS)
+    multiply_rows(true, 0xffff, 0xffff, m, p, a, b, c, &ahead);
+  if (n > 0)
+    multiply_rows(false, rh_first_lanes(n), n > RH_LANES ? rh_first_lanes(n - RH_LANES) : 0, m, p, a, b, c, &ahead);
 }
 
 /* Rows and columns of x, at most 32 x 128 of them, to turned [columns][32]; zeros for rows that are not there. */
@@ -155,7 +150,7 @@ static void forward_block(const rh_dense *d, int64_t samples, int64_t outputs, c
   for (int64_t from = 0; from < d->inputs; from += INPUTS) {
     const product p = {least(INPUTS, d->inputs - from), d->inputs, 1, COLUMNS, COLUMNS, true};
     turn_inputs(samples, p.k, x + from, d->inputs, turned);
-    multiply_columns(outputs, COLUMNS, &p, w + from, turned, sums);
+    multiply(outputs, COLUMNS, &p, w + from, turned, sums);
   }
   for (int64_t i = 0; i < samples; i++)
     for (int64_t o = 0; o < outputs; o++)
@@ -180,16 +175,15 @@ RH_AVX512_INLINE void add_inputs(int outputs, int64_t k, bool whole, __mmask16 m
 
 /* Two samples' outputs, all of them: sums along the inputs, whose lanes are added at the end. */
 RH_AVX512_INLINE void narrow_pair(int outputs, int64_t k, const float *x0, const float *x1, const float *w,
-                                  const float *b, float *y0, float *y1)
+                                  const float *b, float *y0, float *y1, rh_ahead_lines *ahead)
 {
-  rh_ahead_lines ahead = rh_ahead_take(k / RH_LANES, w);
   __m512 sum0[RH_LANES], sum1[RH_LANES];
 #pragma GCC unroll 16
   for (int o = 0; o < RH_LANES; o++)
     sum0[o] = sum1[o] = _mm512_setzero_ps();
   int64_t t = 0;
   for (; t + RH_LANES <= k; t += RH_LANES) {
-    rh_ahead_fetch(&ahead);
+    rh_ahead_fetch(ahead);
     add_inputs(outputs, k, true, 0xffff, x0 + t, x1 + t, w + t, sum0, sum1);
   }
   if (t < k) add_inputs(outputs, k, false, rh_first_lanes(k - t), x0 + t, x1 + t, w + t, sum0, sum1);
@@ -205,9 +199,11 @@ RH_AVX512 static bool narrow_forward(const rh_dense *d, const float *x, const fl
 {
   enum { NARROW = 10, LONGEST = 1 << 10 };
   if (d->outputs != NARROW || d->inputs > LONGEST) return false;
+  rh_ahead_lines ahead = rh_ahead_take((d->batch + 1) / 2 * (d->inputs / RH_LANES), w);
   for (int64_t i = 0; i < d->batch; i += 2) {
     const int64_t other = least(i + 1, d->batch - 1);
-    narrow_pair(NARROW, d->inputs, x + i * d->inputs, x + other * d->inputs, w, b, y + i * NARROW, y + other * NARROW);
+    narrow_pair(NARROW, d->inputs, x + i * d->inputs, x + other * d->inputs, w, b, y + i * NARROW, y + other * NARROW,
+                &ahead);
   }
   return true;
 }
@@ -219,6 +215,17 @@ void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, con
     for (int64_t o = 0; o < d->outputs; o += OUTPUTS)
       forward_block(d, least(COLUMNS, d->batch - i), least(OUTPUTS, d->outputs - o), x + i * d->inputs,
                     w + o * d->inputs, b + o, y + i * d->outputs + o);
+}
+
+RH_AVX512 void rh_cpu_dense_biases(const rh_dense *d, const float *dy, float *db)
+{
+  for (int64_t o = 0; o < d->outputs; o += RH_LANES) {
+    const __mmask16 mask = rh_first_lanes(d->outputs - o);
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t i = 0; i < d->batch; i++)
+      sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, dy + i * d->outputs + o));
+    _mm512_mask_storeu_ps(db + o, mask, sum);
+  }
 }
 
 void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw)
@@ -242,6 +249,12 @@ bool rh_cpu_dense_fits(const rh_dense *d)
 void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y)
 {
   (void)d, (void)x, (void)w, (void)b, (void)y;
+  RH_ASSERT(false);
+}
+
+void rh_cpu_dense_biases(const rh_dense *d, const float *dy, float *db)
+{
+  (void)d, (void)dy, (void)db;
   RH_ASSERT(false);
 }
 
