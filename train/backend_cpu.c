@@ -131,30 +131,42 @@ static double sample_loss(int64_t classes, const float *z, int32_t label, float 
   return log(sum) + ((double)z[best] - z[label]);
 }
 
+/* Of one replica; returns the sum of its samples' losses. */
+static double batch_loss(int64_t batch, int64_t classes, const float *z, const int32_t *labels, double smoothing,
+                         float *dz, int64_t *correct)
+{
+  const bool own = rh_cpu_loss_fits(classes);
+  const float weight = 1 / (float)batch;
+  double losses[RH_CPU_LOSSES], sum = 0;
+  *correct = 0;
+  for (int64_t from = 0, n; from < batch; from += n) {
+    const int64_t left = batch - from < RH_CPU_LOSSES ? batch - from : RH_CPU_LOSSES;
+    float *const d = dz ? dz + from * classes : NULL;
+    const float *const some = z + from * classes;
+    n = own ? rh_cpu_losses(left, classes, some, labels + from, weight, d, losses, correct) : 0;
+    if (n == 0) {
+      bool hit;
+      losses[n++] = sample_loss(classes, some, labels[from], weight, d, &hit);
+      *correct += hit;
+    }
+    for (int64_t i = 0; i < n; i++) {
+      sum += losses[i];
+      if (smoothing > 0)
+        sum += smoothing_loss(classes, some + i * classes, labels[from + i], smoothing, weight,
+                              d ? d + i * classes : NULL);
+    }
+  }
+  return sum;
+}
+
 static void softmax_cross_entropy(int64_t batch, int64_t classes, int64_t count, rh_tensor logits,
                                   const int32_t *labels, int64_t label_stride, double smoothing, rh_tensor dlogits,
                                   double *loss, int64_t *correct)
 {
-  const bool own = rh_cpu_loss_fits(classes);
-  for (int64_t r = 0; r < count; r++) {
-    const float *const z = logits.data + r * logits.stride;
-    float *const dz = dlogits.data ? dlogits.data + r * dlogits.stride : NULL;
-    double sum = 0;
-    correct[r] = 0;
-    for (int64_t n = 0; n < batch; n++) {
-      bool hit;
-      const float *const zn = z + n * classes, weight = 1 / (float)batch;
-      float *const dzn = dz ? dz + n * classes : NULL;
-      const int32_t label = labels[r * label_stride + n];
-      double loss_n;
-      if (!own || !rh_cpu_sample_loss(classes, zn, label, weight, dzn, &loss_n, &hit))
-        loss_n = sample_loss(classes, zn, label, weight, dzn, &hit);
-      sum += loss_n;
-      if (smoothing > 0) sum += smoothing_loss(classes, zn, label, smoothing, weight, dzn);
-      correct[r] += hit;
-    }
-    loss[r] = sum / (double)batch;
-  }
+  for (int64_t r = 0; r < count; r++)
+    loss[r] = batch_loss(batch, classes, logits.data + r * logits.stride, labels + r * label_stride, smoothing,
+                         dlogits.data ? dlogits.data + r * dlogits.stride : NULL, &correct[r]) /
+              (double)batch;
 }
 
 const rh_backend rh_backend_cpu = {

@@ -40,11 +40,13 @@ void rh_cpu_dense_biases(const rh_dense *d, const float *dy, float *db); /* db =
 void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw); /* dw = dy^T x */
 void rh_cpu_dense_input(const rh_dense *d, const float *w, const float *dy, float *dx);   /* dx = dy w */
 
-/* backend_cpu_loss.c: of a sample with few classes, likewise. dz (NULL: not wanted) is the gradient times `weight`.
- * False, and nothing is written, where a logit is NaN. */
+/* backend_cpu_loss.c: of samples with few classes, likewise, at most RH_CPU_LOSSES at once. dz (NULL: not wanted) is
+ * the gradient times `weight`; correct counts on. Returns how many were done: all, or those before one that has a NaN
+ * among its logits. */
+enum { RH_CPU_LOSSES = 32 };
 bool rh_cpu_loss_fits(int64_t classes);
-bool rh_cpu_sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, double *loss,
-                        bool *correct);
+int64_t rh_cpu_losses(int64_t samples, int64_t classes, const float *z, const int32_t *labels, float weight, float *dz,
+                      double *losses, int64_t *correct);
 
 /* backend_cpu_pool.c */
 void rh_cpu_pool_forward(const rh_pool *p, int64_t count, rh_tensor x, rh_tensor y);

@@ -34,25 +34,43 @@ RH_AVX512_INLINE __m512 exponential(__m512 x)
   return _mm512_scalef_ps(p, n);
 }
 
-RH_AVX512 bool rh_cpu_sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, double *loss,
-                                  bool *correct)
+/* Of one sample; false, and nothing is written, where a logit is NaN. loss: but for the logarithm of the sum of
+ * exponentials, which comes beside it. */
+RH_AVX512_INLINE bool sample_loss(__mmask16 classes, const float *z, int32_t label, float weight, float *dz,
+                                  double *loss, double *sum, int64_t *correct)
 {
-  const __mmask16 mask = rh_first_lanes(classes);
-  const __m512 logits = _mm512_maskz_loadu_ps(mask, z);
-  if (_mm512_mask_cmp_ps_mask(mask, logits, logits, _CMP_UNORD_Q)) return false;
-  const float most = _mm512_mask_reduce_max_ps(mask, logits);
+  const __m512 logits = _mm512_maskz_loadu_ps(classes, z);
+  if (_mm512_mask_cmp_ps_mask(classes, logits, logits, _CMP_UNORD_Q)) return false;
+  const float most = _mm512_mask_reduce_max_ps(classes, logits);
   const __m512 largest = _mm512_set1_ps(most);
-  const __mmask16 best = _mm512_mask_cmp_ps_mask(mask, logits, largest, _CMP_EQ_OQ);
-  const __m512 e = _mm512_maskz_mov_ps(mask, exponential(_mm512_sub_ps(logits, largest)));
-  const double sum = _mm512_reduce_add_pd(
+  const __mmask16 best = _mm512_mask_cmp_ps_mask(classes, logits, largest, _CMP_EQ_OQ);
+  const __m512 e = _mm512_maskz_mov_ps(classes, exponential(_mm512_sub_ps(logits, largest)));
+  *sum = _mm512_reduce_add_pd(
       _mm512_add_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(e)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(e, 1))));
   if (dz) {
-    _mm512_mask_storeu_ps(dz, mask, _mm512_mul_ps(e, _mm512_set1_ps(weight / (float)sum)));
-    dz[label] -= weight;
+    const __m512 share = _mm512_mul_ps(e, _mm512_set1_ps(weight / (float)*sum));
+    const __mmask16 target = (__mmask16)(1U << label);
+    _mm512_mask_storeu_ps(dz, classes, _mm512_mask_sub_ps(share, target, share, _mm512_set1_ps(weight)));
   }
-  *correct = __builtin_ctz(best) == label;
-  *loss = log(sum) + ((double)most - z[label]);
+  *correct += __builtin_ctz(best) == label;
+  *loss = (double)most - z[label];
   return true;
+}
+
+RH_AVX512 int64_t rh_cpu_losses(int64_t samples, int64_t classes, const float *z, const int32_t *labels, float weight,
+                                float *dz, double *losses, int64_t *correct)
+{
+  const __mmask16 mask = rh_first_lanes(classes);
+  double sums[RH_CPU_LOSSES];
+  int64_t n = 0;
+  RH_ASSERT(samples <= RH_CPU_LOSSES);
+  for (; n < samples; n++)
+    if (!sample_loss(mask, z + n * classes, labels[n], weight, dz ? dz + n * classes : NULL, &losses[n], &sums[n],
+                     correct))
+      break;
+  for (int64_t i = 0; i < n; i++) /* calls: constants would be loaded again after each of them */
+    losses[i] = log(sums[i]) + losses[i];
+  return n;
 }
 #else
 bool rh_cpu_loss_fits(int64_t classes)
@@ -61,10 +79,10 @@ bool rh_cpu_loss_fits(int64_t classes)
   return false;
 }
 
-bool rh_cpu_sample_loss(int64_t classes, const float *z, int32_t label, float weight, float *dz, double *loss,
-                        bool *correct)
+int64_t rh_cpu_losses(int64_t samples, int64_t classes, const float *z, const int32_t *labels, float weight, float *dz,
+                      double *losses, int64_t *correct)
 {
-  (void)classes, (void)z, (void)label, (void)weight, (void)dz, (void)loss, (void)correct;
-  return false;
+  (void)samples, (void)classes, (void)z, (void)labels, (void)weight, (void)dz, (void)losses, (void)correct;
+  return 0;
 }
 #endif
