@@ -10,7 +10,7 @@ add_library(rh_core STATIC
   ${train}/backend_memory.c ${train}/backend_host.c ${train}/backend_ref.c ${train}/backend_ref_norm.c ${train}/backend_ref_split.c
   ${train}/backend_poison.c ${train}/backend_poison_device.c ${train}/poison.c
   ${train}/model.c ${train}/workspace.c ${train}/conv_pool.c ${train}/quantise.c ${train}/int8.c
-  ${models} ${compressors} ${train}/batches.c ${train}/dataset.c ${train}/dataset_gather.c ${train}/vector.c ${train}/optim.c
+  ${models} ${compressors} ${train}/batches.c ${train}/dataset.c ${train}/pixels.c ${train}/vector.c ${train}/optim.c
   ${train}/replicas.c ${train}/replicas_step.c
   ${train}/replicas_device.c ${train}/replicas_score.c ${train}/tree_sum.c ${tests}/cuda/hash_plain.c)
 target_include_directories(rh_core PUBLIC ${train} ${train}/base ${train}/compress ${CMAKE_CURRENT_SOURCE_DIR})

@@ -96,6 +96,7 @@ typedef struct rh_quantising {
   int64_t values;     /* that are quantised, from the same place on */
 } rh_quantising;
 
+struct rh_pixels;
 struct rh_rng;
 struct rh_range;
 struct rh_thin;
@@ -213,6 +214,12 @@ typedef struct rh_backend {
   /* One row of a mixing: y[n] = sum_k weights[k] * rows[k][n], k ascending, terms > 0; y is none of the rows. The two
    * arrays are the program's. */
   void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
+
+  /* (optional, where the memory is the program's) dense_forward of samples that are bytes as yet, replica r's being those
+   * from r B on (pixels.h), and their values to x [R][B][I]: the bits of rh_pixels_values and dense_forward. False, and
+   * nothing was done: not for such a layer. */
+  bool (*dense_forward_pixels)(const rh_dense *d, int64_t count, const struct rh_pixels *pixels, rh_tensor x,
+                               rh_tensor w, rh_tensor b, rh_tensor y);
 
   /* Optional, all three or none: a convolution, max(., 0) and max pooling over squares of two as one operation, whose
    * results between are not kept (conv_pool.h composes them elsewhere). Elements of scratch per replica as of

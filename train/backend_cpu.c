@@ -178,6 +178,7 @@ const rh_backend rh_backend_cpu = {
     .release = rh_host_release,
     .parallel = rh_cpu_parallel,
     .dense_forward = dense_forward,
+    .dense_forward_pixels = rh_cpu_dense_forward_pixels,
     .dense_backward = dense_backward,
     .conv_scratch = rh_cpu_conv_scratch,
     .conv_forward = rh_cpu_conv_forward,

@@ -4,6 +4,7 @@
 
 #include "backend.h"
 #include "clones.h"
+#include "pixels.h"
 
 /* backend_cpu_parallel.c */
 void rh_cpu_parallel(int64_t items, int threads, bool (*body)(void *context, int64_t item, int thread), void *context);
@@ -36,6 +37,8 @@ void rh_cpu_block_backward(const rh_conv *c, int64_t count, rh_tensor x, rh_tens
  * have at most 2^18 elements. Tensors as in backend.h. */
 bool rh_cpu_dense_fits(const rh_dense *d);
 void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y);
+bool rh_cpu_dense_forward_pixels(const rh_dense *d, int64_t count, const rh_pixels *pixels, rh_tensor x, rh_tensor w,
+                                 rh_tensor b, rh_tensor y);              /* of backend.h; false where it does not fit */
 void rh_cpu_dense_biases(const rh_dense *d, const float *dy, float *db); /* db = column sums of dy, rows ascending */
 void rh_cpu_dense_weights(const rh_dense *d, const float *x, const float *dy, float *dw); /* dw = dy^T x */
 void rh_cpu_dense_input(const rh_dense *d, const float *w, const float *dy, float *dx);   /* dx = dy w */

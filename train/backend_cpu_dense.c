@@ -13,6 +13,7 @@
 #include "avx512.h"
 #include "backend_cpu.h"
 #include "blas_kernel.h"
+#include "pixels_avx512.h"
 
 #ifdef RH_HAS_AVX512
 
@@ -157,11 +158,27 @@ static void forward_block(const rh_dense *d, int64_t samples, int64_t outputs, c
       y[i * d->outputs + o] = sums[o * COLUMNS + i];
 }
 
-/* Sums of products along 16 inputs from t on, those that the mask names, of two samples and all outputs. */
-RH_AVX512_INLINE void add_inputs(int outputs, int64_t k, bool whole, __mmask16 mask, const float *x0, const float *x1,
+/* A sample: its values, or the bytes that become them, while those of a later one are fetched. */
+typedef struct sample {
+  float *x;
+  const uint8_t *bytes, *later;
+} sample;
+
+/* 16 inputs of a sample from t on, those that the mask names; n NULL: their values are there. */
+RH_AVX512_INLINE __m512 take_inputs(const rh_normaliser *n, bool whole, __mmask16 mask, const sample *s, int64_t t)
+{
+  if (!n) return load(whole, mask, s->x + t);
+  __builtin_prefetch(s->later + t, 0, 2);
+  const void *const bytes = s->bytes + t;
+  const __m512 values = rh_normalise(whole ? _mm_loadu_si128(bytes) : _mm_maskz_loadu_epi8(mask, bytes), n);
+  _mm512_mask_storeu_ps(s->x + t, mask, values);
+  return values;
+}
+
+/* Sums of products along 16 inputs, those that the mask names, of two samples and all outputs. */
+RH_AVX512_INLINE void add_inputs(int outputs, int64_t k, bool whole, __mmask16 mask, __m512 left, __m512 right,
                                  const float *w, __m512 sum0[RH_LANES], __m512 sum1[RH_LANES])
 {
-  const __m512 left = load(whole, mask, x0), right = load(whole, mask, x1);
   const float *const w3 = w + 3 * k, *const w6 = w + 6 * k, *const w9 = w + 9 * k;
 #pragma GCC unroll 12
   for (int o = 0; o < outputs; o++) {
@@ -174,8 +191,8 @@ RH_AVX512_INLINE void add_inputs(int outputs, int64_t k, bool whole, __mmask16 m
 }
 
 /* Two samples' outputs, all of them: sums along the inputs, whose lanes are added at the end. */
-RH_AVX512_INLINE void narrow_pair(int outputs, int64_t k, const float *x0, const float *x1, const float *w,
-                                  const float *b, float *y0, float *y1, rh_ahead_lines *ahead)
+RH_AVX512_INLINE void narrow_pair(int outputs, int64_t k, const rh_normaliser *n, const sample *s0, const sample *s1,
+                                  const float *w, const float *b, float *y0, float *y1, rh_ahead_lines *ahead)
 {
   __m512 sum0[RH_LANES], sum1[RH_LANES];
 #pragma GCC unroll 16
@@ -184,33 +201,77 @@ RH_AVX512_INLINE void narrow_pair(int outputs, int64_t k, const float *x0, const
   int64_t t = 0;
   for (; t + RH_LANES <= k; t += RH_LANES) {
     rh_ahead_fetch(ahead);
-    add_inputs(outputs, k, true, 0xffff, x0 + t, x1 + t, w + t, sum0, sum1);
+    const __m512 left = take_inputs(n, true, 0xffff, s0, t), right = take_inputs(n, true, 0xffff, s1, t);
+    add_inputs(outputs, k, true, 0xffff, left, right, w + t, sum0, sum1);
   }
-  if (t < k) add_inputs(outputs, k, false, rh_first_lanes(k - t), x0 + t, x1 + t, w + t, sum0, sum1);
+  if (t < k) {
+    const __mmask16 rest = rh_first_lanes(k - t);
+    const __m512 left = take_inputs(n, false, rest, s0, t), right = take_inputs(n, false, rest, s1, t);
+    add_inputs(outputs, k, false, rest, left, right, w + t, sum0, sum1);
+  }
   const __mmask16 mask = rh_first_lanes(outputs);
   const __m512 bias = _mm512_maskz_loadu_ps(mask, b);
   _mm512_mask_storeu_ps(y0, mask, _mm512_add_ps(bias, rh_sums_of_rows(outputs, sum0)));
   _mm512_mask_storeu_ps(y1, mask, _mm512_add_ps(bias, rh_sums_of_rows(outputs, sum1)));
 }
 
-/* Layers of few outputs, whose weights stay in the first-level cache: turning x would cost as much as the product. A
- * last sample without a partner is its own. */
-RH_AVX512 static bool narrow_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y)
+/* Layers of few outputs, whose weights stay in the first-level cache: turning x would cost as much as the product. */
+enum { NARROW = 10, LONGEST = 1 << 10 };
+
+static bool is_narrow(const rh_dense *d)
 {
-  enum { NARROW = 10, LONGEST = 1 << 10 };
-  if (d->outputs != NARROW || d->inputs > LONGEST) return false;
+  return d->outputs == NARROW && d->inputs <= LONGEST;
+}
+
+/* A last sample without a partner is its own. */
+RH_AVX512 static void narrow_forward(const rh_dense *d, float *x, const float *w, const float *b, float *y)
+{
   rh_ahead_lines ahead = rh_ahead_take((d->batch + 1) / 2 * (d->inputs / RH_LANES), w);
   for (int64_t i = 0; i < d->batch; i += 2) {
     const int64_t other = least(i + 1, d->batch - 1);
-    narrow_pair(NARROW, d->inputs, x + i * d->inputs, x + other * d->inputs, w, b, y + i * NARROW, y + other * NARROW,
-                &ahead);
+    const sample s0 = {.x = x + i * d->inputs}, s1 = {.x = x + other * d->inputs};
+    narrow_pair(NARROW, d->inputs, NULL, &s0, &s1, w, b, y + i * NARROW, y + other * NARROW, &ahead);
   }
+}
+
+/* A sample of a batch that begins with the first-th of the pixels. */
+static sample sample_of_pixels(const rh_dense *d, const rh_pixels *pixels, int64_t first, int64_t i, float *x)
+{
+  enum { AHEAD = 4 };
+  return (sample){.x = x + i * d->inputs,
+                  .bytes = rh_pixels_row(pixels, first + i),
+                  .later = rh_pixels_row(pixels, first + least(i + AHEAD, d->batch - 1))};
+}
+
+/* The same of pixels. They come one by one: what waits for them is made up for by products. */
+RH_AVX512 static void narrow_forward_pixels(const rh_dense *d, const rh_pixels *pixels, int64_t first, float *x,
+                                            const float *w, const float *b, float *y)
+{
+  const rh_normaliser n = rh_normaliser_of(pixels);
+  rh_ahead_lines ahead = rh_ahead_take((d->batch + 1) / 2 * (d->inputs / RH_LANES), w);
+  for (int64_t i = 0; i < d->batch; i += 2) {
+    const int64_t other = least(i + 1, d->batch - 1);
+    const sample s0 = sample_of_pixels(d, pixels, first, i, x), s1 = sample_of_pixels(d, pixels, first, other, x);
+    narrow_pair(NARROW, d->inputs, &n, &s0, &s1, w, b, y + i * NARROW, y + other * NARROW, &ahead);
+  }
+}
+
+bool rh_cpu_dense_forward_pixels(const rh_dense *d, int64_t count, const rh_pixels *pixels, rh_tensor x, rh_tensor w,
+                                 rh_tensor b, rh_tensor y)
+{
+  if (!is_narrow(d) || !rh_cpu_dense_fits(d) || !rh_pixels_calculated(pixels)) return false;
+  for (int64_t r = 0; r < count; r++)
+    narrow_forward_pixels(d, pixels, r * d->batch, x.data + r * x.stride, w.data + r * w.stride, b.data + r * b.stride,
+                          y.data + r * y.stride);
   return true;
 }
 
 void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, const float *b, float *y)
 {
-  if (narrow_forward(d, x, w, b, y)) return;
+  if (is_narrow(d)) {
+    narrow_forward(d, (float *)x, w, b, y); /* which it reads */
+    return;
+  }
   for (int64_t i = 0; i < d->batch; i += COLUMNS)
     for (int64_t o = 0; o < d->outputs; o += OUTPUTS)
       forward_block(d, least(COLUMNS, d->batch - i), least(OUTPUTS, d->outputs - o), x + i * d->inputs,
@@ -250,6 +311,13 @@ void rh_cpu_dense_forward(const rh_dense *d, const float *x, const float *w, con
 {
   (void)d, (void)x, (void)w, (void)b, (void)y;
   RH_ASSERT(false);
+}
+
+bool rh_cpu_dense_forward_pixels(const rh_dense *d, int64_t count, const rh_pixels *pixels, rh_tensor x, rh_tensor w,
+                                 rh_tensor b, rh_tensor y)
+{
+  (void)d, (void)count, (void)pixels, (void)x, (void)w, (void)b, (void)y;
+  return false;
 }
 
 void rh_cpu_dense_biases(const rh_dense *d, const float *dy, float *db)

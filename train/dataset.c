@@ -44,3 +44,28 @@ void rh_dataset_normalise(rh_dataset *dataset)
   /* Images of one single grey carry no information; they are shifted only. */
   dataset->deviation = variance > 0 ? (float)(sqrt(variance) / 255) : 1.0f;
 }
+
+rh_pixels rh_samples_pixels(const rh_dataset *dataset, const rh_samples *samples, const int32_t *indices)
+{
+  return (rh_pixels){.bytes = samples->pixels,
+                     .indices = indices,
+                     .size = rh_shape_count(dataset->shape),
+                     .mean = dataset->mean,
+                     .deviation = dataset->deviation};
+}
+
+void rh_samples_labels(const rh_samples *samples, const int32_t *indices, int64_t n, int32_t *labels)
+{
+  for (int64_t i = 0; i < n; i++) {
+    RH_ASSERT(indices[i] >= 0 && indices[i] < samples->count);
+    labels[i] = samples->labels[indices[i]];
+  }
+}
+
+void rh_samples_gather(const rh_dataset *dataset, const rh_samples *samples, const int32_t *indices, int64_t n,
+                       float *x, int32_t *labels)
+{
+  const rh_pixels pixels = rh_samples_pixels(dataset, samples, indices);
+  rh_samples_labels(samples, indices, n, labels);
+  rh_pixels_values(&pixels, n, x);
+}

@@ -3,6 +3,7 @@
 #define RH_DATASET_H
 
 #include "model.h"
+#include "pixels.h"
 
 /* One part (train or test) of a data set. */
 typedef struct rh_samples {
@@ -37,6 +38,11 @@ void rh_dataset_clear(rh_dataset *dataset);
 
 /* Computes mean and deviation from the train pixels; loaders call it last. */
 void rh_dataset_normalise(rh_dataset *dataset);
+
+/* Samples indices[n] as bytes, and how they become values; n is the user's affair. */
+rh_pixels rh_samples_pixels(const rh_dataset *dataset, const rh_samples *samples, const int32_t *indices);
+/* Their labels [n]. */
+void rh_samples_labels(const rh_samples *samples, const int32_t *indices, int64_t n, int32_t *labels);
 
 /* Gathers samples indices[n] into x [n][C*H*W] (normalised) and labels [n]. */
 void rh_samples_gather(const rh_dataset *dataset, const rh_samples *samples, const int32_t *indices, int64_t n,

@@ -31,6 +31,15 @@ static void forward(const rh_layer *layer, const rh_backend *backend, int64_t ba
                          rh_layer_view(params, layer->bias_offset), y);
 }
 
+static bool forward_pixels(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count,
+                           rh_tensor params, const rh_pixels *pixels, rh_tensor x, rh_tensor y)
+{
+  const rh_dense d = shape(layer, batch);
+  return backend->dense_forward_pixels &&
+         backend->dense_forward_pixels(&d, count, pixels, x, rh_layer_view(params, layer->weight_offset),
+                                       rh_layer_view(params, layer->bias_offset), y);
+}
+
 static void backward(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
                      rh_tensor x, rh_tensor y, rh_tensor dy, rh_tensor grads, rh_tensor dx, rh_tensor scratch)
 {
@@ -44,4 +53,5 @@ const rh_layer_kind rh_layer_dense = {.name = "dense",
                                       .forward_flop = forward_flop,
                                       .backward_flop = backward_flop,
                                       .forward = forward,
+                                      .forward_pixels = forward_pixels,
                                       .backward = backward};

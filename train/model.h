@@ -9,6 +9,7 @@
 
 #include "backend.h"
 #include "option.h"
+#include "pixels.h"
 #include "quantise.h"
 
 typedef struct rh_shape {
@@ -86,6 +87,10 @@ struct rh_layer_kind {
   /* x [count][B][in] -> y [count][B][out]; params: the replicas' parameter vectors */
   void (*forward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
                   rh_tensor x, rh_tensor y, rh_tensor scratch);
+  /* (optional) the same of samples that are bytes as yet, whose values go to x; false, and nothing was done: not on this
+   * backend, or not for such a layer */
+  bool (*forward_pixels)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count,
+                         rh_tensor params, const rh_pixels *pixels, rh_tensor x, rh_tensor y);
   /* dy -> dx (skipped when dx.data is NULL) and the layer's part of grads (likewise), overwritten; of y only a
    * rectifier's may be read: others may find it changed */
   void (*backward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
@@ -153,6 +158,9 @@ void rh_workspace_free(rh_workspace *workspace);
 int64_t rh_workspace_bytes(const rh_model *model, const rh_backend *backend, int64_t batch, int64_t tile);
 float *rh_workspace_input(rh_workspace *workspace); /* [tile][B][input], to be filled by the caller; backend memory */
 int32_t *rh_workspace_labels(rh_workspace *workspace); /* [tile][B]; likewise */
+/* The next forward pass makes the input from these samples, replica r's being those from r B on, where the layer that
+ * reads it wants it; only where the memory is the program's. What `pixels` points to is borrowed until then. */
+void rh_workspace_set_pixels(rh_workspace *workspace, const rh_pixels *pixels);
 /* Fills both for `count` <= tile replicas from the program's memory. */
 void rh_workspace_fill(rh_workspace *workspace, int64_t count, const float *x, const int32_t *labels);
 

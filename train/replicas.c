@@ -59,12 +59,19 @@ static int64_t pass_bytes(const rh_replicas_def *def, int64_t tile)
   return pass_threads(def) * (training + scoring) + (on_device(def) ? rh_replicas_device_bytes(def, tile) : 0);
 }
 
+/* Samples of the calls of all threads; those of a device's calls are its own. */
+static int64_t index_count(const rh_replicas_def *def, int64_t tile)
+{
+  return on_device(def) ? 0 : def->threads * tile * def->batch;
+}
+
 /* Bytes of everything but the chunk buffer. */
 static int64_t fixed_bytes(const rh_replicas_def *def, int64_t tile)
 {
   const int64_t per_worker = (int64_t)(sizeof(double) + sizeof(int64_t) + 2 * sizeof(int32_t));
   return def->copies * copy_bytes(def) + tree_rows(def) * row_bytes(def->model) + pass_bytes(def, tile) +
-         rh_batches_bytes(def->partition) + def->workers * per_worker + range_count(def) * (int64_t)sizeof(rh_range);
+         rh_batches_bytes(def->partition) + def->workers * per_worker + range_count(def) * (int64_t)sizeof(rh_range) +
+         (index_count(def, tile) + 1) * (int64_t)sizeof(int32_t);
 }
 
 /* The longest chunk that is of use: all workers, or enough to keep threads busy and fill the caches; of gradients that
@@ -193,6 +200,7 @@ static bool allocate(rh_replicas *replicas)
   replicas->parameters = def->backend->alloc(arena);
   replicas->grads = def->backend->alloc((size_t)(replicas->chunk * row_bytes(def->model)));
   replicas->copy_of = calloc(workers, sizeof *replicas->copy_of);
+  replicas->indices = calloc((size_t)index_count(def, replicas->tile) + 1, sizeof *replicas->indices);
   replicas->calls = calloc(workers + 1, sizeof *replicas->calls);
   if (range_count(def) > 0)
     there &= (replicas->ranges = rh_replicas_passes(def)->alloc((size_t)range_count(def) * sizeof(rh_range))) != NULL;
@@ -200,8 +208,8 @@ static bool allocate(rh_replicas *replicas)
   replicas->hits = calloc(workers, sizeof *replicas->hits);
   replicas->training = calloc((size_t)def->threads, sizeof(rh_workspace *));
   replicas->scoring = calloc((size_t)def->threads, sizeof(rh_workspace *));
-  return there && replicas->parameters && replicas->grads && replicas->copy_of && replicas->calls && replicas->values &&
-         replicas->hits && replicas->training && replicas->scoring;
+  return there && replicas->parameters && replicas->grads && replicas->copy_of && replicas->indices &&
+         replicas->calls && replicas->values && replicas->hits && replicas->training && replicas->scoring;
 }
 
 rh_status rh_replicas_new(const rh_replicas_def *def, rh_replicas **replicas)
@@ -250,6 +258,7 @@ void rh_replicas_free(rh_replicas *replicas)
   free(replicas->training);
   free(replicas->scoring);
   free(replicas->copy_of);
+  free(replicas->indices);
   free(replicas->calls);
   rh_replicas_passes(&replicas->def)->release(replicas->ranges);
   free(replicas->values);

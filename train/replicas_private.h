@@ -19,6 +19,7 @@ struct rh_replicas {
   int32_t copies;                     /* in use */
   int32_t *copy_of;                   /* [N]; owned */
   bool sparse;                        /* zeros of weights are masked values */
+  int32_t *indices;                   /* [threads][tile][B] samples of a call; owned */
   int32_t *calls;                     /* [N + 1] workers at which calls of the model's passes start; owned */
   float *grads;                       /* [chunk][stride]; owned */
   rh_workspace **training, **scoring; /* [threads] each; owned */

@@ -48,12 +48,15 @@ static void take_gradients(rh_replicas *replicas, int64_t t, int32_t first, int3
 {
   const rh_model *model = replicas->def.model;
   const int64_t batch = replicas->def.batch;
+  const rh_dataset *dataset = replicas->def.dataset;
   rh_workspace *workspace = replicas->training[thread];
+  int32_t *const indices = replicas->indices + thread * replicas->tile * batch;
   set_rounding(replicas, t, first, workspace);
   for (int32_t r = 0; r < count; r++)
-    rh_batches_gather(&replicas->batches, first + r, t, batch,
-                      rh_workspace_input(workspace) + r * batch * rh_shape_count(model->input),
-                      rh_workspace_labels(workspace) + r * batch);
+    rh_batches_indices(&replicas->batches, first + r, t, batch, indices + r * batch);
+  const rh_pixels pixels = rh_samples_pixels(dataset, &dataset->train, indices);
+  rh_samples_labels(&dataset->train, indices, count * batch, rh_workspace_labels(workspace));
+  rh_workspace_set_pixels(workspace, &pixels);
   const bool same = count == 1 || replicas->copy_of[first] == replicas->copy_of[first + 1];
   const rh_tensor params = {rh_replicas_parameters(replicas, first), same ? 0 : model->stride};
   rh_model_gradient(model, workspace, count, params, (rh_tensor){grads, model->stride}, replicas->values + first,

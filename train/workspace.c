@@ -30,6 +30,7 @@ struct rh_workspace {
   rh_tensor input[RH_TRAINED_LAYERS_MAX]; /* what layer l reads */
   rh_tensor rounded;                      /* [tile][stride of the model]: parameters in int8 */
   rh_rounding rounding;
+  rh_pixels pixels; /* of the next forward pass; bytes NULL: its input is there */
 };
 
 /* Whether a layer's passes are those of int8. */
@@ -153,6 +154,12 @@ int32_t *rh_workspace_labels(rh_workspace *workspace)
   return workspace->labels;
 }
 
+void rh_workspace_set_pixels(rh_workspace *workspace, const rh_pixels *pixels)
+{
+  RH_ASSERT(rh_backend_on_host(workspace->backend));
+  workspace->pixels = *pixels;
+}
+
 void rh_workspace_fill(rh_workspace *workspace, int64_t count, const float *x, const int32_t *labels)
 {
   const int64_t inputs = workspace->activation[0].stride;
@@ -172,6 +179,23 @@ void rh_workspace_set_rounding(rh_workspace *workspace, const rh_rounding *round
   workspace->rounding = *rounding;
 }
 
+/* Makes the input from pixels, where they are what there is; returns whether the first layer has had its forward pass
+ * with it. */
+static bool take_pixels(const rh_model *model, rh_workspace *ws, int64_t count, rh_tensor params)
+{
+  const rh_layer *first = &model->layers[0];
+  const rh_pixels pixels = ws->pixels;
+  ws->pixels = (rh_pixels){0};
+  if (!pixels.bytes) return false;
+  RH_ASSERT(pixels.size == rh_shape_count(model->input));
+  if (first->kind->forward_pixels && model->arithmetic == RH_FP32 &&
+      first->kind->forward_pixels(first, ws->backend, ws->batch, count, params, &pixels, ws->activation[0],
+                                  ws->activation[1]))
+    return true;
+  rh_pixels_values(&pixels, count * ws->batch, ws->activation[0].data);
+  return false;
+}
+
 /* samples: of an evaluation, of one replica; 0 in training. */
 static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t count, int64_t samples, rh_tensor params)
 {
@@ -179,7 +203,7 @@ static void forward_layers(const rh_model *model, rh_workspace *ws, int64_t coun
     rh_int8_parameters(model, ws->backend, ws->rounding.sparse, count, params, ws->rounded);
     params = ws->rounded;
   }
-  for (int l = 0; l < model->layer_count; l++) {
+  for (int l = take_pixels(model, ws, count, params) ? 1 : 0; l < model->layer_count; l++) {
     if (convolution_of(ws, model, l) == l) {
       rh_conv_pool_forward(&model->layers[l], ws->backend, ws->batch, count, params, ws->input[l],
                            ws->activation[l + RH_CONV_POOL_LAYERS], ws->activation[l + 1], ws->scratch);
