@@ -215,9 +215,9 @@ typedef struct rh_backend {
    * arrays are the program's. */
   void (*weighted_sum)(int64_t n, int64_t terms, const double *weights, const float *const *rows, float *y);
 
-  /* (optional, where the memory is the program's) dense_forward of samples that are bytes as yet, replica r's being those
-   * from r B on (pixels.h), and their values to x [R][B][I]: the bits of rh_pixels_values and dense_forward. False, and
-   * nothing was done: not for such a layer. */
+  /* (optional, where the memory is the program's) dense_forward of samples that are bytes as yet, replica r's from r B
+   * on (pixels.h), and their values to x [R][B][I]: the bits of rh_pixels_values and dense_forward. False, and nothing
+   * was done: not for such a layer. */
   bool (*dense_forward_pixels)(const rh_dense *d, int64_t count, const struct rh_pixels *pixels, rh_tensor x,
                                rh_tensor w, rh_tensor b, rh_tensor y);
 

@@ -30,23 +30,45 @@ void rh_cpu_relu_backward(int64_t n, int64_t count, rh_tensor y, rh_tensor dy, r
     relu_gradient(n, y.data + r * y.stride, dy.data + r * dy.stride, dx.data + r * dx.stride);
 }
 
+/* An optimiser's rows may lie far away: parts of them are fetched while earlier ones are worked on. */
+enum { PART = 64, PARTS_AHEAD = 16 /* elements; parts */ };
+
+RH_INLINE void fetch_part(const float *row)
+{
+  for (int64_t i = 0; i < PART; i += 16)
+    __builtin_prefetch(row + PARTS_AHEAD * PART + i);
+}
+
+RH_INLINE int64_t end_of_part(int64_t from, int64_t n)
+{
+  return n - from < PART ? n : from + PART;
+}
+
 RH_CLONES static void sgd(int64_t n, float *restrict x, float *restrict u, const float *restrict g, float lr,
                           float momentum, float decay)
 {
-  for (int64_t i = 0; i < n; i++) {
-    const float next = momentum * u[i] + (g[i] + decay * x[i]);
-    u[i] = next;
-    x[i] -= lr * next;
+  for (int64_t from = 0; from < n; from += PART) {
+    fetch_part(x + from);
+    fetch_part(u + from);
+    for (int64_t i = from; i < end_of_part(from, n); i++) {
+      const float next = momentum * u[i] + (g[i] + decay * x[i]);
+      u[i] = next;
+      x[i] -= lr * next;
+    }
   }
 }
 
 RH_CLONES static void nesterov(int64_t n, float *restrict x, float *restrict u, const float *restrict g, float lr,
                                float momentum, float decay)
 {
-  for (int64_t i = 0; i < n; i++) {
-    const float full = g[i] + decay * x[i], next = momentum * u[i] + full;
-    u[i] = next;
-    x[i] -= lr * (full + momentum * next);
+  for (int64_t from = 0; from < n; from += PART) {
+    fetch_part(x + from);
+    fetch_part(u + from);
+    for (int64_t i = from; i < end_of_part(from, n); i++) {
+      const float full = g[i] + decay * x[i], next = momentum * u[i] + full;
+      u[i] = next;
+      x[i] -= lr * (full + momentum * next);
+    }
   }
 }
 
@@ -67,11 +89,16 @@ typedef struct adamw_constants {
 RH_CLONES static void adamw(int64_t n, adamw_constants c, float *restrict x, float *restrict m, float *restrict v,
                             const float *restrict g)
 {
-  for (int64_t i = 0; i < n; i++) {
-    const float mean = c.keep_m * m[i] + c.take_m * g[i], square = c.keep_v * v[i] + c.take_v * (g[i] * g[i]);
-    m[i] = mean;
-    v[i] = square;
-    x[i] -= c.lr * (c.decay * x[i] + c.unbias_m * mean / (sqrtf(c.unbias_v * square) + c.epsilon));
+  for (int64_t from = 0; from < n; from += PART) {
+    fetch_part(x + from);
+    fetch_part(m + from);
+    fetch_part(v + from);
+    for (int64_t i = from; i < end_of_part(from, n); i++) {
+      const float mean = c.keep_m * m[i] + c.take_m * g[i], square = c.keep_v * v[i] + c.take_v * (g[i] * g[i]);
+      m[i] = mean;
+      v[i] = square;
+      x[i] -= c.lr * (c.decay * x[i] + c.unbias_m * mean / (sqrtf(c.unbias_v * square) + c.epsilon));
+    }
   }
 }
 

@@ -87,8 +87,8 @@ struct rh_layer_kind {
   /* x [count][B][in] -> y [count][B][out]; params: the replicas' parameter vectors */
   void (*forward)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count, rh_tensor params,
                   rh_tensor x, rh_tensor y, rh_tensor scratch);
-  /* (optional) the same of samples that are bytes as yet, whose values go to x; false, and nothing was done: not on this
-   * backend, or not for such a layer */
+  /* (optional) the same of samples that are bytes as yet, whose values go to x; false, and nothing was done: not on
+   * this backend, or not for such a layer */
   bool (*forward_pixels)(const rh_layer *layer, const rh_backend *backend, int64_t batch, int64_t count,
                          rh_tensor params, const rh_pixels *pixels, rh_tensor x, rh_tensor y);
   /* dy -> dx (skipped when dx.data is NULL) and the layer's part of grads (likewise), overwritten; of y only a
