@@ -239,10 +239,19 @@ static rh_status compare_settings(rh_comparison *c)
   }
   if (found || c->count == 0) return RH_OK;
   rh_text labels = {0};
-  for (int i = 0; i < c->count; i++)
-    rh_text_append(&labels, "%s'%s'", i ? ", " : "", c->list[i].label);
-  rh_status status = rh_error(RH_EINVAL, "--baseline '%s' is in no configuration's label; there are %s",
-                              c->def.baseline, rh_text_get(&labels));
+  for (int i = 0; i < c->count; i++) {
+    bool known = c->list[i].label[0] == '\0'; /* nothing but settings differs */
+    for (int k = 0; k < i && !known; k++)
+      known = strcmp(c->list[i].label, c->list[k].label) == 0;
+    if (!known) rh_text_append(&labels, "%s'%s'", labels.length ? ", " : "", c->list[i].label);
+  }
+  rh_status status =
+      labels.length ? rh_error(RH_EINVAL, "--baseline '%s' is in no configuration's label; there are %s",
+                               c->def.baseline, rh_text_get(&labels))
+                    : rh_error(RH_EINVAL,
+                               "--baseline '%s': the runs differ in platform and network alone, which make settings; "
+                               "--by KEYS makes configurations of them",
+                               c->def.baseline);
   rh_text_clear(&labels);
   return status;
 }

@@ -23,7 +23,7 @@ static const char *format_quantity(double value, rh_unit unit, char *buffer, siz
   return buffer;
 }
 
-/* "12.3 ms [11 ms, 14 ms]"; without an interval the points themselves, smallest first. */
+/* "12.3 ms [11 ms, 14 ms]"; without an interval the points themselves, by seed. */
 static void add_quantity(rh_grid *grid, const rh_interval *x, const double *points, int n, rh_unit unit)
 {
   char a[32], b[32], c[32];
@@ -32,7 +32,10 @@ static void add_quantity(rh_grid *grid, const rh_interval *x, const double *poin
   if (!isnan(x->low))
     rh_text_append(&cell, " [%s, %s]", format_quantity(x->low, unit, b, sizeof b),
                    format_quantity(x->high, unit, c, sizeof c));
-  for (int i = 0; isnan(x->low) && n > 1 && i < n; i++)
+  bool some = false; /* else "not reached" says it all */
+  for (int i = 0; i < n && n > 1; i++)
+    some = some || isfinite(points[i]);
+  for (int i = 0; isnan(x->low) && some && i < n; i++)
     rh_text_append(&cell, "%s%s%s", i ? ", " : " (", format_quantity(points[i], unit, b, sizeof b),
                    i + 1 == n ? ")" : "");
   rh_grid_add_cell(grid, rh_text_get(&cell));

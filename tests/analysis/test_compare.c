@@ -133,6 +133,29 @@ static void test_order_is_that_of_names(void **state)
   rh_store_close(store);
 }
 
+/* Two runs that differ in platform and seed alone, and never get there: nothing to choose a baseline from, and "not
+ * reached" is said once. */
+static void test_settings_alone_are_no_configurations(void **state)
+{
+  rh_store *store;
+  rh_comparison c;
+  rh_text text = {0};
+  must(rh_store_open(fixture_path(state, "s.db"), RH_STORE_NEW, &store));
+  for (int seed = 1; seed <= 2; seed++) {
+    record(store, "slow", "none", seed, INFINITY, 0.5);
+    record(store, "fast", "none", seed, INFINITY, 0.5);
+  }
+  rh_compare_def def = {.target_accuracy = NAN, .margin = 0.01, .level = 0.95, .baseline = "none"};
+  must_refuse(rh_compare(store, &def, &c), RH_EINVAL, "'none': the runs differ in platform and network alone");
+  def.baseline = NULL;
+  must(rh_compare(store, &def, &c));
+  rh_comparison_write(&c, &text);
+  assert_non_null(strstr(rh_text_get(&text), "0 of 2             not reached             not reached"));
+  rh_text_clear(&text);
+  rh_comparison_clear(&c);
+  rh_store_close(store);
+}
+
 static void test_all_forms_say_the_same(void **state)
 {
   rh_store *store = study(state);
@@ -160,9 +183,8 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, fixture_make_folder, fixture_remove_folder)
   const struct CMUnitTest tests[] = {
-      IN_FOLDER(test_pairs_by_seed_within_a_setting),
-      IN_FOLDER(test_by_baseline_and_target_are_chosen),
-      IN_FOLDER(test_order_is_that_of_names),
+      IN_FOLDER(test_pairs_by_seed_within_a_setting), IN_FOLDER(test_by_baseline_and_target_are_chosen),
+      IN_FOLDER(test_order_is_that_of_names),         IN_FOLDER(test_settings_alone_are_no_configurations),
       IN_FOLDER(test_all_forms_say_the_same),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

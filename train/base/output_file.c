@@ -43,7 +43,8 @@ rh_status rh_output_file_begin(const char *path, rh_output_file *output)
       (rh_output_file){.file = fopen(rh_text_get(&part), "wbe"), .path = rh_text_duplicate(path), .part = part.data};
   if (output->file) return RH_OK;
   clear(output);
-  return cannot(path, errno);
+  (void)cannot(path, errno);
+  return RH_EIO;
 }
 
 rh_status rh_output_file_try(const char *path)
