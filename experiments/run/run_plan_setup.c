@@ -120,6 +120,7 @@ static int choose_jobs(const rh_plan *plan)
     const int64_t need_bytes = given_bytes > entry->least_bytes ? given_bytes : entry->least_bytes;
     if (need_bytes > most_bytes) most_bytes = need_bytes;
   }
+  RH_ASSERT(most_bytes > 0);
   const int64_t room = rh_machine_memory_bytes() / 2 / most_bytes;
   int64_t jobs = rh_machine_cores();
   if (jobs > (int64_t)plan->count) jobs = (int64_t)plan->count;

@@ -52,6 +52,7 @@ rh_status rh_output_file_try(const char *path)
   rh_output_file output;
   const rh_status status = rh_output_file_begin(path, &output);
   if (status != RH_OK) return status;
+  RH_ASSERT(output.file != NULL);
   fclose(output.file);
   unlink(output.part);
   clear(&output);
@@ -78,6 +79,7 @@ static rh_status write_once(const char *path, const void *data, size_t bytes)
   rh_output_file output;
   rh_status status = rh_output_file_begin(path, &output);
   if (status != RH_OK) return status;
+  RH_ASSERT(output.file != NULL);
   errno = 0;
   if (bytes > 0 && fwrite(data, 1, bytes, output.file) != bytes) {
     const int reason = errno ? errno : EIO;
