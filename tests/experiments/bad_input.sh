@@ -200,8 +200,8 @@ study idx_none.yaml "$(idx none.idx labels.idx)"
 refuse missing_idx 'none\.idx' run idx_none.yaml
 study csv_none.yaml 'data: {name: csv, train_file: none.csv}'
 refuse missing_csv "csv_none\.yaml:4:31: data\.train_file: no file 'none\.csv'" run csv_none.yaml
-refuse missing_csv_set "^rehearse: --set data\.train_file=x\.csv: data\.train_file: no file 'x\.csv'" run csv_none.yaml \
-  --set data.train_file=x.csv
+refuse missing_csv_set "^rehearse: --set data\.train_file=x\.csv: data\.train_file: no file 'x\.csv'" \
+  run csv_none.yaml --set data.train_file=x.csv
 refuse nowhere_to_calibrate '^rehearse: nofolder/p\.json: cannot be written' calibrate good.yaml -o nofolder/p.json
 
 # Partitions

@@ -60,7 +60,8 @@ seconds() { query "$1" \
   "SELECT group_concat(cast(round(compute_s) AS INTEGER)) FROM (SELECT compute_s FROM ranks ORDER BY rank)"; }
 
 "$program" platform mixed.xml >described.txt 2>&1
-check "platform: devices are told" says described.txt "^devices +card\.json: 1 host, mcu: 2 hosts; all else is the run's"
+check "platform: devices are told" \
+  says described.txt "^devices +card\.json: 1 host, mcu: 2 hosts; all else is the run's"
 
 # The card takes 70 s a round and the controllers 700, whatever their speeds; of the other two the fastest takes the
 # board's 7 s, the one with half its speed 14
@@ -89,9 +90,9 @@ check "flops: says that devices are not read" says flops.err 'the profiles that 
 sed 's/1GBps/100MBps/' mixed.xml >slow.xml
 "$program" run study.yaml --set platform.file=slow.xml --set platform.workers=4 --set time.source=flops \
   --set train.method=dpsgd --set graph.name=complete --db full.db >/dev/null 2>full.err || cat full.err
-check "full bin: more bytes than fit, and a load of 1" [ "$(query full.db "SELECT max(b.bytes / (l.bandwidth_Bps * r.bin_s))
-  > 1.5, max(b.load), max(l.peak_load) FROM link_bins b JOIN links l USING (run_id, link) JOIN runs r ON r.id = b.run_id")" \
-  = '1|1.0|1.0' ]
+bins='link_bins b JOIN links l USING (run_id, link) JOIN runs r ON r.id = b.run_id'
+check "full bin: more bytes than fit, and a load of 1" [ "$(query full.db \
+  "SELECT max(b.bytes / (l.bandwidth_Bps * r.bin_s)) > 1.5, max(b.load), max(l.peak_load) FROM $bins")" = '1|1.0|1.0' ]
 
 # refuse NAME PATTERN ARGUMENT...
 refuse() {

@@ -65,7 +65,8 @@ const collisions = (page, selector) =>
     const box = (text) => [text.textContent, text.getBoundingClientRect()];
     const texts = [...plot.querySelectorAll("svg text")].filter((text) => text.textContent.trim()).map(box);
     const meet = (a, b) =>
-      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
+      Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
     return texts.flatMap(([name, a], i) =>
       texts.slice(i + 1).flatMap(([other, b]) => (meet(a, b) ? [`${name} / ${other}`] : [])),
     );
