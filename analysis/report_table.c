@@ -31,12 +31,16 @@ static void write_name(const char *label, const char *none, rh_text *out)
   rh_text_clear(&name);
 }
 
-static void write_accuracy(const rh_interval *x, rh_text *out)
+static void write_accuracy(const rh_compared *e, rh_text *out)
 {
-  if (isnan(x->estimate))
+  if (e->diverged == e->runs)
+    rh_text_append(out, "<td>diverged</td>");
+  else if (isnan(e->final_accuracy.estimate))
     rh_text_append(out, "<td>\xe2\x80\x93</td>");
+  else if (e->diverged > 0)
+    rh_text_append(out, "<td>%.1f %%, %d diverged</td>", 100 * e->final_accuracy.estimate, e->diverged);
   else
-    rh_text_append(out, "<td>%.1f %%</td>", 100 * x->estimate);
+    rh_text_append(out, "<td>%.1f %%</td>", 100 * e->final_accuracy.estimate);
 }
 
 static double rounds_of(const rh_run_summary *run)
@@ -97,7 +101,7 @@ static void write_row(const report *r, int i, bool settings, rh_text *out)
   rh_text_append(out, "<td>%.4g</td><td>", median_of(r, e, rounds_of));
   report_quantity(out, median_of(r, e, seconds_of), RH_UNIT_SECOND);
   rh_text_append(out, "</td>");
-  if (r->evaluated > 0) write_accuracy(&e->final_accuracy, out);
+  if (r->evaluated > 0) write_accuracy(e, out);
   rh_text_append(out, "<td>%s</td></tr>\n", r->limits[i] ? r->limits[i] : "\xe2\x80\x93");
 }
 

@@ -156,6 +156,36 @@ static void without_an_evaluation_timing_alone_is_told(void **state)
   rh_text_clear(&page);
 }
 
+/* Two seeds, of which one diverged, then both: a row of the results says so. */
+static void diverged_runs_are_called_so_in_the_results(void **state)
+{
+  const char *path = fixture_path(state, "diverged.db");
+  rh_run_end end = fixture_end("done");
+  rh_store *store;
+  must(rh_store_open(path, RH_STORE_NEW, &store));
+  for (int seed = 1; seed <= 2; seed++) {
+    char name[32];
+    snprintf(name, sizeof name, "%016d", seed);
+    rh_run_header header = fixture_header(name);
+    header.seed = seed;
+    header.configuration = seed == 1 ? "run.seed=1\n" : "run.seed=2\n";
+    must(rh_store_begin_run(store, &header));
+    fixture_record(rh_store_recorder(store));
+    if (seed == 2) end.reason = "diverged: the training loss is no longer finite";
+    must(rh_store_end_run(store, &end));
+  }
+  must(rh_store_close(store));
+  rh_text page = page_of(path, NULL);
+  must_hold(&page, "<td>87.5 %, 1 diverged</td>");
+  must_hold(&page, "1 run diverged: the training loss was no longer finite.");
+  rh_text_clear(&page);
+  const char *runs[] = {"0000000000000002"};
+  page = page_of(path, &(rh_report_def){.runs = runs, .run_count = 1, .target_accuracy = (double)NAN, .command = ""});
+  must_hold(&page, "<td>diverged</td>");
+  must_hold_not(&page, "<td>87.5 %</td>");
+  rh_text_clear(&page);
+}
+
 static void names_are_text_whatever_they_hold(void **state)
 {
   static const char hostile[] = "</script><script>alert(1)</script>\"'&\n\x1b[2J\xe2\x80\xa8<!--";
@@ -222,6 +252,7 @@ int main(void)
       TEST(another_target_may_be_asked_for),
       TEST(without_a_finished_run_the_page_says_so),
       TEST(without_an_evaluation_timing_alone_is_told),
+      TEST(diverged_runs_are_called_so_in_the_results),
       TEST(names_are_text_whatever_they_hold),
       TEST(several_studies_must_be_chosen_from),
   };
