@@ -33,7 +33,9 @@ rh_listing rh_listing_parse(int argc, char **argv, const char *what, const char 
 int rh_listing_unknown(const char *command, const char *kind, const char *name, const char *near)
 {
   fprintf(stderr, "rehearse %s: no %s '%s'", command, kind, name);
-  if (near) fprintf(stderr, "; did you mean '%s'?", near);
-  fputc('\n', stderr);
+  if (near)
+    fprintf(stderr, "; did you mean '%s'?\n", near);
+  else
+    fprintf(stderr, "; 'rehearse %s' lists them\n", command);
   return 2;
 }

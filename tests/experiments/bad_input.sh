@@ -244,6 +244,7 @@ refuse no_study 'which study' run
 refuse bad_jobs "--jobs: '0'" run good.yaml --jobs 0
 refuse bad_set 'no section .trian.; did you mean .train.' run good.yaml --set trian.lr=1
 refuse no_short_json "invalid option -- .?j" list -j
+refuse no_component_near "no graph 'foo'; 'rehearse graphs' lists them" graphs foo
 refuse no_component "no compressor 'qsg'; did you mean 'qsgd'" compressors qsg
 
 # A full disk, where a small file system can be mounted
