@@ -92,13 +92,15 @@ static __device__ conv_term term_of(const conv_plan *p, conv_mode mode, int k)
   return term;
 }
 
-/* Backward the output need not be there. */
+/* Backward the output need not be there; something is read all the same, so that loads need not wait for each other. */
 static __device__ float value_of(const conv_plan *p, conv_mode mode, const float *x, const conv_column *at,
                                  const conv_term *term)
 {
-  const bool there = mode != CONV_BACKWARD || ((unsigned)(at->row + term->row) < (unsigned)p->from_height &&
-                                               (unsigned)(at->column + term->column) < (unsigned)p->from_width);
-  return there ? x[at->offset + (uint32_t)term->offset] : 0;
+  const bool row = (unsigned)(at->row + term->row) < (unsigned)p->from_height;
+  const bool column = (unsigned)(at->column + term->column) < (unsigned)p->from_width;
+  const bool there = mode != CONV_BACKWARD || (row & column); /* both, without a branch */
+  const float value = x[there ? at->offset + (uint32_t)term->offset : 0];
+  return there ? value : 0;
 }
 
 /* A thread's results of rows from `row` on: of its columns, APART apart from `first`. */
@@ -138,12 +140,21 @@ static __device__ void store_pooled(const conv_plan *p, const float (*sum)[WIDE]
   }
 }
 
+/* A thread's values of one term. */
+template <int ROWS, conv_mode MODE>
+static __device__ inline void bring_term(const conv_plan *p, conv_shared<ROWS> *s, int step, int depth,
+                                         const conv_column *at, const float *from)
+{
+  const conv_term term = s->terms[step][depth];
+  for (int e = 0; e < TALL * WIDE / ROWS; e++)
+    s->values[depth][(int)threadIdx.x + e * THREADS] = value_of(p, MODE, from, &at[e], &term);
+}
+
 /* Weights and values of `terms` terms into the shared tile. */
 template <int ROWS, conv_mode MODE>
 static __device__ inline void bring(const conv_plan *p, conv_shared<ROWS> *s, int step, int terms, int first_row,
                                     const conv_column *at, const float *from, const float *weight)
 {
-  enum { EACH = TALL * WIDE / ROWS /* columns of a thread */ };
   const int t = (int)threadIdx.x, taps = (int)(p->c.kernel * p->c.kernel);
   const int row_step = MODE == CONV_BACKWARD ? taps : p->terms; /* from a row's weight to the next row's */
   for (int i = t; i < terms * ROWS; i += THREADS) {
@@ -151,13 +162,14 @@ static __device__ inline void bring(const conv_plan *p, conv_shared<ROWS> *s, in
     ((float *)s->weights[i / ROWS])[i % ROWS] =
         o < p->rows ? weight[(int64_t)o * row_step + s->terms[step][i / ROWS].weight] : 0;
   }
+  if (terms == DEPTH) {
 #pragma unroll
-  for (int depth = 0; depth < DEPTH; depth++) {
-    if (depth >= terms) break;
-    const conv_term term = s->terms[step][depth];
-    for (int e = 0; e < EACH; e++)
-      s->values[depth][t + e * THREADS] = value_of(p, MODE, from, &at[e], &term);
+    for (int depth = 0; depth < DEPTH; depth++)
+      bring_term<ROWS, MODE>(p, s, step, depth, at, from);
+    return;
   }
+  for (int depth = 0; depth < terms; depth++)
+    bring_term<ROWS, MODE>(p, s, step, depth, at, from);
 }
 
 /* One term of a thread's sums. */
@@ -202,10 +214,13 @@ static __device__ inline void conv_product(const conv_plan *p, conv_shared<ROWS>
       bring<ROWS, MODE>(p, s, step, terms, first_row, at, rh_at(in, r), rh_at(w, r));
       if (t < DEPTH) s->terms[step ^ 1][t] = term_of(p, MODE, k + DEPTH + t);
       __syncthreads();
+      if (terms == DEPTH) {
 #pragma unroll
-      for (int depth = 0; depth < DEPTH; depth++) {
-        if (depth >= terms) break;
-        add_term<ROWS>(s, depth, row, column, sum);
+        for (int depth = 0; depth < DEPTH; depth++)
+          add_term<ROWS>(s, depth, row, column, sum);
+      } else {
+        for (int depth = 0; depth < terms; depth++)
+          add_term<ROWS>(s, depth, row, column, sum);
       }
     }
     if (MODE == CONV_POOLED)

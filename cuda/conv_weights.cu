@@ -46,7 +46,7 @@ static __device__ uint32_t tap_offset(const rh_conv *c, int64_t j)
   return (uint32_t)((j / taps * c->height + j % taps / c->kernel) * c->width + j % c->kernel);
 }
 
-/* A place's gradients and patch, as far as this thread brings them. */
+/* A place's gradients and patch, as far as this thread brings them. Something is read in any case: see conv.cu. */
 template <int ROWS>
 static __device__ inline void bring(weights_shared<ROWS> *s, int step, const uint32_t *tap, uint32_t first_row,
                                     uint32_t rows, uint32_t places, const float *values, const float *gradients)
@@ -56,11 +56,16 @@ static __device__ inline void bring(weights_shared<ROWS> *s, int step, const uin
 #pragma unroll
   for (int i = 0; i < ROWS / TOGETHER; i++) {
     const uint32_t row = (uint32_t)(t / DEPTH + i * TOGETHER), o = first_row + row;
-    ((float *)s->gradient[depth])[row] = at.x != NOWHERE && o < rows ? gradients[at.dy + o * places] : 0;
+    const bool there = (at.x != NOWHERE) & (o < rows); /* without a branch */
+    const float value = gradients[there ? at.dy + o * places : 0];
+    ((float *)s->gradient[depth])[row] = there ? value : 0;
   }
 #pragma unroll
-  for (int i = 0; i < COLUMNS / TOGETHER; i++)
-    s->patch[t / DEPTH + i * TOGETHER][depth] = at.x != NOWHERE && tap[i] != NOWHERE ? values[at.x + tap[i]] : 0;
+  for (int i = 0; i < COLUMNS / TOGETHER; i++) {
+    const bool there = (at.x != NOWHERE) & (tap[i] != NOWHERE);
+    const float value = values[there ? at.x + tap[i] : 0];
+    s->patch[t / DEPTH + i * TOGETHER][depth] = there ? value : 0;
+  }
 }
 
 /* One place of a thread's sums. */

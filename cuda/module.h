@@ -15,7 +15,7 @@ extern "C" {
 #define RH_CUDA_EXPORT __attribute__((visibility("default")))
 
 enum {
-  RH_CUDA_MODULE_VERSION = 3
+  RH_CUDA_MODULE_VERSION = 4
 }; /* of this header and of backend.h: a program refuses a module of another version */
 
 typedef struct rh_cuda_info {
