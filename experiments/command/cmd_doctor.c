@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <zlib.h>
@@ -57,7 +58,10 @@ static void add_kernel(report *r)
     rh_text_append(&value, " (by itself the library takes %s; OPENBLAS_CORETYPE=%s keeps that)", replaced, replaced);
   else if (asked)
     rh_text_append(&value, " (OPENBLAS_CORETYPE is %s)", asked);
-  if (better) rh_text_append(&remedy, "unset OPENBLAS_CORETYPE (this processor runs %s, about twice as fast)", better);
+  const bool taken = !asked || strcasecmp(asked, strrchr(kernel, ' ') + 1) == 0;
+  if (!taken) rh_text_append(&remedy, "unset OPENBLAS_CORETYPE, or name a kernel that OpenBLAS has and runs here");
+  if (better && taken)
+    rh_text_append(&remedy, "unset OPENBLAS_CORETYPE (this processor runs %s, about twice as fast)", better);
   add(r, "BLAS kernel", value.data, remedy.data);
   rh_text_clear(&value);
   rh_text_clear(&remedy);

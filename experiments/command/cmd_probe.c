@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "commands.h"
+#include "machine.h"
 #include "probe_private.h"
 
 typedef struct probe_arguments {
@@ -109,6 +111,19 @@ static void limit_seconds(double limit_s)
   const struct itimerval timer = {
       .it_value = {.tv_sec = (time_t)whole_s, .tv_usec = (suseconds_t)(1e6 * (limit_s - whole_s))}};
   setitimer(ITIMER_PROF, &timer, NULL);
+}
+
+/* A file of two lines can ask for more hosts than a machine has bytes. SimGrid is refused what a study would not get
+ * either, and says that memory is exhausted. */
+static void limit_memory(void)
+{
+#ifndef RH_SANITIZED /* AddressSanitizer's shadow is larger than any limit */
+  struct rlimit limit;
+  const rlim_t most = (rlim_t)rh_machine_memory_bytes() / 2;
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur <= most) return;
+  limit.rlim_cur = most;
+  (void)setrlimit(RLIMIT_DATA, &limit);
+#endif
 }
 
 /* After loading, since SimGrid installs handlers of its own when it starts. */
@@ -261,6 +276,7 @@ int rh_cmd_probe(int argc, char **argv)
   signal(SIGPROF, say_last_message);
   alarm((unsigned)ceil(10 * timeout_s)); /* for files that never come to an end, as pipes */
   limit_seconds(timeout_s);
+  limit_memory();
   rh_status status = probe(&arguments);
   if (status != RH_OK) fprintf(stderr, "\n" RH_PROBE_MARK "%s %s\n", rh_status_name(status), rh_error_message());
   fflush(NULL);

@@ -247,6 +247,21 @@ refuse no_short_json "invalid option -- .?j" list -j
 refuse no_component_near "no graph 'foo'; 'rehearse graphs' lists them" graphs foo
 refuse no_component "no compressor 'qsg'; did you mean 'qsgd'" compressors qsg
 
+# More hosts than there is memory, of which the probe takes half of the machine's, or what it is left
+if ! grep -q __asan_init "$program"; then # whose shadow is larger than any limit
+  cat >hosts.xml <<'XML'
+<?xml version='1.0'?>
+<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
+<platform version="4.1"><config><prop id="network/model" value="CM02"/></config>
+<cluster id="c" prefix="n" suffix="" radical="0-99999999" speed="1Gf" bw="1GBps" lat="1us"/></platform>
+XML
+  (
+    ulimit -Sd 400000
+    refuse hosts 'hosts\.xml: the platform needs more memory than there is' platform hosts.xml
+    exit $failed
+  ) || failed=1
+fi
+
 # A full disk, where a small file system can be mounted
 mkdir full
 if mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
