@@ -127,7 +127,10 @@ static const struct bad_file {
      HEAD ZONE("Full", "<host id=\"a\" speed=\"1Gf\"/><host id=\"a\" speed=\"1Gf\"/>") TAIL,
      RH_EFORMAT,
      {"twice.xml:", "second host named 'a'"}},
-    {"link.xml", HEAD ZONE("Full", HOSTS A_TO_B) TAIL, RH_EFORMAT, {"link.xml:", "Link not found: l"}},
+    {"link.xml",
+     HEAD ZONE("Full", HOSTS A_TO_B) TAIL,
+     RH_EINVAL,
+     {"link.xml:", "a route crosses a link that the file does not give", "Link not found: l", "add the <link>"}},
     {"level.xml",
      HEAD MODEL("CM02") ZONE("Wifi", "<prop id=\"access_point\" value=\"ap\"/><host id=\"a\" speed=\"1Gf\">"
                                      "<prop id=\"wifi_level\" value=\"7\"/></host><router id=\"ap\"/>"
