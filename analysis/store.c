@@ -39,8 +39,8 @@ rh_status rh_store_error(sqlite3 *db, const char *path)
   case SQLITE_IOERR:
     if (is_shared_memory(sqlite3_extended_errcode(db)))
       return rh_error(RH_EIO,
-                      "%s: no room on its disk for '%s-shm', which a reader needs, too; make some, or copy the "
-                      "database to another disk",
+                      "%s: '%s-shm', which a reader needs, too, cannot be written; make room on its disk, or copy the "
+                      "database to another",
                       path, path);
     return rh_error(RH_EIO, "%s: %s", path, sqlite3_errmsg(db));
   default:

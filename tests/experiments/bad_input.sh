@@ -272,7 +272,7 @@ if mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
   dd if=/dev/zero of=full/fill bs=1k 2>/dev/null
   refuse full_disk_drawing 'full/a\.svg: cannot be written: No space left' platform fat-tree-64.xml --svg full/a.svg
   "$program" list --db full/good.db >/dev/null 2>full.err
-  [ $? -eq 2 ] && grep -q "no room on its disk for 'full/good\.db-shm', which a reader needs" full.err ||
+  [ $? -eq 2 ] && grep -q "'full/good\.db-shm', which a reader needs, too, cannot be written; make room" full.err ||
     say "reading on a full disk: said: $(cat full.err)"
   umount full
 else
